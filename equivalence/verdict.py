@@ -1,0 +1,108 @@
+"""What `equiv` answers: a closed type with every reason in it (semantics.md, Equivalence)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """One named thing that was to be shown, and what became of it."""
+
+    name: str
+    seconds: float
+    result: Literal["proved", "refuted", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How equivalence was proved: `relation` is the inductive one, in the models' language."""
+
+    method: str
+    depth: int
+    relation: tuple[str, ...]
+    obligations: tuple[Obligation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """One packet that came out: time in ns, name of the port, frame."""
+
+    time: int
+    port: str
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SideOfEvent:
+    """What one side did at an event: outputs, and `instance: entry` for each table passed."""
+
+    outputs: tuple[Emitted, ...]
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An arriving packet: time in ns, name of the port, frame; and what each side made of it."""
+
+    time: int
+    port: str
+    frame: bytes
+    a: SideOfEvent
+    b: SideOfEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A trace after whose last event the outputs (or the observed state) differ, replayed.
+
+    `minimal`: every smaller length was excluded; else none of length <= `excluded` exists.
+    `differences` say in words what differs at the last event.
+    """
+
+    events: tuple[Event, ...]
+    minimal: bool
+    excluded: int
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What holds whatever the verdict (decision 31)."""
+
+    a: str
+    b: str
+    observe: str
+    ignored: tuple[str, ...]
+    assumption: str
+    non_ip: str
+    notes: tuple[str, ...]  # unreachable entries, satisfiable assumption, unobservable state, …
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalent:
+    report: Report
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Different:
+    report: Report
+    counterexample: Counterexample
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """`depth`: no difference exists in traces of up to this many packets."""
+
+    report: Report
+    reason: str
+    depth: int
+    obligations: tuple[Obligation, ...]
+
+
+Verdict = Equivalent | Different | Unknown
+
+EXIT_CODE = {Equivalent: 0, Different: 1, Unknown: 3}
