@@ -1,0 +1,39 @@
+"""Network functions written once as stateful match-action tables, then run, shown and proved equal.
+
+Names are loaded when first used, so that `import nfverify` stays light: no solver, no scapy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nfverify.lang.source import Diagnostic as Diagnostic
+    from nfverify.lang.source import ModelError as ModelError
+    from nfverify.semantics.machine import Machine as Machine
+    from nfverify.smat.load import load as load
+    from nfverify.smat.load import load_text as load_text
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Diagnostic": "nfverify.lang.source",
+    "Machine": "nfverify.semantics.machine",
+    "ModelError": "nfverify.lang.source",
+    "load": "nfverify.smat.load",
+    "load_text": "nfverify.smat.load",
+}
+
+__all__ = ["Diagnostic", "Machine", "ModelError", "__version__", "load", "load_text"]
+
+
+def __getattr__(name: str) -> object:
+    """The public name, from the module that defines it."""
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'nfverify' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,175 @@
+"""The `nfverify` command: finds the subcommand, runs it, and turns what happens into an exit code.
+
+Exit codes: what the command returns (0, 1, 3: verdicts), 2 for a wrong command, model or file,
+4 for a fault of nfverify's own, 130 for Ctrl-C, 141 for an output closed early.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from io import TextIOWrapper
+
+import nfverify
+
+USAGE_ERROR = 2
+INTERNAL_ERROR = 4
+INTERRUPTED = 130
+OUTPUT_CLOSED = 141
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand: its module has `add_parser(subparsers)` and `run(args) -> int`."""
+
+    name: str
+    help: str
+    module: str
+
+
+COMMANDS = (
+    Command("check", "report errors and warnings in models", "nfverify.cli.check"),
+    Command("show", "draw a model as a table", "nfverify.cli.show"),
+    Command("fmt", "write models in the canonical form", "nfverify.cli.fmt"),
+    Command("run", "run a model on a packet capture", "nfverify.cli.run"),
+    Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
+    Command("consolidate", "turn a chain into one table", "nfverify.cli.consolidate"),
+)
+
+
+_ABOUT = """\
+Prove network functions and chains of them equal, or see the shortest trace on which they part.
+
+commands:
+{commands}
+
+A MODEL is FILE.nfd, FILE.nfd:NAME or lib:NAME (the library); - is standard input or output.
+"""
+_EPILOG = """\
+Exit codes: 0 yes, 1 no, 2 wrong command or model, 3 unknown, 4 internal error, 130 Ctrl-C.
+`nfverify COMMAND --help` says more about a command."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; nothing escapes as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _dispatch(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        _say("nfverify: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_stdout()
+        return OUTPUT_CLOSED
+    except Exception as error:
+        try:
+            return _report(error)
+        except Exception:  # a fault in reporting must not end in Python's own exit code 1
+            return INTERNAL_ERROR
+
+
+def _dispatch(argv: list[str]) -> int:
+    parser, subparsers = _parser()
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    run = None
+    for command in COMMANDS:
+        if command.name == chosen:
+            module = import_module(command.module)
+            module.add_parser(subparsers)
+            _add_global_options(subparsers.choices[command.name], argparse.SUPPRESS)
+            run = module.run
+        else:
+            subparsers.add_parser(command.name)
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has said what is wrong, or printed the help
+        return stop.code if isinstance(stop.code, int) else USAGE_ERROR
+    if run is None:
+        parser.print_help(sys.stderr)
+        return USAGE_ERROR
+    args.no_color = args.no_color or bool(os.environ.get("NO_COLOR"))
+    code: int = run(args)
+    return code
+
+
+def _parser() -> tuple[
+    argparse.ArgumentParser, argparse._SubParsersAction[argparse.ArgumentParser]
+]:
+    width = max(len(command.name) for command in COMMANDS)
+    table = "\n".join(f"  {command.name:{width}}  {command.help}" for command in COMMANDS)
+    parser = argparse.ArgumentParser(
+        prog="nfverify",
+        usage="%(prog)s [-h] [--version] [-q] [--no-color] COMMAND ...",
+        description=_ABOUT.format(commands=table),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"nfverify {nfverify.__version__}")
+    _add_global_options(parser, False)
+    subparsers = parser.add_subparsers(
+        prog="nfverify", dest="command", metavar="COMMAND", help=argparse.SUPPRESS
+    )
+    return parser, subparsers
+
+
+def _add_global_options(parser: argparse.ArgumentParser, default: object) -> None:
+    """`--quiet` and `--no-color`, before or after the command's name."""
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", default=default, help="print only what was asked for"
+    )
+    parser.add_argument(
+        "--no-color",
+        action="store_true",
+        default=default,
+        help="plain text (also: NO_COLOR in the environment)",
+    )
+
+
+def _report(error: Exception) -> int:
+    """Say what went wrong on standard error and return the exit code for it."""
+    from nfverify.lang.source import ModelError
+
+    debugging = bool(os.environ.get("NFVERIFY_DEBUG"))
+    match error:
+        case ModelError():
+            _say(str(error))
+            code = USAGE_ERROR
+        case OSError(filename=str() as name, strerror=str() as reason):
+            _say(f"nfverify: error: {name}: {reason}")
+            code = USAGE_ERROR
+        case _:
+            what = " ".join(str(error).split()) or "no message"
+            hint = "" if debugging else "; NFVERIFY_DEBUG=1 shows where"
+            _say(f"nfverify: internal error: {type(error).__name__}: {what} (no verdict{hint})")
+            code = INTERNAL_ERROR
+    if debugging:
+        import traceback
+
+        traceback.print_exception(error)
+    return code
+
+
+def _say(message: str) -> None:
+    """A message on standard error, after what standard output holds already."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    with suppress(OSError):
+        print(message, file=sys.stderr)
+
+
+def _discard_stdout() -> None:
+    """The reader of standard output has gone: let the interpreter's last flush go nowhere."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -1,0 +1,16 @@
+"""What every test shares: Hypothesis tries the same examples each run, new ones if NFVERIFY_SEEK=1."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],  # a busy machine is no fault of the test
+)
+settings.register_profile("seek", parent=settings.get_profile("fixed"), derandomize=False)
+settings.load_profile("seek" if os.environ.get("NFVERIFY_SEEK") else "fixed")
