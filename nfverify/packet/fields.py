@@ -1,4 +1,4 @@
-"""The header fields of language.md: width, which header holds them, and whether they can be written.
+"""The header fields of language.md: width, header that holds them, whether they can be written.
 
 A field whose header is absent reads as 0 and ignores writes (semantics.md, decisions 8-10, 18-20).
 """
