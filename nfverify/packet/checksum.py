@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def internet_checksum(data: bytes) -> int:
-    """The one's complement of the one's complement sum of 16-bit words; odd data get a zero byte."""
+    """Of the 16-bit words of `data`, a zero byte added if it is odd."""
     if len(data) % 2:
         data += b"\0"
     total = int.from_bytes(data, "big")  # 2**16 = 1 modulo 0xffff, so the big number is the sum
