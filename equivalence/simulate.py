@@ -1,0 +1,313 @@
+"""Both models run on the same traffic, biased to their constants: kills wrong candidates before
+any solver sees them, and finds shallow differences at once (prover.md, 4.3)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nfverify.equivalence.constants import Constants
+from nfverify.equivalence.problem import CLOCK, Problem
+from nfverify.packet.codec import Malformed, build, parse
+from nfverify.packet.fields import FIELDS, Header
+from nfverify.packet.packet import Packet
+from nfverify.semantics.machine import Machine
+from nfverify.smat import ir
+
+Key = tuple[ir.Value, ...]
+Snapshot = dict[str, dict[Key, tuple[ir.Value, ...]]]
+START = 1_000_000_000  # ns: the stamp of the first packet
+
+_TCP = Header.LINK | Header.IP4 | Header.TCP
+_SHAPES: tuple[tuple[int, Header, int], ...] = (
+    (60, _TCP, 6),
+    (20, Header.LINK | Header.IP4 | Header.UDP, 17),
+    (7, Header.LINK | Header.IP4 | Header.ICMP, 1),
+    (4, Header.LINK | Header.IP6 | Header.TCP, 6),
+    (2, Header.LINK | Header.IP6 | Header.UDP, 17),
+    (2, Header.LINK | Header.IP4 | Header.FRAG, 6),
+    (3, Header.LINK | Header.IP4, 47),
+    (2, Header.LINK | Header.VLAN | Header.IP4 | Header.UDP, 17),
+)
+_PLAIN = {
+    "sip": (0x0A000001, 0x0A000002, 0xC0A80001, 0x08080808),
+    "dip": (0x0A000002, 0x08080808, 0xC6336401),
+    "sip6": (1, 0x20010DB8 << 96),
+    "dip6": (2, (0x20010DB8 << 96) + 1),
+    "sport": (1000, 1001, 80),
+    "dport": (80, 443, 53, 1000),
+    "ttl": (64, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One input event: time in ns, port number, packet."""
+
+    time: int
+    port: int
+    packet: Packet
+
+
+Trace = tuple[Arrival, ...]
+
+
+@dataclass(slots=True)
+class Traffic:
+    """A source of packets aimed at two models; the same from run to run."""
+
+    problem: Problem
+    constants: Constants
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
+    pools: dict[str, list[int]] = field(init=False)
+    used: list[str] = field(init=False)
+    seeds: list[dict[str, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        mentioned = {
+            node.name
+            for side in self.problem.sides
+            for instance in side.network.instances
+            for node in ir.walk(instance.program.body)
+            if isinstance(node, ir.Field)
+        }
+        self.used = [n for n in FIELDS if n in mentioned and FIELDS[n].on_wire]
+        self.pools = {name: self._pool(name) for name in self.used}
+
+    def _pool(self, name: str) -> list[int]:
+        width = FIELDS[name].width or 1
+        limit = (1 << width) - 1
+        values = set(_PLAIN.get(name, (0, 1)))
+        for constant in self.constants.fields.get(name, ()):
+            values.update(v for v in (constant - 1, constant, constant + 1) if 0 <= v <= limit)
+        if name in ("sip", "dip", "sip6", "dip6"):
+            other = "dip" + name[3:] if name[0] == "s" else "sip" + name[3:]
+            values.update(c & limit for c in self.constants.fields.get(other, ()) if c >= 0)
+            values.update(
+                v & limit
+                for found in self.constants.variables.values()
+                for v in found
+                if v > 0xFFFF
+            )
+        for ruleset, args in self.constants.rulesets.values():
+            column = next(
+                (
+                    ruleset.columns[i]
+                    for i, a in enumerate(args)
+                    if isinstance(a, ir.Field) and a.name == name
+                ),
+                None,
+            )
+            if column is not None:
+                at = ruleset.columns.index(column)
+                for row in ruleset.rows[:64]:
+                    values.update(row.bounds[at])
+        return sorted(values)
+
+    def packets(self, replies: Sequence[Packet]) -> Iterator[Packet]:
+        """An endless mix: repeats, replies to outputs, reverses, one field changed, fresh ones."""
+        rng = self.rng
+        seen: list[Packet] = []
+        while True:
+            dice = rng.random()
+            packet: Packet | None = None
+            if seen and dice < 0.35:
+                packet = rng.choice(seen[-12:])
+            elif replies and dice < 0.55:
+                packet = self._reversed(rng.choice(replies[-12:]))
+            elif seen and dice < 0.62:
+                packet = self._reversed(rng.choice(seen[-12:]))
+            elif seen and dice < 0.70:
+                packet = self._changed(rng.choice(seen[-12:]))
+            packet = packet or self._fresh()
+            if packet is not None:
+                seen.append(packet)
+                yield packet
+
+    def _fresh(self) -> Packet | None:
+        rng = self.rng
+        if self.seeds and rng.random() < 0.3:
+            return self._make(None, dict(rng.choice(self.seeds)))
+        values = {n: rng.choice(self.pools[n]) for n in self.used if n != "payload"}
+        return self._make(None, values)
+
+    def _make(self, shape: Header | None, values: dict[str, int]) -> Packet | None:
+        if shape is None:
+            weights = [w for w, _, _ in _SHAPES]
+            _, shape, proto = self.rng.choices(_SHAPES, weights)[0]
+            values["proto"] = values.get("proto", proto)
+            for _, other, number in _SHAPES[:5]:
+                if values["proto"] == number and (shape & Header.IP4) == (other & Header.IP4):
+                    shape = other
+                    break
+            else:
+                values["proto"] = proto
+        return make_packet(shape, values)
+
+    def _reversed(self, packet: Packet) -> Packet | None:
+        values = _values(packet)
+        for a, b in (("sip", "dip"), ("sip6", "dip6"), ("sport", "dport")):
+            values[a], values[b] = values[b], values[a]
+        return make_packet(packet.present, values)
+
+    def _changed(self, packet: Packet) -> Packet | None:
+        names = [n for n in self.used if n not in ("payload", "proto", "ethertype")]
+        values = _values(packet)
+        if names:
+            name = self.rng.choice(names)
+            values[name] = self.rng.choice(self.pools[name])
+        return make_packet(packet.present, values)
+
+
+def _values(packet: Packet) -> dict[str, int]:
+    return {
+        n: getattr(packet, n)
+        for n, f in FIELDS.items()
+        if f.on_wire and f.width and n not in ("iplen", "ethertype")
+    }
+
+
+def make_packet(present: Header, values: dict[str, int]) -> Packet | None:
+    """A parsed packet with these headers and fields (those of absent headers are left out);
+    None if no frame has them."""
+    kept = {
+        n: v
+        for n, v in values.items()
+        if n in FIELDS and FIELDS[n].headers & present and n not in ("iplen", "size", "payload")
+    }
+    try:
+        packet = parse(build(present, kept))
+    except ValueError:
+        return None
+    return None if isinstance(packet, Malformed) else packet
+
+
+@dataclass(slots=True)
+class Pair:
+    """Both machines side by side, driven by the same events."""
+
+    problem: Problem
+    machines: tuple[Machine, Machine]
+
+    def clone(self) -> Pair:
+        a, b = self.machines
+        return Pair(self.problem, (a.clone(), b.clone()))
+
+    def step(self, arrival: Arrival) -> tuple[bool, list[Packet]]:
+        """Does this event tell the sides apart? Also what came out of the first side."""
+        a, b = (m.process(arrival.packet, arrival.time, arrival.port) for m in self.machines)
+        differs = len(a) != len(b) or any(
+            x != y or not self.same(p, q) for (x, p), (y, q) in zip(a, b, strict=True)
+        )
+        if not differs and self.problem.options.observe_state:
+            differs = self.states_differ()
+        return differs, [p for _, p in a]
+
+    def same(self, p: Packet, q: Packet) -> bool:
+        """Are two outputs of one arrival equal in all that is observed?"""
+        return all(
+            getattr(p, f) == getattr(q, f)
+            for f in FIELDS
+            if FIELDS[f].on_wire and f not in self.problem.options.ignore
+        )
+
+    def states_differ(self) -> bool:
+        snapshot = self.snapshot()
+        return any(
+            _present(snapshot.get(a, {})) != _present(snapshot.get(b, {}))
+            for a, b in self.problem.state_pairs()
+        )
+
+    def snapshot(self) -> Snapshot:
+        """All variables of both sides by qualified name, with the clock."""
+        found: Snapshot = {CLOCK: {(): (self.machines[0].now or 0,)}}
+        for side, machine in zip(self.problem.sides, self.machines, strict=True):
+            for instance, variables in machine.snapshot().items():
+                for name, content in variables.items():
+                    found[side.qualify(instance, name)] = content
+        return found
+
+
+def _present(content: dict[Key, tuple[ir.Value, ...]]) -> dict[Key, tuple[ir.Value, ...]]:
+    return content
+
+
+def new_pair(problem: Problem, machines: Callable[[ir.Network], Machine]) -> Pair:
+    """Fresh machines of both sides."""
+    return Pair(problem, (machines(problem.a.network), machines(problem.b.network)))
+
+
+@dataclass(slots=True)
+class Simulation:
+    """What simulation brought: snapshots of related states, and a trace that tells apart, if any."""
+
+    snapshots: list[Snapshot]
+    difference: Trace | None
+
+
+def simulate(
+    pair: Pair,
+    traffic: Traffic,
+    allowed: Callable[[Arrival], bool],
+    *,
+    traces: int = 24,
+    length: int = 40,
+    hammers: int = 6,
+    hammer_length: int = 260,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> Simulation:
+    """Mixed traces, and `hammer` traces of one or two packets repeated, which reach thresholds."""
+    snapshots: list[Snapshot] = []
+    for number in range(traces + hammers):
+        if out_of_time():
+            break
+        hammer = number >= traces
+        run = pair.clone()
+        if number == 0:
+            snapshots.append(run.snapshot())
+        events: list[Arrival] = []
+        replies: list[Packet] = []
+        time = START
+        source = traffic.packets(replies)
+        few = [next(source) for _ in range(1 + number % 2)] if hammer else []
+        for count in range(hammer_length if hammer else length):
+            rng = traffic.rng
+            packet = few[count % len(few)] if hammer and count % 40 else next(source)
+            time += rng.choice((0, 0, 1, 1000, 1_000_000, 7_000_000, 100_000_000, 10**9))
+            arrival = Arrival(time, rng.randrange(traffic.problem.port_count), packet)
+            if not allowed(arrival):
+                continue
+            events.append(arrival)
+            differs, out = run.step(arrival)
+            if differs:
+                return Simulation(snapshots, tuple(events))
+            replies += out
+            if count < 6 or count % (50 if hammer else 6) == 0:
+                snapshots.append(run.snapshot())
+    return Simulation(snapshots, None)
+
+
+def shrink(pair: Pair, trace: Trace) -> Trace:
+    """A shorter trace that still tells apart: events left out one by one, the last kept."""
+    best = trace
+    index = len(best) - 2
+    budget = 400
+    while index >= 0 and budget:
+        budget -= 1
+        attempt = best[:index] + best[index + 1 :]
+        found = first_difference(pair, attempt)
+        if found is not None:
+            best = attempt[: found + 1]
+            index = min(index, len(best) - 1)
+        index -= 1
+    return best
+
+
+def first_difference(pair: Pair, trace: Trace) -> int | None:
+    """The index of the first event at which the sides part."""
+    run = pair.clone()
+    for i, arrival in enumerate(trace):
+        if run.step(arrival)[0]:
+            return i
+    return None

@@ -1,0 +1,671 @@
+"""The symbolic semantics: one step of a network over terms.
+
+It follows nfverify.semantics.walk construct by construct and is held against it on random states
+and packets. Branches run on forks of the state and are merged under conditions that exclude each
+other, so that within a branch a write is unconditional.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, assert_never
+
+from nfverify.equivalence.packets import SymbolicPacket, dummy_packet, width_of
+from nfverify.equivalence.state import State, constant, width
+from nfverify.equivalence.terms import BYTES_WIDTH, Term, Terms
+from nfverify.lang.source import Span
+from nfverify.packet.fields import FIELDS
+from nfverify.semantics.operators import murmur3
+from nfverify.smat import ir
+from nfverify.smat.ruleset import Ruleset
+
+MAX_TERMS = 3_000_000
+
+
+class Unsupported(Exception):
+    """A construct that this method of proof cannot handle; never a verdict of its own."""
+
+    def __init__(self, what: str, span: Span) -> None:
+        super().__init__(f"{span}: {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """If `guard`, `packet` came out by `port`."""
+
+    guard: Term
+    port: Term
+    packet: SymbolicPacket
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """If `guard`, an instance took an entry (in order of execution)."""
+
+    guard: Term
+    instance: str
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One copy of the output of a pass."""
+
+    guard: Term
+    port: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The output variable of one pass: copies, or resubmit, or a delay of `delay` ns."""
+
+    slots: tuple[Slot, ...]
+    resubmit: Term
+    delayed: Term
+    delay: Term
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass of a program through its body works on."""
+
+    state: State
+    packet: SymbolicPacket
+    locals: dict[str, Term]
+    outcome: Outcome
+    failed: Term
+
+    def fork(self) -> Pass:
+        packet = SymbolicPacket(
+            self.packet.present, dict(self.packet.fields), dict(self.packet.tags)
+        )
+        return Pass(self.state.fork(), packet, dict(self.locals), self.outcome, self.failed)
+
+
+RulesetEncoder = Callable[[Ruleset, tuple[Term, ...]], Term]
+
+
+@dataclass(slots=True)
+class Executor:
+    """Runs one side's network symbolically. `qualify` names a variable of an instance in states."""
+
+    terms: Terms
+    network: ir.Network
+    qualify: Callable[[str, str], str]
+    rulesets: RulesetEncoder
+    feasible: Callable[[Term], bool] = lambda term: term.data is not False
+    drop_non_ip: bool = False
+    taken: list[Taken] = field(default_factory=list)
+    _program: ir.Program = field(init=False)
+    _instance: str = field(init=False, default="")
+    now: Term = field(init=False)
+    _guard: Term = field(init=False)  # of the branch that runs: for feasibility and `taken` only
+
+    # Steps --------------------------------------------------------------------------------
+
+    def packet_step(
+        self, state: State, packet: SymbolicPacket, now: Term
+    ) -> tuple[State, list[Emission]]:
+        """What an arriving packet does: the state after it and what may come out, in order."""
+        self.now = now
+        self.taken = []
+        return self._enter(self.network.ingress, state, packet, self.terms.true)
+
+    def tick_step(
+        self, state: State, timers: Sequence[tuple[str, ir.Program, ir.InitTimer]], now: Term
+    ) -> State:
+        """The firing of dummy timers, one after the other; each must arm itself again."""
+        self.now = now
+        self.taken = []
+        for instance, program, timer in timers:
+            packet = dummy_packet(self.terms, dict(timer.tags))
+            state, after, outcome, failed = self._passes(instance, program, state, packet)
+            again = self.terms.all(
+                (
+                    outcome.delayed,
+                    self.terms.not_(failed),
+                    self.terms.eq(outcome.delay, self.terms.const(timer.delay, 64)),
+                    *[
+                        self.terms.eq(self.tag(after, name), self.tag(packet, name))
+                        for name in {**after.tags, **packet.tags}
+                    ],
+                )
+            )
+            if again is not self.terms.true and self.feasible(self.terms.not_(again)):
+                raise Unsupported("a timer that doesn't arm itself again as it was", timer.span)
+        return state
+
+    def initial(self, state: State, now: Term) -> State:
+        """`init` of every instance, run at the first packet's stamp."""
+        self.now = now
+        for instance in self.network.instances:
+            if instance.program.init:
+                self._select(instance.name, instance.program)
+                self._guard = self.terms.true
+                fresh = self._new_pass(state, dummy_packet(self.terms, {}))
+                state = self._statements(instance.program.init, fresh).state
+        return state
+
+    def _select(self, instance: str, program: ir.Program) -> None:
+        self._instance, self._program = instance, program
+
+    def _enter(
+        self, index: int, state: State, packet: SymbolicPacket, guard: Term
+    ) -> tuple[State, list[Emission]]:
+        """A packet enters instance `index`; `guard` only serves `taken` and feasibility."""
+        terms = self.terms
+        if len(terms) > MAX_TERMS:
+            raise Unsupported(
+                "the chain's step has grown too large", self.network.instances[0].program.span
+            )
+        instance = self.network.instances[index]
+        outside = self._outside(instance.program, packet)
+        before = packet
+        after_state, packet, outcome, failed = self._passes(
+            instance.name,
+            instance.program,
+            state,
+            packet,
+            terms.and_(guard, terms.not_(outside)),
+        )
+        if outcome.delayed is not terms.false and self.feasible(
+            terms.all((guard, outcome.delayed, terms.not_(failed), terms.not_(outside)))
+        ):
+            raise Unsupported("a timer that holds a packet", instance.program.span)
+        slots = [Slot(terms.and_(s.guard, terms.not_(failed)), s.port) for s in outcome.slots]
+        if outside is not terms.false:
+            after_state = state.merge([(terms.not_(outside), after_state)])
+            packet = self._merge_packet(before, [(terms.not_(outside), packet)])
+            forward = Slot(terms.true, self._default_port(instance.program, before))
+            slots = [
+                Slot(
+                    terms.ite(outside, terms.boolean(i == 0 and not self.drop_non_ip), s.guard),
+                    terms.ite(outside, forward.port, s.port),
+                )
+                for i, s in enumerate(slots or [Slot(terms.false, forward.port)])
+            ]
+        state = after_state
+        emissions: list[Emission] = []
+        for slot in slots:
+            if slot.guard is terms.false:
+                continue
+            state, out = self._route(index, slot, state, packet, guard)
+            emissions += out
+        return state, emissions
+
+    def _outside(self, program: ir.Program, packet: SymbolicPacket) -> Term:
+        """Does the packet skip this program: not IP, and no link field is touched (decision 20)?"""
+        if program.sees_non_ip and not self.drop_non_ip:
+            return self.terms.false
+        both = FIELDS["proto"].headers
+        return self.terms.not_(packet.has(self.terms, both))
+
+    def _route(
+        self, index: int, slot: Slot, state: State, packet: SymbolicPacket, guard: Term
+    ) -> tuple[State, list[Emission]]:
+        terms = self.terms
+        rest = slot.guard
+        default: int | None = None
+        emissions: list[Emission] = []
+        targets: list[tuple[Term, int]] = []
+        for wire in self.network.wires:
+            if wire.source == index and wire.port is None:
+                default = wire.target
+            elif wire.source == index and wire.port is not None:
+                this = terms.eq(slot.port, terms.const(wire.port, 16))
+                targets.append((terms.and_(rest, this), wire.target))
+                rest = terms.and_(rest, terms.not_(this))
+        if default is not None:
+            targets.append((rest, default))
+        elif rest is not terms.false:
+            emissions.append(Emission(rest, slot.port, packet))
+        branches: list[tuple[Term, State]] = []
+        for condition, target in targets:
+            if condition is terms.false:
+                continue
+            copy = SymbolicPacket(packet.present, dict(packet.fields), dict(packet.tags))
+            inner = terms.and_(guard, condition)
+            after, out = self._enter(target, state.fork(), copy, inner)
+            branches.append((condition, after))
+            emissions += [replace(e, guard=terms.and_(condition, e.guard)) for e in out]
+        return (state.merge(branches) if branches else state), emissions
+
+    # Passes -------------------------------------------------------------------------------
+
+    def _new_pass(self, state: State, packet: SymbolicPacket) -> Pass:
+        terms = self.terms
+        forward = (Slot(terms.true, self._default_port(self._program, packet)),)
+        outcome = Outcome(forward, terms.false, terms.false, terms.const(0, 64))
+        return Pass(state, packet, {}, outcome, terms.false).fork()
+
+    def _default_port(self, program: ir.Program, packet: SymbolicPacket) -> Term:
+        terms = self.terms
+        first, second = program.ports[:2] if program.ports else (0, 1)
+        came_by_first = terms.eq(packet.fields["iface"], terms.const(first, 16))
+        return terms.ite(came_by_first, terms.const(second, 16), terms.const(first, 16))
+
+    def _passes(
+        self,
+        instance: str,
+        program: ir.Program,
+        state: State,
+        packet: SymbolicPacket,
+        guard: Term | None = None,
+    ) -> tuple[State, SymbolicPacket, Outcome, Term]:
+        """Passes until none asks for resubmission: state, packet, outcome, failed for good."""
+        terms = self.terms
+        guard = terms.true if guard is None else guard
+        current = self._pass(instance, program, state, packet, guard)
+        done: list[tuple[Term, Pass]] = []  # passes in order, each with "another one followed"
+        for count in range(1, ir.MAX_PASSES + 1):
+            again = terms.and_(current.outcome.resubmit, terms.not_(current.failed))
+            if again is terms.false or not self.feasible(terms.and_(guard, again)):
+                break
+            if count == ir.MAX_PASSES:
+                current.failed = terms.or_(current.failed, again)
+                break
+            done.append((again, current))
+            guard = terms.and_(guard, again)
+            current = self._pass(instance, program, current.state.fork(), current.packet, guard)
+        for again, earlier in reversed(done):
+            current = self._merge(earlier, [(again, current)])
+        return current.state, current.packet, current.outcome, current.failed
+
+    def _pass(
+        self, instance: str, program: ir.Program, state: State, packet: SymbolicPacket, guard: Term
+    ) -> Pass:
+        self._select(instance, program)
+        fresh = self._new_pass(state, packet)
+        self._guard = guard
+        return self._statements(program.body, fresh)
+
+    def _merge(self, base: Pass, branches: Sequence[tuple[Term, Pass]]) -> Pass:
+        """`base` where no branch's condition holds; the conditions exclude each other."""
+        terms = self.terms
+        packet = self._merge_packet(base.packet, [(c, b.packet) for c, b in branches])
+        locals_ = dict(base.locals)
+        for _, branch in branches:
+            locals_ |= branch.locals  # names are unique in a program
+        outcome, failed = base.outcome, base.failed
+        for condition, branch in reversed(branches):
+            outcome = self._merge_outcome(condition, branch.outcome, outcome)
+            failed = terms.ite(condition, branch.failed, failed)
+        state = base.state.merge([(c, b.state) for c, b in branches])
+        return Pass(state, packet, locals_, outcome, failed)
+
+    def _merge_packet(
+        self, base: SymbolicPacket, branches: Sequence[tuple[Term, SymbolicPacket]]
+    ) -> SymbolicPacket:
+        fields, tags = dict(base.fields), dict(base.tags)
+        nought = self.terms.const(0, 32)
+        for condition, branch in reversed(branches):
+            for name, value in branch.fields.items():
+                if value is not base.fields[name]:
+                    fields[name] = self.terms.ite(condition, value, fields[name])
+            for name, value in branch.tags.items():
+                if value is not base.tags.get(name, nought):
+                    tags[name] = self.terms.ite(condition, value, tags.get(name, nought))
+        return SymbolicPacket(base.present, fields, tags)
+
+    def _merge_outcome(self, condition: Term, a: Outcome, b: Outcome) -> Outcome:
+        if a is b:
+            return a
+        terms = self.terms
+        nothing = Slot(terms.false, terms.const(0, 16))
+        slots = []
+        for i in range(max(len(a.slots), len(b.slots))):
+            x = a.slots[i] if i < len(a.slots) else nothing
+            y = b.slots[i] if i < len(b.slots) else nothing
+            # The port of a copy that isn't there has no meaning: take the other's.
+            port = (
+                y.port
+                if x.guard is terms.false
+                else x.port
+                if y.guard is terms.false
+                else terms.ite(condition, x.port, y.port)
+            )
+            slots.append(Slot(terms.ite(condition, x.guard, y.guard), port))
+        return Outcome(
+            tuple(slots),
+            terms.ite(condition, a.resubmit, b.resubmit),
+            terms.ite(condition, a.delayed, b.delayed),
+            terms.ite(condition, a.delay, b.delay),
+        )
+
+    # Statements ---------------------------------------------------------------------------
+
+    def _statements(self, statements: Sequence[ir.Stmt], at: Pass) -> Pass:
+        for statement in statements:
+            at = self._statement(statement, at)
+        return at
+
+    def _statement(self, statement: ir.Stmt, at: Pass) -> Pass:
+        match statement:
+            case ir.SetField(name=name, value=value):
+                self._set_field(name, self.expr(value, at), at)
+            case ir.SetTag(name=name, value=value):
+                at.packet.tags[name] = self.expr(value, at)
+            case ir.SetOutput(output=output):
+                at.outcome = self._output(output, at)
+            case ir.Write(var=var, keys=keys, values=values):
+                key_terms = tuple(self.expr(k, at) for k in keys)
+                value_terms = tuple(self.expr(v, at) for v in values)
+                at.state.write(self.qualify(self._instance, var), key_terms, value_terms)
+            case ir.Delete(var=var, keys=keys):
+                key_terms = tuple(self.expr(k, at) for k in keys)
+                at.state.write(self.qualify(self._instance, var), key_terms, None)
+            case ir.Let(name=name, value=value):
+                at.locals[name] = self.expr(value, at)
+            case ir.If(condition=condition, then=then, otherwise=otherwise):
+                return self._if(self.expr(condition, at), then, otherwise, at)
+            case ir.While():
+                return self._while(statement, at)
+            case ir.Table(entries=entries):
+                return self._table(entries, at)
+            case ir.Choose():
+                raise Unsupported("`choose` needs --refine, which is not there yet", statement.span)
+            case ir.Touch():
+                raise Unsupported("time-outs of maps are not supported yet", statement.span)
+            case _:
+                assert_never(statement)
+        return at
+
+    def _set_field(self, name: str, value: Term, at: Pass) -> None:
+        terms, packet = self.terms, at.packet
+        old = packet.fields[name]
+        there = packet.has(terms, FIELDS[name].headers)
+        if name == "payload":
+            differs = terms.not_(terms.eq(self._length(value), self._length(old)))
+            at.failed = terms.or_(at.failed, terms.and_(there, differs))
+            there = terms.and_(there, terms.not_(differs))
+        else:
+            value = terms.resize(value, width_of(name), False)
+        packet.fields[name] = terms.ite(there, value, old)
+
+    def _length(self, data: Term) -> Term:
+        """Bytes of a byte string; encryption keeps it."""
+        terms = self.terms
+        if data.op == "uf" and data.data in ("Encrypt", "Decrypt"):
+            return self._length(data.args[0])
+        if data.op == "ite":
+            condition, a, b = data.args
+            return terms.ite(condition, self._length(a), self._length(b))
+        for string, number in terms.strings.items():
+            if number is data:
+                return terms.const(len(string), 32)
+        return terms.uf("length", [data], 32)
+
+    def _output(self, output: ir.Output, at: Pass) -> Outcome:
+        terms = self.terms
+        none, nought = terms.false, terms.const(0, 64)
+        match output:
+            case ir.Forward():
+                port = self._default_port(self._program, at.packet)
+                return Outcome((Slot(terms.true, port),), none, none, nought)
+            case ir.Drop():
+                return Outcome((), none, none, nought)
+            case ir.Ports(ports=ports):
+                slots = []
+                for expr in ports:
+                    number = self.expr(expr, at)
+                    known = terms.any(
+                        terms.eq(number, terms.const(p, number.width))
+                        for p in range(len(self.network.ports))
+                    )
+                    if known is not terms.true:
+                        raise Unsupported("an output port that is computed", expr.span)
+                    slots.append(Slot(terms.true, terms.resize(number, 16, False)))
+                return Outcome(tuple(slots), none, none, nought)
+            case ir.Resubmit():
+                return Outcome((), terms.true, none, nought)
+            case ir.Delay(delay=delay):
+                return Outcome((), none, terms.true, self.expr(delay, at))
+            case _:
+                assert_never(output)
+
+    def _if(
+        self, test: Term, then: Sequence[ir.Stmt], otherwise: Sequence[ir.Stmt], at: Pass
+    ) -> Pass:
+        terms = self.terms
+        if test.is_const:
+            return self._statements(then if test.data else otherwise, at)
+        outer = self._guard
+        self._guard = terms.and_(outer, test)
+        first = self._statements(then, at.fork())
+        self._guard = terms.and_(outer, terms.not_(test))
+        second = self._statements(otherwise, at.fork())
+        self._guard = outer
+        return self._merge(at, [(test, first), (terms.not_(test), second)])
+
+    def _while(self, loop: ir.While, at: Pass) -> Pass:
+        terms, outer = self.terms, self._guard
+        rounds: list[tuple[Term, Pass]] = []
+        for count in range(loop.bound + 1):
+            test = self.expr(loop.condition, at)
+            if test is terms.false or not self.feasible(terms.and_(self._guard, test)):
+                break
+            if count == loop.bound:
+                at.failed = terms.or_(at.failed, test)
+                break
+            rounds.append((test, at))
+            self._guard = terms.and_(self._guard, test)
+            if len(terms) > MAX_TERMS:
+                raise Unsupported("a loop that unrolls to too much", loop.span)
+            at = self._statements(loop.body, at.fork())
+        self._guard = outer
+        for test, before in reversed(rounds):
+            at = self._merge(before, [(test, at)])
+        return at
+
+    def _table(self, entries: Sequence[ir.Entry], at: Pass) -> Pass:
+        terms, outer = self.terms, self._guard
+        guards = [self.expr(entry.guard, at) for entry in entries]
+        branches: list[tuple[Term, Pass]] = []
+        none_before = terms.true
+        for entry, guard in zip(entries, guards, strict=True):
+            this = terms.and_(none_before, guard)
+            none_before = terms.and_(none_before, terms.not_(guard))
+            if this is terms.false:
+                continue
+            self._guard = terms.and_(outer, this)
+            self.taken.append(Taken(self._guard, self._instance, entry.name))
+            branches.append((this, self._statements(entry.body, at.fork())))
+            if none_before is terms.false:
+                break
+        self._guard = outer
+        return self._merge(at, branches)
+
+    # Expressions --------------------------------------------------------------------------
+
+    def expr(self, expr: ir.Expr, at: Pass) -> Term:
+        """The value of an expression where `at` is now."""
+        return evaluate_expr(self.terms, PassScope(self, at), expr)
+
+    def qualified(self, var: str) -> str:
+        """A variable of the program that is running, as states name it."""
+        return self.qualify(self._instance, var)
+
+    def tag(self, packet: SymbolicPacket, name: str) -> Term:
+        return packet.tags.get(name, self.terms.const(0, 32))
+
+
+class Scope(Protocol):
+    """Where an expression is evaluated: what its leaves mean there."""
+
+    def field(self, name: str) -> Term: ...
+
+    def tag(self, name: str) -> Term: ...
+
+    def local(self, name: str) -> Term: ...
+
+    def now(self) -> Term: ...
+
+    def read(self, var: str, keys: tuple[Term, ...], index: int) -> Term: ...
+
+    def has(self, var: str, keys: tuple[Term, ...]) -> Term: ...
+
+    def match(self, ruleset: Ruleset, args: tuple[Term, ...]) -> Term: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PassScope:
+    """Inside a pass of a program."""
+
+    executor: Executor
+    at: Pass
+
+    def field(self, name: str) -> Term:
+        return self.at.packet.fields[name]
+
+    def tag(self, name: str) -> Term:
+        return self.executor.tag(self.at.packet, name)
+
+    def local(self, name: str) -> Term:
+        return self.at.locals[name]
+
+    def now(self) -> Term:
+        return self.executor.now
+
+    def read(self, var: str, keys: tuple[Term, ...], index: int) -> Term:
+        return self.at.state.read(self.executor.qualified(var), keys, index)
+
+    def has(self, var: str, keys: tuple[Term, ...]) -> Term:
+        return self.at.state.has(self.executor.qualified(var), keys)
+
+    def match(self, ruleset: Ruleset, args: tuple[Term, ...]) -> Term:
+        return self.executor.rulesets(ruleset, args)
+
+
+def evaluate_expr(terms: Terms, scope: Scope, expr: ir.Expr) -> Term:
+    """The value of an expression in a scope."""
+
+    def all_(exprs: Sequence[ir.Expr]) -> tuple[Term, ...]:
+        return tuple(evaluate_expr(terms, scope, e) for e in exprs)
+
+    match expr:
+        case ir.Const(value=value, type=type_):
+            return constant(terms, value, type_)
+        case ir.Field(name=name):
+            return scope.field(name)
+        case ir.Tag(name=name):
+            return scope.tag(name)
+        case ir.Local(name=name):
+            return scope.local(name)
+        case ir.Now():
+            return scope.now()
+        case ir.Read(var=var, keys=keys, index=index):
+            return scope.read(var, all_(keys), index)
+        case ir.Has(var=var, keys=keys):
+            return scope.has(var, all_(keys))
+        case ir.Not(operand=operand):
+            return terms.not_(evaluate_expr(terms, scope, operand))
+        case ir.And(operands=operands):
+            return terms.all(all_(operands))
+        case ir.Or(operands=operands):
+            return terms.any(all_(operands))
+        case ir.Arithmetic(op=op, left=left, right=right, type=type_):
+            assert isinstance(type_, ir.Bits)
+            a, b = all_((left, right))
+            return arithmetic(terms, op, a, b, type_.signed)
+        case ir.Compare(op=op, left=left, right=right):
+            a, b = all_((left, right))
+            return compare(terms, op, a, b, left.type)
+        case ir.Conditional(condition=condition, then=then, otherwise=otherwise):
+            return terms.ite(*all_((condition, then, otherwise)))
+        case ir.Cast(operand=operand, type=type_):
+            return cast(terms, evaluate_expr(terms, scope, operand), operand.type, type_)
+        case ir.Match(ruleset=ruleset, args=args):
+            return scope.match(ruleset, all_(args))
+        case ir.Apply(op=op, args=args, type=type_):
+            return apply(terms, op, args, all_(args), type_)
+        case ir.Post() | ir.Dropped() | ir.OutputPort():
+            raise Unsupported("a property's term in a program", expr.span)
+        case _:
+            assert_never(expr)
+
+
+_ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor", "<<": "shl"}
+_COMPARISON = {("<", False): "ult", ("<=", False): "ule", ("<", True): "slt", ("<=", True): "sle"}
+
+
+def arithmetic(terms: Terms, op: ir.ArithmeticOp, a: Term, b: Term, signed: bool) -> Term:
+    """An `ir.Arithmetic`, by its docstring."""
+    match op:
+        case "/":
+            return terms.binary("sdiv" if signed else "udiv", a, b)
+        case "%":
+            return terms.binary("srem" if signed else "urem", a, b)
+        case ">>":
+            return terms.binary("ashr" if signed else "lshr", a, b)
+        case _:
+            return terms.binary(_ARITHMETIC[op], a, b)
+
+
+def compare(terms: Terms, op: ir.CompareOp, a: Term, b: Term, type_: ir.Type) -> Term:
+    """An `ir.Compare`: signed or unsigned by the type of its operands."""
+    match op:
+        case "==":
+            return terms.eq(a, b)
+        case "!=":
+            return terms.not_(terms.eq(a, b))
+        case _:
+            assert isinstance(type_, ir.Bits)
+            return terms.compare(_COMPARISON[op, type_.signed], a, b)
+
+
+def cast(terms: Terms, value: Term, source: ir.Type, target: ir.Type) -> Term:
+    """An `ir.Cast`: extends by the sign of the source, truncates; bool is 0 or 1."""
+    match source, target:
+        case ir.Bool(), ir.Bits(width=bits):
+            return terms.to_bits(value, bits)
+        case ir.Bits(width=bits), ir.Bool():
+            return terms.not_(terms.eq(value, terms.const(0, bits)))
+        case ir.Bits(signed=signed), ir.Bits(width=bits):
+            return terms.resize(value, bits, signed)
+        case _:
+            return value
+
+
+def apply(
+    terms: Terms, op: str, args: Sequence[ir.Expr], values: Sequence[Term], type_: ir.Type
+) -> Term:
+    """A pure operator as an uninterpreted function, with what the language says of it."""
+    match op:
+        case "hash" if all(isinstance(a.type, ir.Bits | ir.Bool) for a in args):
+            words = [w for v in values for w in _words(terms, v)]
+            if all(w.is_const for w in words):
+                return terms.const(murmur3(b"".join(w.data.to_bytes(4, "big") for w in words)), 32)
+            return terms.uf(f"hash{len(words)}", words, 32)
+        case "PatternMatch":
+            strings = {number.id: string for string, number in terms.strings.items()}
+            found = (
+                terms.uf(f"contains {strings[v.id].hex()}", [values[0]], 0)
+                if strings[v.id]
+                else terms.true
+                for v in values[1:]
+            )
+            return terms.any(found)
+        case "Encrypt" | "Decrypt":
+            other = "Decrypt" if op == "Encrypt" else "Encrypt"
+            data, *rest = values
+            if data.op == "uf" and data.data == other and list(data.args[1:]) == rest:
+                return data.args[0]
+            return terms.uf(op, values, BYTES_WIDTH)
+        case _:
+            widths = "_".join(str(v.width) for v in values)
+            return terms.uf(f"op {op} {widths}", values, width(type_))
+
+
+def _words(terms: Terms, value: Term) -> list[Term]:
+    """A value zero-extended to whole 32-bit words, the most significant first (decision 12)."""
+    if value.width == 0:
+        return [terms.to_bits(value, 32)]
+    count = -(-value.width // 32)
+    wide = terms.resize(value, 32 * count, False)
+    return [
+        terms.resize(
+            terms.binary("lshr", wide, terms.const(32 * (count - 1 - i), 32 * count)), 32, False
+        )
+        for i in range(count)
+    ]
