@@ -1,0 +1,267 @@
+"""The judge: a plain walk over the IR. Every other engine is measured against this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from nfverify.packet.fields import FIELDS
+from nfverify.packet.packet import Packet
+from nfverify.semantics.engine import (
+    DROP,
+    FORWARD,
+    RESUBMIT,
+    Compiled,
+    Counters,
+    Key,
+    Outcome,
+    Pass,
+    Store,
+    Tags,
+    Values,
+    unreachable,
+)
+from nfverify.semantics.operators import Function, resolve
+from nfverify.semantics.values import arithmetic, bits, cast, compare, number, truth
+from nfverify.smat.ir import (
+    And,
+    Apply,
+    Arithmetic,
+    Cast,
+    Choose,
+    Compare,
+    Conditional,
+    Const,
+    Delay,
+    Delete,
+    Drop,
+    Dropped,
+    Expr,
+    Field,
+    Forward,
+    Has,
+    If,
+    Let,
+    Local,
+    Match,
+    Not,
+    Now,
+    Or,
+    Output,
+    OutputPort,
+    Ports,
+    Post,
+    Program,
+    Read,
+    Resubmit,
+    SetField,
+    SetOutput,
+    SetTag,
+    Stmt,
+    Table,
+    Tag,
+    Touch,
+    Value,
+    While,
+    Write,
+    walk,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StateWrite:
+    """One assignment or deletion as it happened; None is an absent key."""
+
+    variable: str
+    key: Key
+    before: Values | None
+    after: Values | None
+
+
+@dataclass(slots=True)
+class Log:
+    """What a pass did: the entries that it took, and its writes to state in order."""
+
+    entries: list[str] = field(default_factory=list)
+    writes: list[StateWrite] = field(default_factory=list)
+
+
+def build(
+    program: Program,
+    tags: Mapping[str, int],
+    operators: Mapping[str, Function],
+    log: Log | None = None,
+) -> Compiled:
+    """The engine; what a pass does is added to `log`. ModelError if an operator is missing."""
+    variables = {variable.name: i for i, variable in enumerate(program.state)}
+    nodes = walk(program.init + program.body)
+    functions = {node: resolve(node, operators) for node in nodes if isinstance(node, Apply)}
+
+    def execute(statements: tuple[Stmt, ...]) -> Pass:
+        def run(
+            packet: Packet, tag_values: Tags, now: int, store: Store, counters: Counters
+        ) -> Outcome:
+            this = _Pass(
+                program, variables, tags, functions, log, packet, tag_values, now, store, counters
+            )
+            this.execute(statements)
+            return DROP if this.failed else this.outcome
+
+        return run
+
+    return Compiled(execute(program.init), execute(program.body))
+
+
+@dataclass(slots=True)
+class _Pass:
+    program: Program
+    variables: Mapping[str, int]
+    tag_numbers: Mapping[str, int]
+    functions: Mapping[Apply, Function]
+    log: Log | None
+    packet: Packet
+    tags: Tags
+    now: int
+    store: Store
+    counters: Counters
+    outcome: Outcome = FORWARD
+    failed: bool = False  # by an error that no later assignment to the output takes back
+    locals: dict[str, Value] = field(default_factory=dict)
+
+    # Statements ---------------------------------------------------------------------------
+
+    def execute(self, statements: tuple[Stmt, ...]) -> None:
+        for statement in statements:
+            self.statement(statement)
+
+    def statement(self, node: Stmt) -> None:
+        match node:
+            case SetField():
+                self.set_field(node.name, self.value(node.value))
+            case SetTag():
+                self.tags[self.tag_numbers[node.name]] = self.number(node.value)
+            case SetOutput():
+                self.set_output(node.output)
+            case Write():
+                keys, values = self.values(node.keys), self.values(node.values)
+                self.assign(node.var, keys, values)
+            case Delete():
+                self.assign(node.var, self.values(node.keys), None)
+            case Let():
+                self.locals[node.name] = self.value(node.value)
+            case If():
+                self.execute(node.then if self.truth(node.condition) else node.otherwise)
+            case While():
+                rounds = 0
+                while self.truth(node.condition):
+                    if rounds == node.bound:
+                        self.fail("loop_limit")
+                        break
+                    rounds += 1
+                    self.execute(node.body)
+            case Table():
+                for entry in node.entries:
+                    if self.truth(entry.guard):
+                        if self.log is not None:
+                            self.log.entries.append(entry.name)
+                        self.execute(entry.body)
+                        break
+            case Choose() | Touch():
+                raise unreachable(node)
+            case _:
+                assert_never(node)
+
+    def set_field(self, name: str, value: Value) -> None:
+        packet = self.packet
+        if not packet.bits & FIELDS[name].headers.value:
+            return
+        if isinstance(value, bytes) and len(value) != len(packet.payload):
+            self.fail("payload_length")
+            return
+        setattr(packet, name, value)
+
+    def set_output(self, output: Output) -> None:
+        match output:
+            case Forward():
+                self.outcome = FORWARD
+            case Drop():
+                self.outcome = DROP
+            case Ports():
+                ports = tuple(self.number(port) for port in output.ports)
+                if not set(ports) <= set(self.program.ports or (0, 1)):
+                    self.fail("bad_port")
+                self.outcome = ports
+            case Resubmit():
+                self.outcome = RESUBMIT
+            case Delay():
+                self.outcome = self.number(output.delay)
+            case _:
+                assert_never(output)
+
+    def assign(self, name: str, key: Key, values: Values | None) -> None:
+        variable = self.store[self.variables[name]]
+        if self.log is not None:
+            self.log.writes.append(StateWrite(name, key, variable.get(key), values))
+        if values is None:
+            variable.pop(key, None)
+        else:
+            variable[key] = values
+
+    def fail(self, counter: str) -> None:
+        self.failed = True
+        self.counters[counter] += 1
+
+    # Expressions --------------------------------------------------------------------------
+
+    def value(self, node: Expr) -> Value:
+        match node:
+            case Const():
+                return node.value
+            case Field():
+                value: Value = getattr(self.packet, node.name)
+                return value
+            case Tag():
+                return self.tags[self.tag_numbers[node.name]]
+            case Local():
+                return self.locals[node.name]
+            case Now():
+                return self.now
+            case Read():
+                index = self.variables[node.var]
+                default = self.program.state[index].default
+                return self.store[index].get(self.values(node.keys), default)[node.index]
+            case Has():
+                return self.values(node.keys) in self.store[self.variables[node.var]]
+            case Not():
+                return not self.truth(node.operand)
+            case And():
+                return all(self.truth(operand) for operand in node.operands)
+            case Or():
+                return any(self.truth(operand) for operand in node.operands)
+            case Arithmetic():
+                left, right = self.number(node.left), self.number(node.right)
+                return arithmetic(node.op, left, right, bits(node.type))
+            case Compare():
+                return compare(node.op, self.value(node.left), self.value(node.right))
+            case Conditional():
+                return self.value(node.then if self.truth(node.condition) else node.otherwise)
+            case Cast():
+                return cast(self.value(node.operand), node.type)
+            case Match():
+                return node.ruleset.accepts([self.number(arg) for arg in node.args])
+            case Apply():
+                return self.functions[node](*self.values(node.args))
+            case Post() | Dropped() | OutputPort():
+                raise unreachable(node)
+            case _:
+                assert_never(node)
+
+    def values(self, nodes: tuple[Expr, ...]) -> tuple[Value, ...]:
+        return tuple([self.value(node) for node in nodes])
+
+    def number(self, node: Expr) -> int:
+        return number(self.value(node))
+
+    def truth(self, node: Expr) -> bool:
+        return truth(self.value(node))
