@@ -6,15 +6,15 @@ field names are those of `packet.fields`, other constants are bound from outside
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics import walk as judge
-from nfverify.semantics.engine import Compiled, unreachable
-from nfverify.semantics.operators import Function, resolve
+from nfverify.semantics.engine import Compiled, Context, unreachable
+from nfverify.semantics.operators import resolve
 from nfverify.semantics.values import bits, divide, remainder, shift_left, shift_right
 from nfverify.smat.ir import (
     TIME,
@@ -77,14 +77,14 @@ HELPERS = {
 }
 
 
-def build(program: Program, tags: Mapping[str, int], operators: Mapping[str, Function]) -> Compiled:
+def build(program: Program, context: Context) -> Compiled:
     """The engine; what nests too deep for Python is left to the walk. ModelError as there."""
     names: dict[str, object] = {"__builtins__": {}, **HELPERS}
     try:
-        init = _Function("init", program, tags, operators, names).source(program.init)
-        body = _Function("body", program, tags, operators, names).source(program.body)
+        init = _Function("init", program, context, names).source(program.init)
+        body = _Function("body", program, context, names).source(program.body)
     except _TooDeepError:
-        return judge.build(program, tags, operators)
+        return judge.build(program, context)
     exec(compile(init + body, "<generated from the SMAT>", "exec"), names)  # see the module's text
     return Compiled(names["init"], names["body"])  # type: ignore[arg-type]  # made by exec
 
@@ -105,8 +105,7 @@ class _Text:
 class _Function:
     name: str
     program: Program
-    tags: Mapping[str, int]
-    operators: Mapping[str, Function]
+    context: Context
     names: dict[str, object]  # global names of the generated module
     lines: list[str] = field(default_factory=list)
     indent: int = 1
@@ -158,7 +157,7 @@ class _Function:
             case SetField():
                 self.set_field(node)
             case SetTag():
-                self.line(f"g[{self.tags[node.name]}] = {self.text(node.value)}")
+                self.line(f"g[{self.context.tags[node.name]}] = {self.text(node.value)}")
             case SetOutput():
                 self.set_output(node.output)
             case Write():
@@ -223,7 +222,7 @@ class _Function:
                 self.line("o = ()")
             case Ports():
                 self.line(f"o = {self.row(output.ports)}")
-                known = set(self.program.ports or (0, 1))
+                known = range(self.context.ports)
                 if not all(isinstance(p, Const) and p.value in known for p in output.ports):
                     with self.block(f"if not {self.bind(frozenset(known))}.issuperset(o):"):
                         self.fail("bad_port")
@@ -271,7 +270,7 @@ class _Function:
             case Field():
                 return _Text(f"p.{FIELDS[node.name].name}")
             case Tag():
-                return _Text(f"g[{self.tags[node.name]}]")
+                return _Text(f"g[{self.context.tags[node.name]}]")
             case Local():
                 return _Text(self.locals[node.name])
             case Now():
@@ -305,7 +304,9 @@ class _Function:
                 return self.wrap(f"{self.bind(node.ruleset.accepts)}({args.text})", args)
             case Apply():
                 args = self.many(node.args)
-                return self.wrap(f"{self.bind(resolve(node, self.operators))}(*{args.text})", args)
+                return self.wrap(
+                    f"{self.bind(resolve(node, self.context.operators))}(*{args.text})", args
+                )
             case Post() | Dropped() | OutputPort():
                 raise unreachable(node)
             case _:

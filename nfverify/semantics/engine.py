@@ -50,7 +50,17 @@ class Compiled:
     body: Pass
 
 
-Engine = Callable[[Program, Mapping[str, int], Mapping[str, Function]], Compiled]
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the program's code needs to know of the network: how many ports it has, the number of
+    each tag, and the user's operators."""
+
+    ports: int
+    tags: Mapping[str, int]
+    operators: Mapping[str, Function]
+
+
+Engine = Callable[[Program, Context], Compiled]
 
 
 class Unsupported(ModelError):

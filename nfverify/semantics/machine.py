@@ -20,6 +20,7 @@ from nfverify.semantics.engine import (
     FORWARD,
     RESUBMIT,
     Compiled,
+    Context,
     Counters,
     Engine,
     Key,
@@ -90,11 +91,10 @@ class Machine:
     """
 
     __slots__ = (
+        "_context",
         "_created",
         "_nodes",
-        "_operators",
         "_stores",
-        "_tags",
         "_timers",
         "_tracers",
         "counters",
@@ -121,8 +121,8 @@ class Machine:
         self.trace: Hook | None = None
         self.counters: Counters = dict.fromkeys(ERRORS, 0)
         self.now: int | None = None
-        self._operators = dict(operators or {})
-        self._tags = number_tags(tuple(i.program for i in network.instances))
+        tags = number_tags(tuple(i.program for i in network.instances))
+        self._context = Context(max(2, len(network.ports)), tags, dict(operators or {}))
         build = ENGINES[engine] if isinstance(engine, str) else engine
         self._nodes = tuple(self._node(index, build) for index in range(len(network.instances)))
         self._tracers: list[Tracer] = []
@@ -135,11 +135,11 @@ class Machine:
     def _node(self, index: int, build: Engine) -> Node:
         instance, network = self.network.instances[index], self.network
         program = instance.program
-        ports = range(max(2, len(network.ports)))
+        ports = range(self._context.ports)
         return Node(
             instance.name,
             program,
-            build(program, self._tags, self._operators),
+            build(program, self._context),
             program.sees_non_ip,
             {port: program.default_port(port) for port in ports},
             {port: network.successor(index, port) for port in ports},
@@ -149,17 +149,21 @@ class Machine:
 
     def step(self, time: int, port: int, frame: bytes) -> list[Output]:
         """The timers due, then a frame that arrives by `port` at `time`, ns: all that comes out."""
-        out = self._arrive(time)
+        return _deparsed(self.receive(time, port, frame))
+
+    def advance(self, time: int) -> list[Output]:
+        """Time passes: the timers due. Nothing happens before the first packet."""
+        return _deparsed(self.wait(time))
+
+    def receive(self, time: int, port: int, frame: bytes) -> list[Emission]:
+        """As `step`, with packets that are not deparsed yet."""
+        out = self.wait(time, start=True)
         packet = parse(frame)
         if isinstance(packet, Malformed):
             self.counters["malformed"] += 1
         else:
             self._enter(packet, port, out)
-        return _deparsed(out)
-
-    def advance(self, time: int) -> list[Output]:
-        """Time passes: the timers due. Nothing happens before the first packet."""
-        return _deparsed([] if self.now is None else self._arrive(time))
+        return out
 
     def process(self, packet: Packet, now: int, port: int) -> list[tuple[int, Packet]]:
         """As `step` for a parsed packet, which stays as it was: (port, packet) for each output."""
@@ -167,16 +171,18 @@ class Machine:
 
     def emit(self, packet: Packet, now: int, port: int) -> list[Emission]:
         """As `process`, with the times of the outputs."""
-        out = self._arrive(now)
+        out = self.wait(now, start=True)
         self._enter(packet.copy(), port, out)
         return out
 
-    def _arrive(self, time: int) -> list[Emission]:
-        """The clock moves on to `time`, never back; timers fire on the way."""
+    def wait(self, time: int, *, start: bool = False) -> list[Emission]:
+        """As `advance`, not deparsed; with `start`, a packet comes, and may be the first."""
         if not 0 <= time < MAX_TIME:
             raise ValueError(f"time {time} is not in 0..2^62-1")
         out: list[Emission] = []
         if self.now is None:
+            if not start:
+                return out
             self._start(time)
         time = max(time, self.now or 0)
         if self._timers and self._timers[0].due <= time:
@@ -188,13 +194,13 @@ class Machine:
         """`init` of each NF at the first packet's stamp, in order, then their first timers."""
         self.now = time
         for index, node in enumerate(self._nodes):
-            tags = [0] * len(self._tags)
+            tags = [0] * len(self._context.tags)
             node.code.init(Packet(), tags, time, self._stores[index], self.counters)
         for index, node in enumerate(self._nodes):
             for timer in node.program.timers:
-                tags = [0] * len(self._tags)
+                tags = [0] * len(self._context.tags)
                 for name, value in timer.tags:
-                    tags[self._tags[name]] = value
+                    tags[self._context.tags[name]] = value
                 self._wait(time + timer.delay, index, Packet(), tags)
 
     def _wait(self, due: int, instance: int, packet: Packet, tags: Tags) -> None:
@@ -213,13 +219,13 @@ class Machine:
             self._send(instance, packet.copy(), tags.copy(), out)
 
     def _enter(self, packet: Packet, port: int, out: list[Emission]) -> None:
-        if not 0 <= port < max(2, len(self.network.ports)):
+        if not 0 <= port < self._context.ports:
             raise ValueError(f"the network has no port {port}")
         if self.non_ip == "drop" and not packet.bits & IP:
             self.counters["non_ip"] += 1
             return
         packet.iface = port
-        self._send(self.network.ingress, packet, [0] * len(self._tags), out)
+        self._send(self.network.ingress, packet, [0] * len(self._context.tags), out)
 
     # Packets ------------------------------------------------------------------------------
 
@@ -271,9 +277,7 @@ class Machine:
 
     def _traced(self, index: int, hook: Hook) -> Pass:
         if not self._tracers:
-            self._tracers = [
-                Tracer(node.name, node.program, self._tags, self._operators) for node in self._nodes
-            ]
+            self._tracers = [Tracer(node.name, node.program, self._context) for node in self._nodes]
         return self._tracers[index].visit(hook)
 
     # State --------------------------------------------------------------------------------
@@ -309,7 +313,7 @@ class Machine:
         other.network, other.non_ip, other.now = self.network, self.non_ip, self.now
         other.trace = None
         other.counters = self.counters.copy()
-        other._operators, other._tags, other._nodes = self._operators, self._tags, self._nodes
+        other._context, other._nodes = self._context, self._nodes
         other._tracers = []
         other._stores = [
             copy_store(node.program, store)

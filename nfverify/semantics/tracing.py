@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
-from nfverify.semantics.engine import Counters, Outcome, Pass, Store, Tags
-from nfverify.semantics.operators import Function
+from nfverify.semantics.engine import Context, Counters, Outcome, Pass, Store, Tags
 from nfverify.semantics.walk import Log, StateWrite, build
 from nfverify.smat.ir import Program, Value
 
@@ -47,17 +46,11 @@ class Tracer:
 
     __slots__ = ("_code", "_instance", "_log", "_tags")
 
-    def __init__(
-        self,
-        instance: str,
-        program: Program,
-        tags: Mapping[str, int],
-        operators: Mapping[str, Function],
-    ) -> None:
+    def __init__(self, instance: str, program: Program, context: Context) -> None:
         self._instance = instance
-        self._tags = tags
+        self._tags = context.tags
         self._log = Log()
-        self._code = build(program, tags, operators, self._log)
+        self._code = build(program, context, self._log)
 
     def visit(self, hook: Hook) -> Pass:
         """The body of the NF for one visit of a packet, telling `hook` of each pass."""

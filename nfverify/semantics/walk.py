@@ -13,6 +13,7 @@ from nfverify.semantics.engine import (
     FORWARD,
     RESUBMIT,
     Compiled,
+    Context,
     Counters,
     Key,
     Outcome,
@@ -87,24 +88,16 @@ class Log:
     writes: list[StateWrite] = field(default_factory=list)
 
 
-def build(
-    program: Program,
-    tags: Mapping[str, int],
-    operators: Mapping[str, Function],
-    log: Log | None = None,
-) -> Compiled:
+def build(program: Program, context: Context, log: Log | None = None) -> Compiled:
     """The engine; what a pass does is added to `log`. ModelError if an operator is missing."""
     variables = {variable.name: i for i, variable in enumerate(program.state)}
     nodes = walk(program.init + program.body)
-    functions = {node: resolve(node, operators) for node in nodes if isinstance(node, Apply)}
+    functions = {n: resolve(n, context.operators) for n in nodes if isinstance(n, Apply)}
+    fixed = _Fixed(program, variables, context, functions, log)
 
     def execute(statements: tuple[Stmt, ...]) -> Pass:
-        def run(
-            packet: Packet, tag_values: Tags, now: int, store: Store, counters: Counters
-        ) -> Outcome:
-            this = _Pass(
-                program, variables, tags, functions, log, packet, tag_values, now, store, counters
-            )
+        def run(packet: Packet, tags: Tags, now: int, store: Store, counters: Counters) -> Outcome:
+            this = _Pass(fixed, packet, tags, now, store, counters)
             this.execute(statements)
             return DROP if this.failed else this.outcome
 
@@ -113,13 +106,20 @@ def build(
     return Compiled(execute(program.init), execute(program.body))
 
 
-@dataclass(slots=True)
-class _Pass:
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """What all passes share."""
+
     program: Program
     variables: Mapping[str, int]
-    tag_numbers: Mapping[str, int]
+    context: Context
     functions: Mapping[Apply, Function]
     log: Log | None
+
+
+@dataclass(slots=True)
+class _Pass:
+    fixed: _Fixed
     packet: Packet
     tags: Tags
     now: int
@@ -140,7 +140,7 @@ class _Pass:
             case SetField():
                 self.set_field(node.name, self.value(node.value))
             case SetTag():
-                self.tags[self.tag_numbers[node.name]] = self.number(node.value)
+                self.tags[self.fixed.context.tags[node.name]] = self.number(node.value)
             case SetOutput():
                 self.set_output(node.output)
             case Write():
@@ -163,8 +163,8 @@ class _Pass:
             case Table():
                 for entry in node.entries:
                     if self.truth(entry.guard):
-                        if self.log is not None:
-                            self.log.entries.append(entry.name)
+                        if self.fixed.log is not None:
+                            self.fixed.log.entries.append(entry.name)
                         self.execute(entry.body)
                         break
             case Choose() | Touch():
@@ -189,7 +189,7 @@ class _Pass:
                 self.outcome = DROP
             case Ports():
                 ports = tuple(self.number(port) for port in output.ports)
-                if not set(ports) <= set(self.program.ports or (0, 1)):
+                if not all(0 <= port < self.fixed.context.ports for port in ports):
                     self.fail("bad_port")
                 self.outcome = ports
             case Resubmit():
@@ -200,9 +200,9 @@ class _Pass:
                 assert_never(output)
 
     def assign(self, name: str, key: Key, values: Values | None) -> None:
-        variable = self.store[self.variables[name]]
-        if self.log is not None:
-            self.log.writes.append(StateWrite(name, key, variable.get(key), values))
+        variable = self.store[self.fixed.variables[name]]
+        if self.fixed.log is not None:
+            self.fixed.log.writes.append(StateWrite(name, key, variable.get(key), values))
         if values is None:
             variable.pop(key, None)
         else:
@@ -222,17 +222,17 @@ class _Pass:
                 value: Value = getattr(self.packet, node.name)
                 return value
             case Tag():
-                return self.tags[self.tag_numbers[node.name]]
+                return self.tags[self.fixed.context.tags[node.name]]
             case Local():
                 return self.locals[node.name]
             case Now():
                 return self.now
             case Read():
-                index = self.variables[node.var]
-                default = self.program.state[index].default
+                index = self.fixed.variables[node.var]
+                default = self.fixed.program.state[index].default
                 return self.store[index].get(self.values(node.keys), default)[node.index]
             case Has():
-                return self.values(node.keys) in self.store[self.variables[node.var]]
+                return self.values(node.keys) in self.store[self.fixed.variables[node.var]]
             case Not():
                 return not self.truth(node.operand)
             case And():
@@ -251,7 +251,7 @@ class _Pass:
             case Match():
                 return node.ruleset.accepts([self.number(arg) for arg in node.args])
             case Apply():
-                return self.functions[node](*self.values(node.args))
+                return self.fixed.functions[node](*self.values(node.args))
             case Post() | Dropped() | OutputPort():
                 raise unreachable(node)
             case _:
