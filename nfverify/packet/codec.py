@@ -10,6 +10,7 @@ from struct import Struct, error
 
 from nfverify.packet.build import build
 from nfverify.packet.checksum import update_checksum
+from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import (
     FRAG,
     ICMP,
@@ -19,6 +20,7 @@ from nfverify.packet.packet import (
     TCP,
     UDP,
     VLAN,
+    WIRE_VALUES,
     Malformed,
     Packet,
     wire_values,
@@ -35,12 +37,13 @@ _ICMP = Struct("!BBHHH")
 _U16 = Struct("!H")
 _U16X2 = Struct("!HH")
 _U32X2 = Struct("!II")
-_U32X2_U16X2 = Struct("!HHII")
+_U16X2_U32X2 = Struct("!HHII")
 
 _TAGS = (0x8100, 0x88A8)
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
 _EXTENSIONS = frozenset({_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION})
 _MAX_EXTENSIONS = 8
+_PROTO = WIRE_VALUES.index("proto")
 
 _SHORT = Malformed("shorter than an Ethernet header")
 _CUT_TAG = Malformed("cut inside a VLAN tag")
@@ -258,24 +261,32 @@ def deparse(p: Packet) -> bytes:
     Fields of absent headers are ignored. ValueError for a payload of another length, or a value
     wider than its field.
     """
-    if wire_values(p) == p.original:
+    now = wire_values(p)
+    if now == p.original:
         return p.frame
     if len(p.payload) != len(p.original[-1]):
         raise ValueError(f"payload of {len(p.payload)} bytes, {len(p.original[-1])} came in")
     try:
-        return bytes(_rewrite(p))
-    except (error, OverflowError) as e:
-        raise ValueError(f"a field's value does not fit its width: {e}") from e
+        return bytes(_rewrite(p, now[:4] != p.original[:4]))
+    except (error, OverflowError, ValueError) as e:
+        for name, value in zip(WIRE_VALUES, now, strict=True):
+            if name != "payload" and value >> FIELDS[name].width:
+                raise ValueError(f"{name} can't hold {value}") from e
+        raise
 
 
-def _rewrite(p: Packet) -> bytearray:
+def _rewrite(p: Packet, link: bool) -> bytearray:
     frame = p.frame
     bits = p.bits
     out = bytearray(frame)
-    out[0:12] = (p.dmac << 48 | p.smac).to_bytes(12, "big")
-    _U16.pack_into(out, p.type_at, p.ethertype)
-    if bits & VLAN:
-        _U16.pack_into(out, 14, (frame[14] & 0xF0) << 8 | p.vlan)
+    if p.vlan >> 12 or p.tos >> 8:  # where a value too wide would spill into its neighbour
+        raise OverflowError
+    if link and bits & LINK:
+        out[0:6] = p.dmac.to_bytes(6, "big")
+        out[6:12] = p.smac.to_bytes(6, "big")
+        _U16.pack_into(out, p.type_at, p.ethertype)
+        if bits & VLAN:
+            _U16.pack_into(out, 14, (frame[14] & 0xF0) << 8 | p.vlan)
     at = p.ip_at
     if bits & IP4:
         out[at + 1] = p.tos
@@ -293,7 +304,8 @@ def _rewrite(p: Packet) -> bytearray:
         out[at] = 0x60 | p.tos >> 4
         out[at + 1] = (p.tos & 15) << 4 | frame[at + 1] & 15
         out[at + 7] = p.ttl
-        out[at + 8 : at + 40] = (p.sip6 << 128 | p.dip6).to_bytes(32, "big")
+        out[at + 8 : at + 24] = p.sip6.to_bytes(16, "big")
+        out[at + 24 : at + 40] = p.dip6.to_bytes(16, "big")
         out[p.proto_at] = p.proto
         addresses = slice(at + 8, at + 40)
     else:
@@ -310,7 +322,9 @@ def _rewrite(p: Packet) -> bytearray:
             | p.flag_ack << 4
             | p.flag_urg << 5
         )
-        _U32X2_U16X2.pack_into(out, l4_at, p.sport, p.dport, p.seq, p.ack_no)
+        if flags >> 6 or (p.flag_fin | p.flag_syn | p.flag_rst | p.flag_psh | p.flag_ack) > 1:
+            raise OverflowError
+        _U16X2_U32X2.pack_into(out, l4_at, p.sport, p.dport, p.seq, p.ack_no)
         out[l4_at + 13] = frame[l4_at + 13] & 0xC0 | flags
         _U16.pack_into(out, l4_at + 14, p.window)
         checksum_at = l4_at + 16
@@ -340,7 +354,7 @@ def _rewrite(p: Packet) -> bytearray:
     old, new = frame[l4_at:covered_end], bytes(out[l4_at:covered_end])
     if bits & IP6 or not bits & ICMP:  # ICMP over IPv4 has no pseudo header
         # Its length field can't differ, as no write changes the payload's.
-        old = frame[addresses] + bytes((0, p.original[8])) + old
+        old = frame[addresses] + bytes((0, p.original[_PROTO])) + old
         new = bytes(out[addresses]) + bytes((0, p.proto)) + new
     if old != new:
         checksum = update_checksum(checksum, old, new)

@@ -318,6 +318,15 @@ def rewrite(rng: Random, p: Packet, d: Dissected) -> None:
             layer.delfieldval(there)
 
 
+def build(ether: Any) -> bytes:
+    """Scapy's bytes; its search for fields with several values, a third of the time, is skipped."""
+    layer = ether
+    while layer:
+        layer.explicit = True
+        layer = layer.payload
+    return bytes(ether)
+
+
 def check(rng: Random, g: Generated) -> None:
     p = parse(g.frame)
     assert isinstance(p, Packet)
@@ -326,7 +335,7 @@ def check(rng: Random, g: Generated) -> None:
     assert {name: getattr(p, name) for name in PARSED} == expected
     assert deparse(p) == g.frame
     rewrite(rng, p, d)
-    built = bytes(d.ether)
+    built = build(d.ether)
     out = deparse(p)
     for at in filter(None, (g.ip_checksum_at, g.l4_checksum_at)):
         came, was, goes, right = (
