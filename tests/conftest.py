@@ -1,4 +1,4 @@
-"""What every test shares: Hypothesis tries the same examples each run, new ones if NFVERIFY_SEEK=1."""
+"""What every test shares: Hypothesis with fixed examples; with NFVERIFY_SEEK=1, with new ones."""
 
 import os
 

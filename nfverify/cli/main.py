@@ -14,8 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
+from typing import TYPE_CHECKING
 
 import nfverify
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 USAGE_ERROR = 2
 INTERNAL_ERROR = 4
@@ -53,6 +57,13 @@ A MODEL is FILE.nfd, FILE.nfd:NAME or lib:NAME (the library); - is standard inpu
 _EPILOG = """\
 Exit codes: 0 yes, 1 no, 2 wrong command or model, 3 unknown, 4 internal error, 130 Ctrl-C.
 `nfverify COMMAND --help` says more about a command."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that does not hide that its reader has gone."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        (file or sys.stderr).write(message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,12 +112,10 @@ def _dispatch(argv: list[str]) -> int:
     return code
 
 
-def _parser() -> tuple[
-    argparse.ArgumentParser, argparse._SubParsersAction[argparse.ArgumentParser]
-]:
+def _parser() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[_Parser]]:
     width = max(len(command.name) for command in COMMANDS)
     table = "\n".join(f"  {command.name:{width}}  {command.help}" for command in COMMANDS)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nfverify",
         usage="%(prog)s [-h] [--version] [-q] [--no-color] COMMAND ...",
         description=_ABOUT.format(commands=table),
@@ -138,11 +147,15 @@ def _add_global_options(parser: argparse.ArgumentParser, default: object) -> Non
 def _report(error: Exception) -> int:
     """Say what went wrong on standard error and return the exit code for it."""
     from nfverify.lang.source import ModelError
+    from nfverify.packet.pcap import CaptureError
 
     debugging = bool(os.environ.get("NFVERIFY_DEBUG"))
     match error:
         case ModelError():
             _say(str(error))
+            code = USAGE_ERROR
+        case CaptureError():
+            _say(f"nfverify: error: {error}")
             code = USAGE_ERROR
         case OSError(filename=str() as name, strerror=str() as reason):
             _say(f"nfverify: error: {name}: {reason}")
