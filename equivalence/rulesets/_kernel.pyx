@@ -7,6 +7,7 @@ rules and the action `rest` of what none of them holds.
 
 from time import monotonic
 
+from cpython cimport array
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -16,7 +17,6 @@ from libc.string cimport memcmp, memcpy
 from nfverify.equivalence.rulesets.kernel import (
     ARENA,
     SIEVE_MIN,
-    SIEVE_PASSES,
     SIEVE_WORK,
     TIDY,
     Outcome,
@@ -39,7 +39,6 @@ cdef struct Side:
 cdef struct Search:
     int k
     int stride
-    int sieve
     int stopped
     int64_t nodes
     int64_t max_nodes
@@ -54,7 +53,6 @@ cdef struct Search:
     PyObject* raised
     int64_t arena
     int sieve_min
-    int sieve_passes
     int64_t sieve_work
     int tidy
 
@@ -407,16 +405,16 @@ cdef int32_t slice_of(
     return n
 
 
-cdef int sieve_field(
+cdef void sieve_field(
     Search* s, int f, int32_t* cell, Side* a, Side* b, int32_t** origin, int64_t* origin_size
 ) noexcept nogil:
     """Delete each slice of field f that is the same list on both sides, or a copy of another.
 
-    What remains is numbered anew from 0; `origin` leads back. Returns how many were deleted.
+    What remains is numbered anew from 0; `origin`, if any went, leads back.
     """
     cdef int32_t n = a.n + b.n, i, m, v, kept, la, lb, total, hit
-    cdef int g, k = s.k, k2 = 2 * s.k, deleted = 0
-    cdef int64_t wa = (a.n + 63) // 64, wb = (b.n + 63) // 64, size = 4, slot, used = 0, cap
+    cdef int g, k = s.k, deleted = 0
+    cdef int64_t wa = (a.n + 63) // 64, wb = (b.n + 63) // 64, size = 4, slot, used = 0, cap, spans
     cdef int64_t bytes_n = <int64_t>n * 4
     cdef uint64_t h
     cdef int32_t* r
@@ -436,7 +434,7 @@ cdef int sieve_field(
 
     ends = <int32_t*>take(s, 2 * bytes_n + 8)
     if ends == NULL:
-        return 0
+        return
     ends[0] = cell[2 * f]
     ends[1] = cell[2 * f + 1]
     m = 2
@@ -452,9 +450,13 @@ cdef int sieve_field(
             ends[v] = ends[i]
             v += 1
     m = v - 1  # the number of slices
-    if m < 2 or (wa + wb) * m > s.sieve_work:
+    spans = (wa + wb) * m
+    for i in range(n):
+        r = <int32_t*>rule_at(s, a, b, i)
+        spans += position(ends, m + 1, r[2 * f + 1]) - position(ends, m + 1, r[2 * f])
+    if m < 2 or spans > s.sieve_work * n:
         give(s, ends, 2 * bytes_n + 8)
-        return 0
+        return
     while size < 2 * <int64_t>m:
         size *= 2
     cap = min(s.arena, 256 * <int64_t>n)
@@ -541,8 +543,7 @@ cdef int sieve_field(
             if fresh != NULL:
                 for v in range(m):
                     if renumber[v + 1] > renumber[v]:
-                        fresh[renumber[v]] = origin[0][ends[v]] if origin[0] != NULL else ends[v]
-                give(s, origin[0], origin_size[0])
+                        fresh[renumber[v]] = ends[v]
                 origin[0] = fresh
                 origin_size[0] = <int64_t>(kept + 1) * 4
                 renumber_side(s, f, ends, renumber, m, a)
@@ -563,7 +564,6 @@ cdef int sieve_field(
     give(s, table, size * 8)
     give(s, alive, (wa + wb) * 8)
     give(s, arena, cap * 4)
-    return deleted
 
 
 cdef void renumber_side(
@@ -589,26 +589,20 @@ cdef void renumber_side(
 # The recursion ----------------------------------------------------------------------------
 
 cdef int sieved(Search* s, const int32_t* outer, Side* a, Side* b) noexcept nogil:
-    """Sieve each field until nothing goes, then search what remains."""
+    """Sieve each field, then search what remains."""
     cdef int32_t cell[2 * MAX_FIELDS]
     cdef int32_t* origin[MAX_FIELDS]
     cdef int64_t sizes[MAX_FIELDS]
-    cdef int f, turn, found, gone, result = EQUAL
+    cdef int f, result = EQUAL
     cdef bint empty = False
     memcpy(cell, outer, s.k * 8)
     for f in range(s.k):
         origin[f] = NULL
         sizes[f] = 0
-    for turn in range(s.sieve_passes):
-        gone = 0
-        for f in range(s.k):
-            found = sieve_field(s, f, cell, a, b, &origin[f], &sizes[f])
-            gone += found
-            if cell[2 * f] == cell[2 * f + 1]:
-                empty = True
-                break
-        if empty or not gone or s.stopped:
-            break
+    for f in range(s.k):
+        if not empty and not s.stopped:
+            sieve_field(s, f, cell, a, b, &origin[f], &sizes[f])
+            empty = cell[2 * f] == cell[2 * f + 1]
     if s.stopped:
         result = STOP
     elif not empty:
@@ -624,8 +618,8 @@ cdef int sieved(Search* s, const int32_t* outer, Side* a, Side* b) noexcept nogi
 
 cdef int search(Search* s, const int32_t* cell, Side* a, Side* b, int64_t last) noexcept nogil:
     """EQUAL, DIFFERENT (and s.point), or STOP (and s.stopped). `last` is the size last sieved."""
-    cdef int f, result, half
-    cdef int32_t c, i
+    cdef int f = -1, result, half
+    cdef int32_t c = 0
     cdef int32_t child[2 * MAX_FIELDS]
     cdef Side ca, cb
     cdef int64_t n
@@ -656,7 +650,7 @@ cdef int search(Search* s, const int32_t* cell, Side* a, Side* b, int64_t last) 
                 s.point[f] = a.rules[2 * f]
             return DIFFERENT
     n = a.n + b.n
-    if s.sieve and n >= s.sieve_min and 2 * n <= last:
+    if s.sieve_min and n >= s.sieve_min and 2 * n <= last:
         return sieved(s, cell, a, b)
     choose(s, cell, a, b, &f, &c)
     if s.stopped:
@@ -692,8 +686,8 @@ cdef int collect(Search* s, const int32_t* cell, int32_t ra, int32_t rb) noexcep
 
 
 def solve(
-    dims, a, bint rest_a, b, bint rest_b, *, int64_t nodes, int64_t memory, double deadline,
-    bint sieve=True, int64_t cells=0
+    dims, array.array a not None, bint rest_a, array.array b not None, bint rest_b, *, int64_t nodes, int64_t memory, double deadline,
+    int sieve=SIEVE_MIN, int tidy=TIDY, int64_t cells=0
 ):
     """See kernel.solve: `dims` ranks per field, `a` and `b` arrays of int of rules."""
     cdef Search s
@@ -701,15 +695,15 @@ def solve(
     cdef list raised = []
     cdef int32_t cell[2 * MAX_FIELDS]
     cdef int f, result
-    cdef const int32_t[::1] va, vb
     cdef int64_t width, i
     if not 1 <= len(dims) <= MAX_FIELDS:
         raise ValueError("1 to 8 fields")
     s.k = len(dims)
     s.stride = 2 * s.k + 1
+    if a.typecode != "i" or b.typecode != "i":
+        raise ValueError("rules are arrays of int")
     if len(a) % s.stride or len(b) % s.stride:
         raise ValueError("a rule is 2k + 1 ints")
-    s.sieve = sieve and not cells
     s.stopped = 0
     s.nodes = 0
     s.max_nodes = nodes
@@ -721,10 +715,9 @@ def solve(
     s.n_cells = 0
     s.max_cells = cells
     s.arena = ARENA
-    s.sieve_min = SIEVE_MIN
-    s.sieve_passes = SIEVE_PASSES
+    s.sieve_min = 0 if cells else sieve
     s.sieve_work = SIEVE_WORK
-    s.tidy = TIDY
+    s.tidy = tidy
     width = 2 * s.k + 2
     s.cells = <int32_t*>malloc((cells * width + 1) * 4)
     sa.n = len(a) // s.stride
@@ -737,11 +730,9 @@ def solve(
         if s.cells == NULL or sa.rules == NULL or sb.rules == NULL:
             raise MemoryError
         if sa.n:
-            va = a
-            memcpy(sa.rules, &va[0], <int64_t>sa.n * s.stride * 4)
+            memcpy(sa.rules, a.data.as_ints, <int64_t>sa.n * s.stride * 4)
         if sb.n:
-            vb = b
-            memcpy(sb.rules, &vb[0], <int64_t>sb.n * s.stride * 4)
+            memcpy(sb.rules, b.data.as_ints, <int64_t>sb.n * s.stride * 4)
         for f in range(s.k):
             cell[2 * f] = 0
             cell[2 * f + 1] = dims[f]

@@ -8,7 +8,7 @@ from time import monotonic
 
 from nfverify.equivalence.rulesets import kernel
 from nfverify.equivalence.rulesets.matching import regions
-from nfverify.equivalence.rulesets.ranks import Problem, Ranked, flatten, problem
+from nfverify.equivalence.rulesets.ranks import Problem, Ranked, problem
 from nfverify.equivalence.rulesets.verdict import (
     Box,
     Budget,
@@ -36,8 +36,7 @@ def solver(compiled: bool = True) -> Solve:
             from nfverify.equivalence.rulesets import _kernel
         except ImportError:  # no compiler when this was installed
             return kernel.solve
-        solve: Solve = _kernel.solve
-        return solve
+        return _kernel.solve
     return kernel.solve
 
 
@@ -66,7 +65,7 @@ def compare(
     whole: list[Ranked] = [tuple(x for dim in task.dims for x in (0, dim))]
     solve, spent = solver(layers.compiled), 0
     for cell in whole if boxes is None else boxes:
-        outcome = _solve_in(cell, task, solve, budget, deadline, spent, sieve=layers.sieve)
+        outcome = _solve_in(cell, task, solve, budget, deadline, spent, layers=layers)
         spent += outcome.nodes
         match outcome.status:
             case "equal":
@@ -119,7 +118,7 @@ def _solve_in(
     spent: int,
     done: Sequence[Ranked] = (),
     *,
-    sieve: bool = True,
+    layers: Layers = ALL,
     cells: int = 0,
 ) -> kernel.Outcome:
     """The kernel's outcome for one box, whose ranks it gets numbered from 0."""
@@ -134,7 +133,8 @@ def _solve_in(
         nodes=max(0, budget.nodes - spent),
         memory=budget.memory,
         deadline=deadline,
-        sieve=sieve,
+        sieve=layers.sieve,
+        tidy=layers.tidy,
         cells=cells,
     )
     starts = cell[::2]

@@ -15,9 +15,8 @@ from time import monotonic
 from typing import Literal
 
 TIDY = 48  # rules in a list up to which pairs are compared
-SIEVE_MIN = 24  # rules in both lists from which sieving pays
-SIEVE_PASSES = 3
-SIEVE_WORK = 200_000_000  # machine words of bit sets that one field's sieve may look at
+SIEVE_MIN = 48  # rules in both lists from which sieving pays
+SIEVE_WORK = 300  # rules (or words of 64) per rule that sieving one field may look at
 ARENA = 1 << 22  # ints of slices kept to find copies
 
 Rule = tuple[int, ...]
@@ -61,15 +60,16 @@ def solve(
     nodes: int,
     memory: int,
     deadline: float,
-    sieve: bool = True,
+    sieve: int = SIEVE_MIN,
+    tidy: int = TIDY,
     cells: int = 0,
 ) -> Outcome:
-    """Compare two lists, given flat, over the fields' ranks 0..dims.
+    """Compare two lists, given flat, over the fields' ranks 0..dims (1 to 8 fields).
 
     `nodes`, `memory` (bytes) and `deadline` (of time.monotonic) bound the search; with `cells` it
-    goes on past differences and notes that many at most.
+    goes on past differences and notes that many at most. `sieve` 0 is never.
     """
-    search = Search(len(dims), nodes, memory, deadline, sieve and not cells, cells)
+    search = Search(len(dims), nodes, memory, deadline, 0 if cells else sieve, tidy, cells)
     return search.run(dims, _unflatten(a, len(dims)), rest_a, _unflatten(b, len(dims)), rest_b)
 
 
@@ -86,7 +86,8 @@ class Search:
     max_nodes: int
     memory: int
     deadline: float
-    sieving: bool = True
+    sieve_min: int = SIEVE_MIN
+    tidy_max: int = TIDY
     max_cells: int = 0
     nodes: int = 0
     used: int = 0
@@ -125,7 +126,7 @@ class Search:
                 if not constant.rules and other.rules[0][-1] != constant.rest:
                     return other.rules[0][:-1:2]
         size = len(a.rules) + len(b.rules)
-        if self.sieving and size >= SIEVE_MIN and 2 * size <= last:
+        if self.sieve_min and size >= self.sieve_min and 2 * size <= last:
             return self.sieved(cell, a, b)
         f, cut = self.choose(cell, a, b)
         for lo, hi in ((cell[2 * f], cut), (cut, cell[2 * f + 1])):
@@ -148,7 +149,7 @@ class Search:
             raise _Stop("seconds")
 
     def cut_covering(self, cell: Cell, side: Side) -> None:
-        """A rule that covers the cell ends the list; then strip rules that do what is done anyway."""
+        """A rule that covers the cell ends the list; then strip what does as `rest` at the end."""
         for i, rule in enumerate(side.rules):
             if covers(rule, cell):
                 side.rest = rule[-1]
@@ -175,7 +176,7 @@ class Search:
     def tidy(self, side: Side) -> None:
         """In short lists: drop rules inside an earlier one, and those with action `rest` that no
         later opposite rule overlaps."""
-        if len(side.rules) > TIDY:
+        if len(side.rules) > self.tidy_max:
             return
         kept: list[Rule] = []
         for rule in side.rules:
@@ -192,9 +193,7 @@ class Search:
         """(field, cut): per field the median endpoint; the field that leaves least constrained."""
         rules = [*a.rules, *b.rules]
         loose = [
-            sum(
-                r[g] > cell[g] or r[g + 1] < cell[g + 1] for g in range(0, 2 * self.fields, 2)
-            )
+            sum(r[g] > cell[g] or r[g + 1] < cell[g + 1] for g in range(0, 2 * self.fields, 2))
             for r in rules
         ]
         best: tuple[int, int, int] | None = None
@@ -219,25 +218,18 @@ class Search:
         return best[1], best[2]
 
     def sieved(self, cell: Cell, a: Side, b: Side) -> tuple[int, ...] | None:
-        """Sieve each field until nothing goes, then search what remains."""
+        """Sieve each field, then search what remains."""
         origins: dict[int, list[int]] = {}
-        for _ in range(SIEVE_PASSES):
-            gone = 0
-            for f in range(self.fields):
-                ends, kept = self.sieve(f, cell, a, b)
-                if len(kept) == len(ends) - 1:
-                    continue
-                gone += 1
-                if not kept:
-                    return None
-                before = origins.get(f)
-                origins[f] = [before[ends[v]] if before else ends[v] for v in kept]
+        for f in range(self.fields):
+            ends, kept = self.sieve(f, cell, a, b)
+            if not kept:
+                return None
+            if len(kept) < len(ends) - 1:
+                origins[f] = [ends[v] for v in kept]
                 cell = (*cell[: 2 * f], 0, len(kept), *cell[2 * f + 2 :])
                 for side in (a, b):
                     self.renumber(side, f, ends, kept)
                     self.cut_covering(cell, side)
-            if not gone:
-                break
         point = self.search(cell, a, b, len(a.rules) + len(b.rules))
         if point is None:
             return None
@@ -247,10 +239,15 @@ class Search:
         """The ends of the slices of field f, and which slices to keep: those on which the sides
         read differently, and in a way not seen in an earlier one."""
         rules = [*a.rules, *b.rules]
-        ends = sorted({cell[2 * f], cell[2 * f + 1], *(x for r in rules for x in r[2 * f : 2 * f + 2])})
+        ends = sorted(
+            {cell[2 * f], cell[2 * f + 1], *(x for r in rules for x in r[2 * f : 2 * f + 2])}
+        )
         slices = len(ends) - 1
-        words = -(-len(a.rules) // 64) + -(-len(b.rules) // 64)
-        if slices < 2 or words * slices > SIEVE_WORK:
+        number = {end: i for i, end in enumerate(ends)}
+        spans = [(number[r[2 * f]], number[r[2 * f + 1]]) for r in rules]
+        work = slices * (-(-len(a.rules) // 64) + -(-len(b.rules) // 64))
+        work += sum(last - first for first, last in spans)
+        if slices < 2 or work > SIEVE_WORK * len(rules):
             return ends, list(range(slices))
         boxes: dict[Rule, int] = {}
         outer = (*cell[: 2 * f], *cell[2 * f + 2 :])
@@ -260,8 +257,7 @@ class Search:
             for r in side.rules:
                 rest = (*r[: 2 * f], *r[2 * f + 2 : -1])
                 entry = self.box_number(boxes, rest), r[-1], rest == outer
-                first, last = bisect_left(ends, r[2 * f]), bisect_left(ends, r[2 * f + 1])
-                for v in range(first, last):
+                for v in range(number[r[2 * f]], number[r[2 * f + 1]]):
                     per_slice[v].append(entry)
             alive.append(per_slice)
         seen: set[tuple[int, ...]] = set()

@@ -29,8 +29,11 @@ def regions(a: Sequence[Ranked], b: Sequence[Ranked], limit: int) -> list[Ranked
     for r, s in inverted(common, [place[rule] for rule in common]):
         starts = zip(r[:-1:2], s[:-1:2], strict=True)
         ends = zip(r[1::2], s[1::2], strict=True)
-        box = [x for (r0, s0), (r1, s1) in zip(starts, ends, strict=True)
-               for x in (max(r0, s0), min(r1, s1))]
+        box = [
+            x
+            for (r0, s0), (r1, s1) in zip(starts, ends, strict=True)
+            for x in (max(r0, s0), min(r1, s1))
+        ]
         found[tuple(box)] = None
         if len(found) > limit:
             return None

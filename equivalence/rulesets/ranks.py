@@ -6,7 +6,6 @@ Ranks don't know how wide a field is, so IPv6 costs no more than ports. What no 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -58,21 +57,15 @@ def problem(a: Ruleset, b: Ruleset, realisable: bool) -> Problem:
         rank = {end: number for number, end in enumerate(ends)}
         values.append(ends)
         tables.append({(lo, hi): (rank[lo], rank[hi + 1]) for lo, hi in bounds})
-    all_columns = [list(range(len(columns)))] * 1
     ranked = [
         _ranked(rows, where, tables, columns)
         for rows, where in (
-            (guards, all_columns[0]),
+            (guards, range(len(columns))),
             (a.rows, [p[0] for p in positions]),
             (b.rows, [p[1] for p in positions]),
         )
     ]
     return Problem(columns, tuple(values), *ranked)
-
-
-def flatten(rules: Sequence[Ranked]) -> array[int]:
-    """Rules as the kernel takes them."""
-    return array("i", chain.from_iterable(rules))
 
 
 def _position(ruleset: Ruleset, column: str) -> int | None:
@@ -111,8 +104,10 @@ def _guards(columns: Sequence[str]) -> list[Row]:
     v6 = [c for c in ("sip6", "dip6") if c in columns]
     boxes = [{x: (1, full(x)[1]), y: (1, full(y)[1])} for x in v4 for y in v6]
     if "proto" in columns:
-        for port in ("sport", "dport"):
-            if port in columns:
-                for protos in ((0, 5), (7, 16), (18, 255)):
-                    boxes.append({"proto": protos, port: (1, 65535)})
+        boxes += [
+            {"proto": protos, port: (1, 65535)}
+            for port in ("sport", "dport")
+            if port in columns
+            for protos in ((0, 5), (7, 16), (18, 255))
+        ]
     return [Row(True, tuple(box.get(c, full(c)) for c in columns)) for box in boxes]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from nfverify.equivalence.rulesets.kernel import SIEVE_MIN, TIDY
 from nfverify.smat.ruleset import Bounds, Row
 
 
@@ -57,8 +58,9 @@ class InternalError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Which layers take part: for tests, which hold each combination against the others."""
+    """Which layers take part, and from what size: for tests, which try all combinations."""
 
     match: bool = True
-    sieve: bool = True
-    compiled: bool = field(default=True)
+    sieve: int = SIEVE_MIN
+    tidy: int = TIDY
+    compiled: bool = True
