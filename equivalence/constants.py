@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nfverify.smat import ir
+from nfverify.smat.ruleset import Ruleset
 
 Leaf = ir.Field | ir.Read | ir.Local | ir.Tag
 HOLE = "_"
@@ -73,7 +74,7 @@ class Constants:
     fields: defaultdict[str, set[int]]
     variables: defaultdict[tuple[str, str], set[int]]  # (network letter + instance, var)
     predicates: dict[Predicate, None]
-    rulesets: dict[str, tuple[ir.Ruleset, tuple[ir.Expr, ...]]]
+    rulesets: dict[str, tuple[Ruleset, tuple[ir.Expr, ...]]]
 
 
 def _programs(networks: tuple[ir.Network, ...]) -> Iterator[tuple[str, ir.Program]]:
@@ -106,10 +107,9 @@ def collect(networks: tuple[ir.Network, ...]) -> Constants:
                 case _:
                     pass
         for variable in program.state:
-            for key, values in variable.entries:
-                for part in (*key, *values):
-                    if isinstance(part, int):
-                        found.variables[where, variable.name].add(int(part))
+            for key, initial in variable.entries:
+                numbers = {int(part) for part in (*key, *initial) if isinstance(part, int)}
+                found.variables[where, variable.name] |= numbers
     return found
 
 

@@ -240,7 +240,7 @@ def new_pair(problem: Problem, machines: Callable[[ir.Network], Machine]) -> Pai
 
 @dataclass(slots=True)
 class Simulation:
-    """What simulation brought: snapshots of related states, and a trace that tells apart, if any."""
+    """Snapshots of reachable pairs of states, and a trace that tells the sides apart, if any."""
 
     snapshots: list[Snapshot]
     difference: Trace | None
@@ -264,8 +264,6 @@ def simulate(
             break
         hammer = number >= traces
         run = pair.clone()
-        if number == 0:
-            snapshots.append(run.snapshot())
         events: list[Arrival] = []
         replies: list[Packet] = []
         time = START

@@ -1,0 +1,487 @@
+"""Induction over one event, strengthened lazily from counterexamples to it (prover.md, 4.2).
+
+The relation begins with equalities. When the solver finds a related pair of states that one event
+makes unrelated, or whose outputs differ, only candidates that are false in that very state are
+added. What comes out is a set of candidates that every event preserves and that implies equal
+outputs; `certificate.py` proves it again from scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nfverify.equivalence.problem import CLOCK, Event, Model, Problem
+from nfverify.equivalence.relation import (
+    Candidate,
+    Key,
+    Missing,
+    bindings,
+    claim,
+    concrete_keys,
+)
+from nfverify.equivalence.simulate import Snapshot
+from nfverify.equivalence.solver import Answer, Solver, Translator
+from nfverify.equivalence.state import ArbitraryBase, State, width
+from nfverify.equivalence.terms import Term, Terms, signed, subterms
+from nfverify.equivalence.templates import RANK
+from nfverify.smat import ir
+
+CHECK_RLIMIT = 40_000_000
+MAX_DEPTH = 8
+MAX_SUPPORTS = 24
+MAX_CHECKS = 150
+CLOSURE_ROUNDS = 3
+AT_ONCE = 3
+
+
+class Known(dict[Key, tuple[ir.Value, ...]]):
+    """What a counterexample to induction says of one map: only the keys that were touched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.absent: set[Key] = set()
+
+    def get(self, key: Key, default: Any = None) -> Any:
+        try:
+            return self[key]
+        except KeyError:
+            raise Missing from None
+
+    def __contains__(self, key: object) -> bool:
+        if not super().__contains__(key):
+            raise Missing
+        return key not in self.absent
+
+
+@dataclass(slots=True)
+class Goal:
+    """One obligation of the step: under `literal`, `refutes` is asked to hold."""
+
+    name: str
+    literal: Term
+    refutes: Term
+    candidate: int | None  # index of the active candidate that it preserves
+    proved: bool = False
+
+
+@dataclass(slots=True)
+class Active:
+    """A candidate in use: assumed under `literal`, proved at the skolem keys."""
+
+    candidate: Candidate
+    literal: Term
+    keys: tuple[Term, ...]
+    depth: int
+    goals: list[Goal]
+    alive: bool = True
+    supports: int = 0
+    seen: set[tuple[int, ...]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The symbolic step of both sides from any state: events, and the cone of influence."""
+
+    model: Model
+    pre: State
+    base: ArbitraryBase
+    events: tuple[Event, ...]
+    differences: tuple[tuple[str, Term], ...]  # named; each must be impossible
+    relevant: frozenset[str]
+    presence: frozenset[str]
+
+
+def build_step(problem: Problem, terms: Terms, feasible: Callable[[Term], bool]) -> Step:
+    """One packet, and one tick of each period, from an arbitrary pair of states."""
+    model = Model(problem, terms, feasible)
+    pre, base = model.arbitrary_state()
+    events = [model.packet_event(pre, "packet")]
+    events += [model.tick_event(pre, p, f"tick {p} ns") for p in problem.periods()]
+    differences = [("equal outputs", model.outputs_differ(events[0]))]
+    if problem.options.observe_state:
+        for event in events:
+
+            def keys(var: str, n: int, name: str = event.name) -> tuple[Term, ...]:
+                types = model.variables[var].keys
+                return tuple(
+                    terms.var(f"observed {n} {name}.{i}", width(t)) for i, t in enumerate(types)
+                )
+
+            differs = model.states_differ(event.post, keys)
+            differences.append((f"equal state after {event.name}", differs))
+    relevant, presence = _cone(model, events, [d for _, d in differences])
+    return Step(
+        model, pre, base, tuple(events), tuple(differences), frozenset(relevant),
+        frozenset(presence),
+    )  # fmt: skip
+
+
+def _cone(
+    model: Model, events: Sequence[Event], roots: Sequence[Term]
+) -> tuple[set[str], set[str]]:
+    """Variables that outputs depend on, through any number of events; and of these, those whose
+    presence matters."""
+    owner: dict[str, str] = {}
+    for name, variable in model.variables.items():
+        owner[f"{name}?"] = name
+        for i in range(len(variable.values)):
+            owner[f"{name}.{i}"] = name
+    relevant: set[str] = set()
+    presence: set[str] = set()
+    pending: list[Term] = list(roots)
+    scanned: set[int] = set()
+    while pending:
+        fresh: set[str] = set()
+        for term in subterms(pending):
+            if term.id in scanned:
+                continue
+            scanned.add(term.id)
+            if term.op in ("var", "uf") and term.data in owner:
+                name = owner[term.data]
+                if term.data.endswith("?"):
+                    presence.add(name)
+                fresh.add(name)
+        pending = []
+        for name in sorted(fresh - relevant):
+            relevant.add(name)
+            for event in events:
+                pending += event.post.plain.get(name, ())
+                for entry in event.post.logs.get(name, ()):
+                    pending += [entry.guard, *entry.keys, *(entry.values or ())]
+    return relevant, presence
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """An inductive relation that implies equal outputs: the core of what was used."""
+
+    relation: tuple[Candidate, ...]
+    checks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No strengthening was left: what resisted, and the state in which it did, in words."""
+
+    obligation: str
+    reason: str
+    checks: int
+
+
+class Induction:
+    """One attempt: candidates in, a relation or a reason out."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        snapshots: Sequence[Snapshot],
+        *,
+        deadline: float,
+        notify: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.problem = problem
+        self.snapshots = snapshots
+        self.terms = Terms()
+        self.translator = Translator()
+        self.solver = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
+        self._side = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT // 10)
+        self.notify = notify
+        self.step = build_step(problem, self.terms, self._feasible)
+        self.encode = problem.rulesets(self.terms)
+        self.defaults = {n: v.default for n, v in self.step.model.variables.items()}
+        self.active: list[Active] = []
+        self.dead: set[Candidate] = set()
+        self.good: set[Candidate] = set()
+        self.checks = 0
+        self._processed = 0
+        self._touched_by_var: dict[str, list[tuple[Term, ...]]] = {}
+        self._touched: list[tuple[str, tuple[Term, ...]]] = []
+        self._initial = self.step.model.initial_state()
+        self._clock_keys = 0
+        for event in self.step.events:
+            self.solver.add(*event.facts)
+        self.outputs = [
+            self._goal(name, differs, None)
+            for name, differs in self.step.differences
+            if differs is not self.terms.false
+        ]
+        self._close()
+
+    def _feasible(self, term: Term) -> bool:
+        if term.is_const:
+            return bool(term.data)
+        self._side.push()
+        self._side.add(term)
+        answer = self._side.check()
+        self._side.pop()
+        return answer != "unsat"
+
+    def _goal(self, name: str, refutes: Term, candidate: int | None) -> Goal:
+        literal = self.terms.var(f"goal {len(self.active)} {name}", 0)
+        self.solver.add(self.terms.implies(literal, refutes))
+        return Goal(name, literal, refutes, candidate)
+
+    # Candidates -----------------------------------------------------------------------------
+
+    def acceptable(self, candidate: Candidate) -> bool:
+        """Does it hold in every simulated state and, for any keys, initially? Remembered."""
+        if candidate in self.good:
+            return True
+        if candidate in self.dead:
+            return False
+        fine = self._in_snapshots(candidate) and self._initially(candidate)
+        (self.good if fine else self.dead).add(candidate)
+        return fine
+
+    def _in_snapshots(self, candidate: Candidate) -> bool:
+        for snapshot in self.snapshots:
+            for keys in concrete_keys(candidate, snapshot):
+                if not candidate.holds(snapshot, self.defaults, *keys):
+                    return False
+        return True
+
+    def _initially(self, candidate: Candidate) -> bool:
+        keys = tuple(
+            self.terms.var(f"initial key {i} {width(t)}", width(t))
+            for i, t in enumerate(candidate.keys)
+        )
+        holds = claim(self.terms, self._initial, candidate, keys, self.encode)
+        return not self._feasible(self.terms.not_(holds))
+
+    def activate(self, candidate: Candidate, depth: int) -> None:
+        """Assume it in the pre-state, and make it a goal of every event."""
+        number = len(self.active)
+        literal = self.terms.var(f"assume {number}", 0)
+        keys = tuple(
+            self.terms.var(f"any {number}.{i}", width(t)) for i, t in enumerate(candidate.keys)
+        )
+        entry = Active(candidate, literal, keys, depth, [])
+        self.active.append(entry)
+        for event in self.step.events:
+            after = claim(self.terms, event.post, candidate, keys, self.encode)
+            if after is not self.terms.true:
+                name = f"{candidate.shape} {number} after {event.name}"
+                entry.goals.append(self._goal(name, self.terms.not_(after), number))
+        self._assume(entry, keys)
+        for binding in bindings(self.terms, candidate, self._touched, self._touched_by_var):
+            self._assume(entry, binding)
+        if not candidate.keys:
+            self._assume(entry, ())
+        self._close()
+
+    def _assume(self, entry: Active, keys: tuple[Term, ...]) -> None:
+        mark = tuple(k.id for k in keys)
+        if mark not in entry.seen:
+            entry.seen.add(mark)
+            holds = claim(self.terms, self.step.pre, entry.candidate, keys, self.encode)
+            self.solver.add(self.terms.implies(entry.literal, holds))
+
+    def _close(self) -> None:
+        """Instances at newly touched keys, which touch keys of their own."""
+        for _ in range(CLOSURE_ROUNDS):
+            fresh = list(self.step.base.touched)[self._processed :]
+            if not fresh:
+                return
+            self._processed += len(fresh)
+            for var, keys in fresh:
+                self._touched.append((var, keys))
+                self._touched_by_var.setdefault(var, []).append(keys)
+                if var in self.step.presence:
+                    self.solver.add(self.step.base.facts(var, keys))
+            for entry in self.active:
+                if entry.alive:
+                    found = list(bindings(self.terms, entry.candidate, fresh, self._touched_by_var))
+                    for binding in found:
+                        self._assume(entry, binding)
+
+    # The loop -------------------------------------------------------------------------------
+
+    def run(self, start: Sequence[Candidate], pool: Sequence[Candidate]) -> Proved | Failed:
+        """From the candidates of `start`, strengthened out of `pool`, until closed or stuck."""
+        ranked = sorted(pool, key=lambda c: RANK.index(c.shape))
+        for candidate in start:
+            if self.acceptable(candidate):
+                self.activate(candidate, 0)
+        while self.checks < MAX_CHECKS:
+            open_goals = list(self._open_goals())
+            if not open_goals:
+                return self._core()
+            answer = self._check(open_goals)
+            if answer == "unsat":
+                for goal in open_goals:
+                    goal.proved = True
+                return self._core()
+            if answer == "unknown":
+                stuck = self._one_by_one(open_goals)
+                if stuck is not None:
+                    return stuck
+                continue
+            stuck = self._strengthen(open_goals, ranked)
+            if stuck is not None:
+                return stuck
+        return Failed("the relation", f"no relation after {self.checks} checks", self.checks)
+
+    def _open_goals(self) -> Iterator[Goal]:
+        yield from (g for g in self.outputs if not g.proved)
+        for entry in self.active:
+            if entry.alive:
+                yield from (g for g in entry.goals if not g.proved)
+
+    def _literals(self) -> list[Term]:
+        return [e.literal for e in self.active if e.alive]
+
+    def _check(self, goals: Sequence[Goal], rlimit: int | None = None) -> Answer:
+        self.checks += 1
+        select = self.terms.var(f"select {self.checks}", 0)
+        self.solver.add(self.terms.implies(select, self.terms.any(g.literal for g in goals)))
+        answer = self.solver.check([*self._literals(), select], rlimit=rlimit)
+        alive = sum(e.alive for e in self.active)
+        self.notify(f"induction: {alive} candidates, check {self.checks}: {answer}")
+        return answer
+
+    def _one_by_one(self, goals: Sequence[Goal]) -> Failed | None:
+        """After an `unknown`: drop the candidates that can't be decided; outputs must be."""
+        for goal in goals:
+            answer = self._check([goal])
+            if answer == "unsat":
+                goal.proved = True
+            elif answer == "unknown":
+                if goal.candidate is None:
+                    return Failed(goal.name, "the solver could not decide it", self.checks)
+                self._drop([goal])
+                return None
+            else:
+                return None
+        return None
+
+    def _drop(self, goals: Sequence[Goal]) -> None:
+        """Failed candidates are no longer assumed, so every proof so far is open again."""
+        for goal in goals:
+            assert goal.candidate is not None
+            entry = self.active[goal.candidate]
+            entry.alive = False
+            self.dead.add(entry.candidate)
+        for goal in (*self.outputs, *(g for e in self.active for g in e.goals)):
+            goal.proved = False
+
+    def _strengthen(self, goals: Sequence[Goal], ranked: Sequence[Candidate]) -> Failed | None:
+        failed = [g for g in goals if self.solver.value(g.refutes)]
+        state = self._counterexample()
+        output = next((g for g in failed if g.candidate is None), None)
+        depth = 0
+        if output is None:
+            entries = [self.active[g.candidate] for g in failed if g.candidate is not None]
+            tired = [
+                g
+                for g, e in zip(failed, entries, strict=True)
+                if e.depth >= MAX_DEPTH or e.supports >= MAX_SUPPORTS
+            ]
+            if tired:
+                self._drop(tired)
+                return None
+            depth = 1 + min(e.depth for e in entries)
+            for entry in entries:
+                entry.supports += 1
+        chosen = self._blockers(state, ranked)
+        for candidate in chosen:
+            self.activate(candidate, depth)
+        if chosen:
+            return None
+        if output is not None:
+            return Failed(output.name, self._describe(state), self.checks)
+        self._drop(failed)
+        return None
+
+    def _blockers(self, state: dict[str, Known], ranked: Sequence[Candidate]) -> list[Candidate]:
+        """Candidates of the best rank that are false in this state and hold wherever we know."""
+        in_use = {e.candidate for e in self.active if e.alive}
+        chosen: list[Candidate] = []
+        for candidate in ranked:
+            if chosen and candidate.shape != chosen[0].shape:
+                break
+            if candidate in self.dead or candidate in in_use:
+                continue
+            if self._false_in(candidate, state) and self.acceptable(candidate):
+                chosen.append(candidate)
+                if len(chosen) == AT_ONCE:
+                    break
+        return chosen
+
+    def _false_in(self, candidate: Candidate, state: dict[str, Known]) -> bool:
+        for keys in concrete_keys(candidate, state):
+            try:
+                if not candidate.holds(state, self.defaults, *keys):
+                    return True
+            except Missing:
+                continue
+        return False
+
+    # Counterexamples to induction -----------------------------------------------------------
+
+    def _counterexample(self) -> dict[str, Known]:
+        """The pre-state of the solver's model at all touched keys."""
+        variables = self.step.model.variables
+        state = {name: Known() for name in variables}
+        for name, values in self.step.pre.plain.items():
+            state[name][()] = tuple(
+                self._concrete(t, type_)
+                for t, type_ in zip(values, variables[name].values, strict=True)
+            )
+        for var, keys in self._touched:
+            variable = variables[var]
+            key = tuple(
+                self._concrete(t, type_) for t, type_ in zip(keys, variable.keys, strict=True)
+            )
+            if key in dict.keys(state[var]):
+                continue
+            state[var][key] = tuple(
+                self._concrete(self.step.base.value(var, i, keys), type_)
+                for i, type_ in enumerate(variable.values)
+            )
+            matters = var in self.step.presence or not variable.values
+            if matters and not self.solver.value(self.step.base.has(var, keys)):
+                state[var].absent.add(key)
+        return state
+
+    def _concrete(self, term: Term, type_: ir.Type) -> ir.Value:
+        value = self.solver.value(term)
+        match type_:
+            case ir.Bits(width=bits, signed=True):
+                return signed(int(value), bits)
+            case _:
+                return value
+
+    def _describe(self, state: dict[str, Known]) -> str:
+        parts = []
+        for name, known in sorted(state.items()):
+            if name != CLOCK and name in self.step.relevant:
+                for key, values in sorted(dict.items(known), key=repr)[:4]:
+                    shown = ", ".join(map(str, values)) if values else str(key not in known.absent)
+                    at = f"[{', '.join(map(str, key))}]" if key else ""
+                    parts.append(f"{name}{at} = {shown}")
+        return "; ".join(parts[:16])
+
+    # The core -------------------------------------------------------------------------------
+
+    def _core(self) -> Proved:
+        """Only the candidates that the outputs need, and those that these need."""
+        literal_ids = {
+            self.translator(e.literal).get_id(): n for n, e in enumerate(self.active) if e.alive
+        }
+        needed: dict[int, None] = {}
+        pending: list[Goal] = list(self.outputs)
+        while pending:
+            goal = pending.pop()
+            answer = self.solver.check([*self._literals(), goal.literal])
+            if answer != "unsat":  # decided before within a disjunction: keep everything
+                needed = dict.fromkeys(n for n, e in enumerate(self.active) if e.alive)
+                break
+            for found in sorted(self.solver.core()):
+                number = literal_ids.get(found)
+                if number is not None and number not in needed:
+                    needed[number] = None
+                    pending += self.active[number].goals
+        relation = tuple(self.active[n].candidate for n in sorted(needed))
+        return Proved(relation, self.checks)

@@ -1,0 +1,606 @@
+"""Templates for the relation: the shapes that candidates come in (prover.md, 3).
+
+Shapes come from here, constants from the models' text, elimination from simulation, and proof
+from the solver. A template that is wrong or useless can cost time, never soundness.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations, product
+
+from nfverify.equivalence.consolidate.rewrite import rebuild, transform
+from nfverify.equivalence.constants import HOLE, Constants, replace_leaf
+from nfverify.equivalence.problem import CLOCK, Problem
+from nfverify.equivalence.relation import Candidate
+from nfverify.equivalence.simulate import Snapshot
+from nfverify.smat import ir
+
+RANK = (
+    "invariant", "eq", "iff", "permuted", "sum", "diff", "tag", "thresh", "range", "fresh",
+    "freshkey", "clock", "inverse", "vpred", "kpred", "guard", "keyrange", "le", "imp", "excl",
+    "guarded", "const", "impconst", "enum",
+)  # fmt: skip
+MAX_CONSTANTS = 12
+MAX_PERMUTATIONS = 24
+MAX_SOURCES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One scalar of a state variable: component `index`, or its presence (None)."""
+
+    var: str
+    variable: ir.StateVar
+    index: int | None
+    constants: tuple[int, ...]
+
+    @property
+    def keys(self) -> tuple[ir.Type, ...]:
+        return self.variable.keys
+
+    @property
+    def type(self) -> ir.Type:
+        return ir.BOOL if self.index is None else self.variable.values[self.index]
+
+    def at(self, keys: tuple[ir.Expr, ...]) -> ir.Expr:
+        if self.index is None:
+            return ir.Has(self.var, keys)
+        return ir.Read(self.var, keys, self.index, self.type)
+
+
+def locals_of(types: Sequence[ir.Type]) -> tuple[ir.Expr, ...]:
+    """The key variables k0, k1, … of these types."""
+    return tuple(ir.Local(f"k{i}", t) for i, t in enumerate(types))
+
+
+def number(value: int, type_: ir.Type) -> ir.Const:
+    assert isinstance(type_, ir.Bits)
+    return ir.Const(ir.wrap(value, type_), type_)
+
+
+def equal(a: ir.Expr, b: ir.Expr) -> ir.Expr:
+    """Equality by value; operands of different widths are widened first."""
+    if a.type == b.type:
+        return ir.Compare("==", a, b)
+    return ir.Compare("==", *widened(a, b))
+
+
+def widened(a: ir.Expr, b: ir.Expr) -> tuple[ir.Expr, ir.Expr]:
+    """Both as one signed type that holds every value of both."""
+    wide = ir.Bits(1 + max(t.width for t in (a.type, b.type) if isinstance(t, ir.Bits)), True)
+    return ir.Cast(a, wide), ir.Cast(b, wide)
+
+
+def at_most(a: ir.Expr, b: ir.Expr, strictly: bool = False) -> ir.Expr:
+    op: ir.CompareOp = "<" if strictly else "<="
+    return ir.Compare(op, a, b) if a.type == b.type else ir.Compare(op, *widened(a, b))
+
+
+def implies(a: ir.Expr, b: ir.Expr) -> ir.Expr:
+    return ir.Or((negate(a), b))
+
+
+def negate(a: ir.Expr) -> ir.Expr:
+    return a.operand if isinstance(a, ir.Not) else ir.Not(a)
+
+
+def is_number(type_: ir.Type) -> bool:
+    return isinstance(type_, ir.Bits)
+
+
+class Components:
+    """The components that relations speak about: those in the cone of influence."""
+
+    def __init__(
+        self, problem: Problem, constants: Constants, relevant: set[str], presence: set[str]
+    ) -> None:
+        self.variables = {n: v for n, v in problem.variables().items() if not v.constant}
+        self.by_side: dict[str, list[Component]] = {"a": [], "b": []}
+        for side in problem.sides:
+            for instance in side.network.instances:
+                where = f"{side.letter}.{instance.name}"
+                for variable in instance.program.state:
+                    name = side.qualify(instance.name, variable.name)
+                    if variable.constant or name not in relevant:
+                        continue
+                    found = sorted(constants.variables.get((where, variable.name), ()))
+                    chosen = tuple(found[:MAX_CONSTANTS])
+                    into = self.by_side[side.letter]
+                    if variable.keys and (name in presence or not variable.values):
+                        into.append(Component(name, variable, None, ()))
+                    into.extend(
+                        Component(name, variable, i, chosen) for i in range(len(variable.values))
+                    )
+
+    @property
+    def all(self) -> list[Component]:
+        return self.by_side["a"] + self.by_side["b"]
+
+
+def matchings(components: Components) -> Iterator[tuple[Component, Component, Candidate]]:
+    """Equalities between a component of A and one of B, likeliest first: same name, then others;
+    same keys, then permuted ones."""
+
+    def bare(name: str) -> str:
+        return name.split(".", 1)[1].replace(".", "_")
+
+    pairs = [
+        (a, b)
+        for a in components.by_side["a"]
+        for b in components.by_side["b"]
+        if (a.type == b.type or (is_number(a.type) and is_number(b.type)))
+        and sorted(map(repr, a.keys)) == sorted(map(repr, b.keys))
+    ]
+
+    def likelihood(pair: tuple[Component, Component]) -> tuple[bool, bool, bool]:
+        a, b = pair
+        ends = bare(a.var).endswith(bare(b.var)) or bare(b.var).endswith(bare(a.var))
+        return (
+            bare(a.var) != bare(b.var) or a.index != b.index,
+            not ends or a.index != b.index,
+            a.type != b.type,
+        )
+
+    for a, b in sorted(pairs, key=likelihood):
+        keys = locals_of(a.keys)
+        for order in _orders(a.keys, b.keys):
+            expr = equal(a.at(keys), b.at(tuple(keys[i] for i in order)))
+            identity = order == tuple(range(len(keys)))
+            shape = ("iff" if a.index is None else "eq") if identity else "permuted"
+            yield a, b, Candidate(shape, a.keys, expr)
+
+
+def _orders(a: Sequence[ir.Type], b: Sequence[ir.Type]) -> list[tuple[int, ...]]:
+    """The permutations of A's key positions that have the types of B's, the identity first."""
+    found: list[tuple[int, ...]] = []
+    if len(a) > 7:
+        return [tuple(range(len(a)))] if tuple(a) == tuple(b) else []
+    for order in permutations(range(len(a))):
+        if all(a[i] == t for i, t in zip(order, b, strict=True)):
+            found.append(order)
+            if len(found) >= MAX_PERMUTATIONS:
+                break
+    return found
+
+
+class Templates:
+    """All other candidates, over the components that a matching left (the quotient)."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        constants: Constants,
+        components: Sequence[Component],
+        snapshots: Sequence[Snapshot],
+    ) -> None:
+        self.problem = problem
+        self.constants = constants
+        self.components = components
+        self.snapshots = snapshots
+        self.groups: dict[tuple[ir.Type, ...], list[Component]] = defaultdict(list)
+        for component in components:
+            self.groups[component.keys].append(component)
+
+    def generate(self) -> Iterator[Candidate]:
+        """Candidates in no particular order; duplicates are possible."""
+        for keys, group in self.groups.items():
+            yield from self._alone(keys, group)
+            yield from self._pairs(keys, group)
+        yield from self._against_plain()
+        yield from self._inverses()
+        yield from self._predicates()
+        yield from self._guards()
+
+    # One component ------------------------------------------------------------------------
+
+    def _bounds(self, component: Component) -> list[int]:
+        type_ = component.type
+        assert isinstance(type_, ir.Bits)
+        values = {0, *component.constants}
+        if component.index is not None:
+            default = component.variable.default[component.index]
+            if isinstance(default, int):
+                values.add(int(default))
+        near = {v + d for v in values for d in (-1, 0, 1)}
+        return sorted(v for v in near if ir.wrap(v, type_) == v)
+
+    def _alone(self, keys: tuple[ir.Type, ...], group: Sequence[Component]) -> Iterator[Candidate]:
+        ks = locals_of(keys)
+        for component in group:
+            if not is_number(component.type) or component.index is None:
+                continue
+            value = component.at(ks)
+            for bound in self._bounds(component):
+                limit = number(bound, component.type)
+                yield Candidate("range", keys, ir.Compare("<=", value, limit))
+                yield Candidate("range", keys, ir.Compare("<=", limit, value))
+            present = ir.Has(component.var, ks)
+            if keys and any(c.index is None and c.var == component.var for c in group):
+                for bound in self._bounds(component):
+                    limit = number(bound, component.type)
+                    for test in (
+                        ir.Compare("<=", value, limit),
+                        ir.Compare("<=", limit, value),
+                        ir.Compare("!=", value, limit),
+                    ):
+                        yield Candidate("imp", keys, implies(present, test))
+            if component.type == ir.TIME:
+                clock = ir.Read(CLOCK, (), 0, ir.TIME)
+                yield Candidate("clock", keys, ir.Compare("<=", value, clock))
+
+    # Two components under one key -----------------------------------------------------------
+
+    def _tests(self, component: Component, ks: tuple[ir.Expr, ...]) -> list[ir.Expr]:
+        """What can be asked of a component as yes or no."""
+        value = component.at(ks)
+        if not is_number(component.type):
+            return [value] if component.type == ir.BOOL else []
+        assert component.index is not None
+        values = {0, *component.constants, *self._few(component)}
+        default = component.variable.default[component.index]
+        values.add(int(default) if isinstance(default, int) else 0)
+        assert isinstance(component.type, ir.Bits)
+        fitting = sorted(v for v in values if ir.wrap(v, component.type) == v)[:MAX_CONSTANTS]
+        return [ir.Compare("==", value, number(v, component.type)) for v in fitting]
+
+    def _few(self, component: Component) -> set[int]:
+        """The values that a component was seen to take, if they are few (an enumeration)."""
+        assert component.index is not None
+        seen: set[int] = set()
+        for snapshot in self.snapshots:
+            for values in snapshot.get(component.var, {}).values():
+                seen.add(int(values[component.index]))  # type: ignore[arg-type]
+                if len(seen) > 5:
+                    return set()
+        return seen
+
+    def _thresholds(self, component: Component, ks: tuple[ir.Expr, ...]) -> list[ir.Expr]:
+        value = component.at(ks)
+        return [
+            ir.Compare("<=", number(bound, component.type), value)
+            for bound in self._bounds(component)
+        ]
+
+    def _pairs(self, keys: tuple[ir.Type, ...], group: Sequence[Component]) -> Iterator[Candidate]:
+        ks = locals_of(keys)
+        tests = {c: self._tests(c, ks) for c in group}
+        for x, y in combinations(group, 2):
+            if is_number(x.type) and is_number(y.type):
+                yield from self._numbers(keys, ks, x, y)
+            for p, q in product(tests[x], tests[y]):
+                yield Candidate("tag", keys, ir.Compare("==", p, q))
+                yield Candidate("tag", keys, ir.Compare("!=", p, q))
+                yield Candidate("imp", keys, implies(p, q))
+                yield Candidate("imp", keys, implies(q, p))
+                yield Candidate("excl", keys, ir.Or((negate(p), negate(q))))
+                yield Candidate("excl", keys, ir.Or((p, q)))
+            for one, other in ((x, y), (y, x)):
+                if is_number(other.type):
+                    for p, q in product(tests[one], self._thresholds(other, ks)):
+                        yield Candidate("thresh", keys, ir.Compare("==", p, q))
+                        yield Candidate("impconst", keys, implies(p, q))
+                        yield Candidate("impconst", keys, implies(negate(p), q))
+                        yield Candidate("impconst", keys, implies(p, negate(q)))
+                        yield Candidate("impconst", keys, implies(negate(p), negate(q)))
+                    if is_number(one.type):
+                        for p, q in product(self._thresholds(one, ks), self._thresholds(other, ks)):
+                            yield Candidate("thresh", keys, ir.Compare("==", p, q))
+        numbers = [c for c in group if is_number(c.type)]
+        for x, y in combinations(numbers, 2):
+            same = equal(x.at(ks), y.at(ks))
+            for guard in group:
+                for test in tests[guard]:
+                    yield Candidate("guarded", keys, implies(test, same))
+                    yield Candidate("guarded", keys, implies(negate(test), same))
+        for x, y, z in combinations(group, 3):
+            for left, right, third in ((x, y, z), (y, x, z), (z, x, y)):
+                for p, q, r in product(tests[left][:3], tests[right][:3], tests[third][:3]):
+                    if p.type == ir.BOOL:
+                        yield Candidate("enum", keys, ir.Compare("==", p, ir.Or((q, r))))
+                        yield Candidate("enum", keys, ir.Compare("==", p, ir.And((q, r))))
+                        yield Candidate("enum", keys, ir.Compare("==", p, ir.And((q, negate(r)))))
+                        yield Candidate("enum", keys, ir.Compare("==", p, ir.And((negate(q), r))))
+
+    def _numbers(
+        self, keys: tuple[ir.Type, ...], ks: tuple[ir.Expr, ...], x: Component, y: Component
+    ) -> Iterator[Candidate]:
+        a, b = x.at(ks), y.at(ks)
+        assert x.index is not None
+        assert y.index is not None
+        if x.type == y.type:
+            start_x, start_y = x.variable.default[x.index], y.variable.default[y.index]
+            total, gap = {0}, {0}
+            total.add(int(start_x) + int(start_y))  # type: ignore[arg-type]
+            gap.add(int(start_x) - int(start_y))  # type: ignore[arg-type]
+            for constant in (*x.constants, *y.constants):
+                total.add(constant)
+                gap.update((constant, -constant))
+            for value in sorted(total):
+                expr = ir.Compare("==", ir.Arithmetic("+", a, b, x.type), number(value, x.type))
+                yield Candidate("sum", keys, expr)
+            for value in sorted(gap):
+                expr = ir.Compare("==", ir.Arithmetic("-", a, b, x.type), number(value, x.type))
+                yield Candidate("diff", keys, expr)
+        yield Candidate("eq", keys, equal(a, b))
+        yield Candidate("le", keys, at_most(a, b))
+        yield Candidate("le", keys, at_most(b, a))
+
+    # Maps against plain variables -------------------------------------------------------------
+
+    def _against_plain(self) -> Iterator[Candidate]:
+        plain = [c for c in self.groups.get((), []) if is_number(c.type)]
+        for component in self.components:
+            if not component.keys:
+                continue
+            ks = locals_of(component.keys)
+            present: ir.Expr
+            if any(c.index is None and c.var == component.var for c in self.components):
+                present = ir.Has(component.var, ks)
+            elif is_number(component.type):
+                present = ir.Compare("!=", component.at(ks), number(0, component.type))
+            else:
+                present = component.at(ks)
+            for other in plain:
+                limit = other.at(())
+                if is_number(component.type) and component.index is not None:
+                    value = component.at(ks)
+                    fresh = implies(present, at_most(value, limit, strictly=True))
+                    yield Candidate("fresh", component.keys, fresh)
+                    below = implies(present, at_most(limit, value, strictly=True))
+                    yield Candidate("fresh", component.keys, below)
+                    yield Candidate("le", component.keys, at_most(value, limit))
+                for k in ks:
+                    if is_number(k.type):
+                        below = implies(present, at_most(k, limit, strictly=True))
+                        yield Candidate("freshkey", component.keys, below)
+                        above = implies(present, at_most(limit, k, strictly=True))
+                        yield Candidate("freshkey", component.keys, above)
+            for k in ks:
+                if isinstance(k.type, ir.Bits):
+                    for bound in self._plain_bounds(plain, k.type):
+                        limit = number(bound, k.type)
+                        low = implies(present, ir.Compare("<=", limit, k))
+                        yield Candidate("keyrange", component.keys, low)
+                        high = implies(present, ir.Compare("<=", k, limit))
+                        yield Candidate("keyrange", component.keys, high)
+
+    def _plain_bounds(self, plain: Sequence[Component], type_: ir.Bits) -> list[int]:
+        values = {b for c in plain for b in self._bounds(c)}
+        return sorted(v for v in values if ir.wrap(v, type_) == v)
+
+    # What one map's entry says about another's ------------------------------------------------
+
+    def _inverses(self) -> Iterator[Candidate]:
+        """has1[k] -> has2[e(k)], and the values there are parts of k or of the value at k.
+
+        Which part of (k, value, constants) stands at each key position of the second map is read
+        off the snapshots: a made-up position would be junk.
+        """
+        maps = {c.var: c for c in self.components if c.keys}
+        for x, y in product(maps.values(), repeat=2):
+            if x.var == y.var:
+                continue
+            ks = locals_of(x.keys)
+            parts = self._parts(x, ks)
+            present = self._present(x, ks)
+            for choice in self._choices(x, y, parts):
+                keys = tuple(_fit(parts[i][0], t) for i, t in zip(choice, y.keys, strict=True))
+                yield Candidate("inverse", x.keys, implies(present, self._present(y, keys)))
+                for index, type_ in enumerate(y.variable.values):
+                    value = ir.Read(y.var, keys, index, type_)
+                    for part, _ in parts:
+                        if part.type == type_ or (is_number(part.type) and is_number(type_)):
+                            yield Candidate("inverse", x.keys, implies(present, equal(value, part)))
+
+    def _present(self, component: Component, keys: tuple[ir.Expr, ...]) -> ir.Expr:
+        if any(c.index is None and c.var == component.var for c in self.components):
+            return ir.Has(component.var, keys)
+        first = component.variable.values[0] if component.variable.values else ir.BOOL
+        if not component.variable.values:
+            return ir.Has(component.var, keys)
+        value = ir.Read(component.var, keys, 0, first)
+        if isinstance(first, ir.Bits):
+            return ir.Compare("!=", value, number(0, first))
+        return value if first == ir.BOOL else ir.TRUE
+
+    def _parts(
+        self, x: Component, ks: tuple[ir.Expr, ...]
+    ) -> list[tuple[ir.Expr, int | tuple[str, int]]]:
+        """Expressions that a key of another map may be made of, and where to find each in a
+        snapshot: a key position, or ("value", index), or ("const", value)."""
+        parts: list[tuple[ir.Expr, int | tuple[str, int]]] = [(k, i) for i, k in enumerate(ks)]
+        for index, type_ in enumerate(x.variable.values):
+            parts.append((ir.Read(x.var, ks, index, type_), ("value", index)))
+        constants = {
+            v
+            for found in (*self.constants.fields.values(), *self.constants.variables.values())
+            for v in found
+        }
+        parts.extend(
+            (ir.Const(v, ir.IP), ("const", v)) for v in sorted(constants) if 0xFFFF < v < 1 << 32
+        )
+        parts.append((ir.Const(0, ir.INT), ("const", 0)))
+        return parts
+
+    def _choices(
+        self,
+        x: Component,
+        y: Component,
+        parts: Sequence[tuple[ir.Expr, int | tuple[str, int]]],
+    ) -> list[tuple[int, ...]]:
+        """For each key position of y the parts of an entry of x that stood there in snapshots."""
+        options: list[list[int]] = []
+        for position, type_ in enumerate(y.keys):
+            fitting = [
+                n
+                for n, (part, _) in enumerate(parts)
+                if part.type == type_ or (is_number(part.type) and is_number(type_))
+            ]
+            options.append(
+                [n for n in fitting if self._occurs(x, y, position, parts[n][1])][:MAX_SOURCES]
+            )
+            if not options[-1]:
+                return []
+        found: list[tuple[int, ...]] = []
+        for choice in product(*options):
+            if all(isinstance(parts[n][1], tuple) and parts[n][1][0] == "const" for n in choice):  # type: ignore[index]
+                continue
+            if self._supported(x, y, [parts[n][1] for n in choice]):
+                found.append(choice)
+                if len(found) >= 4:
+                    break
+        return found
+
+    def _occurs(
+        self, x: Component, y: Component, position: int, where: int | tuple[str, int]
+    ) -> bool:
+        support = 0
+        for snapshot in self.snapshots:
+            here = {key[position] for key in snapshot.get(y.var, {})}
+            for key, values in snapshot.get(x.var, {}).items():
+                if _part_value(key, values, where) not in here:
+                    return False
+                support += 1
+        return support > 0
+
+    def _supported(
+        self, x: Component, y: Component, where: Sequence[int | tuple[str, int]]
+    ) -> bool:
+        support = 0
+        for snapshot in self.snapshots:
+            other = snapshot.get(y.var, {})
+            for key, values in snapshot.get(x.var, {}).items():
+                if tuple(_part_value(key, values, w) for w in where) not in other:
+                    return False
+                support += 1
+        return support > 0
+
+    # Predicates from the text -----------------------------------------------------------------
+
+    def _predicates(self) -> Iterator[Candidate]:
+        """has[k] -> P(value at k) and has[k] -> P(k_i), and their negations, for every test P of
+        the text over one value of the same width."""
+        for component in self.components:
+            if not component.keys:
+                continue
+            ks = locals_of(component.keys)
+            present = self._present(component, ks)
+            subjects: list[tuple[str, ir.Expr]] = [("kpred", k) for k in ks]
+            if component.index is not None:
+                subjects.append(("vpred", component.at(ks)))
+            for shape, subject in subjects:
+                for predicate in self.constants.predicates:
+                    if not isinstance(subject.type, ir.Bits):
+                        continue
+                    if subject.type.width != predicate.type.width:
+                        if shape == "vpred" or subject.type.width < predicate.type.width:
+                            continue
+                        if predicate.type.width < 8:
+                            continue
+                    hole = ir.Local(HOLE, predicate.type)
+                    test = replace_leaf(predicate.expr, hole, _fit(subject, predicate.type))
+                    yield Candidate(shape, component.keys, implies(present, test))
+                    yield Candidate(shape, component.keys, implies(present, negate(test)))
+
+    def _guards(self) -> Iterator[Candidate]:
+        """has[k] -> G(k) and its negation, for every stateless part G of a guard whose fields all
+        stand in the key of a write to the map (the fast-path theorem needs whole conjunctions)."""
+        names = {c.var for c in self.components if c.keys}
+        for side in self.problem.sides:
+            guards: list[ir.Expr] = []
+            writes: list[tuple[str, ir.Write]] = []
+            for instance in side.network.instances:
+                for node in ir.walk(instance.program.body):
+                    if isinstance(node, ir.Entry) and node.match_flow:
+                        guards.append(ir.And(node.match_flow))
+                    elif isinstance(node, ir.Write):
+                        name = side.qualify(instance.name, node.var)
+                        if name in names:
+                            writes.append((name, node))
+            for name, write in writes:
+                component = next(c for c in self.components if c.var == name)
+                ks = locals_of(component.keys)
+                mapping = {
+                    field: k
+                    for expr, k in zip(write.keys, ks, strict=True)
+                    for field in [_plain_field(expr)]
+                    if field is not None
+                }
+                present = self._present(component, ks)
+                for guard in guards:
+                    test = _substitute_fields(guard, mapping)
+                    if test is not None:
+                        yield Candidate("guard", component.keys, implies(present, test))
+                        yield Candidate("guard", component.keys, implies(present, negate(test)))
+
+
+def _plain_field(expr: ir.Expr) -> str | None:
+    while isinstance(expr, ir.Cast):
+        expr = expr.operand
+    return expr.name if isinstance(expr, ir.Field) else None
+
+
+def _substitute_fields(expr: ir.Expr, mapping: dict[str, ir.Expr]) -> ir.Expr | None:
+    """The expression over key variables; None if it reads anything else."""
+    for node in ir.walk((expr,)):
+        if isinstance(node, ir.Read | ir.Has | ir.Local | ir.Tag | ir.Now | ir.Apply):
+            return None
+        if isinstance(node, ir.Field) and node.name not in mapping:
+            return None
+
+    def visit(node: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
+        if isinstance(node, ir.Field):
+            return _fit(mapping[node.name], node.type)
+        return rebuild(node, parts)
+
+    return transform(expr, visit)
+
+
+def _fit(expr: ir.Expr, type_: ir.Type) -> ir.Expr:
+    return expr if expr.type == type_ else ir.Cast(expr, type_)
+
+
+def _part_value(
+    key: tuple[ir.Value, ...], values: tuple[ir.Value, ...], where: int | tuple[str, int]
+) -> ir.Value:
+    match where:
+        case int():
+            return key[where]
+        case ("value", index):
+            return values[index]
+        case (_, value):
+            return value
+
+
+def own_invariants(problem: Problem) -> Iterable[Candidate]:
+    """The models' own `invariant`s; packet fields in them stand for all values."""
+    for side in problem.sides:
+        for instance in side.network.instances:
+            for invariant in instance.program.invariants:
+                fields: dict[str, ir.Expr] = {}
+                for node in ir.walk((invariant.expr,)):
+                    if isinstance(node, ir.Field) and node.name not in fields:
+                        fields[node.name] = ir.Local(f"k{len(fields)}", node.type)
+                types = tuple(k.type for k in fields.values())
+                expr = _requalify(
+                    invariant.expr, fields, lambda v, s=side, i=instance: s.qualify(i.name, v)
+                )
+                yield Candidate("invariant", types, expr, own=True)
+
+
+def _requalify(expr: ir.Expr, fields: dict[str, ir.Expr], qualify: Callable[[str], str]) -> ir.Expr:
+    def visit(node: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
+        match node:
+            case ir.Field(name=name):
+                return fields[name]
+            case ir.Read(var=var, index=index, type=type_):
+                return ir.Read(qualify(var), parts, index, type_)
+            case ir.Has(var=var):
+                return ir.Has(qualify(var), parts)
+            case _:
+                return rebuild(node, parts)
+
+    return transform(expr, visit)
