@@ -80,6 +80,8 @@ $(VENV)/.run: requirements.lock pyproject.toml setup.py $(KERNELS)
 	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
 	@$(PIP) install --quiet -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import nfverify.equivalence.rulesets._kernel' 2>/dev/null || echo \
+		'note: the ruleset kernel could not be compiled (is python3-dev there?): its slower Python twin runs'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
