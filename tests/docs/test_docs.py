@@ -166,3 +166,41 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             wrong.append(link)
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("shown", "actual", "same"),
+    [
+        (["a", "b"], ["a", "b"], True),
+        (["a", "b"], ["a"], False),
+        (["a"], ["a", "b"], False),
+        (["a", "..."], ["a", "b", "c"], True),
+        (["...", "c"], ["a", "b", "c"], True),
+        (["a", "...", "b"], ["a", "b"], True),
+        (["a", "...", "d"], ["a", "b", "c"], False),
+        (["in ... s, (x)"], ["in 0.25 s, (x)"], True),
+        (["in ... s, (x)"], ["in 0.25 s, x"], False),
+        (["a.c"], ["abc"], False),
+        ([], ["anything"], True),
+    ],
+)
+def test_shown_output_is_really_compared(shown: list[str], actual: list[str], same: bool) -> None:
+    assert Command(["$ x"], shown).matches(actual) is same
+
+
+def test_a_console_block_is_read_and_run(project: Path) -> None:
+    block = "$ echo one; \\\n> exit 3  # exit: 3\none\n$ pwd\n$ false\n"
+    first, second, third = commands(block)
+    assert (first.code, first.output) == (3, ["one"])
+    assert run(first.line, project) == (3, ["one"])
+    assert run(second.line, project) == (0, [str(project)])
+    assert [told for told, _ in problems(["console"], block, project)] == [
+        f"$ {third.line}\n  exit code 1, shown as 0; output:"
+    ]
+
+
+def test_a_shell_block_cannot_hide_commands(project: Path) -> None:
+    body = "make test\ncd nfverify\nnfverify equiv a b\n"
+    assert [told for told, _ in problems(["sh"], body, project)] == [
+        "no test runs this, use a console block: nfverify equiv a b"
+    ]
