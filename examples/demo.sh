@@ -23,8 +23,7 @@ expect 0 'A chain of four network functions and its one consolidated table: equa
     nfverify equiv lib:edge lib:edge-table
 expect 1 'A fault planted in that table: the shortest trace that shows it, also as a capture.' \
     nfverify equiv lib:edge examples/edge/edge-table-fault.nfd --save "$out"
-expect 0 'The same fault, looked for in what was saved.' \
-    find "$out" -name '*.pcap' -size +0 -print -quit
+expect 0 'That capture.' ls "$out"/*.pcap
 expect 0 'A 5,000-rule access list and its reordered twin: equal.' \
     nfverify equiv examples/acl/acl.nfd examples/acl/acl-reordered.nfd
 expect 1 'The same list and its mutant: a packet that one accepts and the other does not.' \
