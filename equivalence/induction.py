@@ -24,8 +24,8 @@ from nfverify.equivalence.relation import (
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.solver import Answer, Solver, Translator
 from nfverify.equivalence.state import ArbitraryBase, State, width
-from nfverify.equivalence.terms import Term, Terms, signed, subterms
 from nfverify.equivalence.templates import RANK
+from nfverify.equivalence.terms import Term, Terms, signed, subterms
 from nfverify.smat import ir
 
 CHECK_RLIMIT = 40_000_000

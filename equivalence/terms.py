@@ -116,6 +116,10 @@ class Terms:
         """An uninterpreted function; `name` must determine the widths."""
         return self._make("uf", tuple(args), width, name)
 
+    def applications(self) -> list[Term]:
+        """All uninterpreted applications made so far."""
+        return [t for t in self._table.values() if t.op == "uf"]
+
     # Booleans
 
     def not_(self, a: Term) -> Term:

@@ -1,0 +1,143 @@
+"""From a solver's model to real frames, and back: what the uninterpreted operators really say.
+
+A counterexample with an uninterpreted operator in it is only a suspicion. The operator's real
+values at the points that were used become lemmas, and the search goes on (decision 12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nfverify.equivalence.packets import HEADERS, SymbolicPacket
+from nfverify.equivalence.simulate import Arrival
+from nfverify.equivalence.solver import Solver
+from nfverify.equivalence.terms import Term, Terms, subterms
+from nfverify.packet.codec import Malformed, build, parse
+from nfverify.packet.fields import FIELDS, Header
+from nfverify.semantics.operators import Function, murmur3
+from nfverify.smat.ruleset import Ruleset
+
+
+class NotRealisable(Exception):
+    """No frame has the values that the solver chose."""
+
+
+@dataclass(slots=True)
+class Strings:
+    """The byte strings behind the numbers of a model."""
+
+    known: dict[int, bytes]
+
+    def payload(self, number: int, length: int, wanted: Sequence[bytes]) -> bytes:
+        """A payload of this length for a number: a literal if it is one, else one that holds the
+        wanted patterns and tells its number from others."""
+        if number in self.known:
+            if len(self.known[number]) != length:
+                raise NotRealisable
+            return self.known[number]
+        data = b"".join(sorted(wanted, key=len, reverse=True))
+        if len(data) > length:
+            raise NotRealisable
+        mark = number.to_bytes(4, "big") if length - len(data) >= 4 and number else b""
+        data = (data + mark).ljust(length, b"\0")
+        self.known[number] = data
+        return data
+
+
+def concretise(
+    terms: Terms,
+    solver: Solver,
+    packet: SymbolicPacket,
+    now: Term,
+    strings: Strings,
+    used: set[str],
+) -> Arrival:
+    """The frame that a model describes; NotRealisable if there is none."""
+    present = Header.LINK
+    for header in HEADERS:
+        if solver.value(packet.present[header]):
+            present |= header
+    values: dict[str, int | bytes] = {}
+    for name, info in FIELDS.items():
+        if info.headers & present and info.writable and info.on_wire and name != "payload":
+            values[name] = int(solver.value(packet.fields[name]))
+    if present & FIELDS["size"].headers:
+        size = int(solver.value(packet.fields["size"]))
+        values["size"] = size
+    try:
+        frame = build(present, values)
+        parsed = parse(frame)
+        if isinstance(parsed, Malformed):
+            raise NotRealisable
+        if "payload" in used and present & FIELDS["payload"].headers:
+            number = int(solver.value(packet.fields["payload"]))
+            wanted = [
+                bytes.fromhex(t.data.split(" ", 1)[1])
+                for t in _contains(terms, packet.fields["payload"])
+                if solver.value(t)
+            ]
+            values["payload"] = strings.payload(number, len(parsed.payload), wanted)
+            frame = build(present, values)
+            parsed = parse(frame)
+            if isinstance(parsed, Malformed):
+                raise NotRealisable
+    except ValueError:
+        raise NotRealisable from None
+    return Arrival(int(solver.value(now)), int(solver.value(packet.fields["iface"])), parsed)
+
+
+def _contains(terms: Terms, payload: Term) -> list[Term]:
+    return [
+        t for t in terms.applications() if t.data.startswith("contains ") and t.args[0] is payload
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Reality:
+    """The real meaning of uninterpreted functions, by the names that the encoding gives them."""
+
+    rulesets: Mapping[str, Ruleset]
+    operators: Mapping[str, Function]
+
+    def value(self, term: Term, args: tuple[Any, ...], strings: Strings) -> int | bool | None:
+        """What the function really gives at these arguments; None if nobody knows."""
+        name: str = term.data
+        if name.startswith("hash") and name[4:].isdigit():
+            return murmur3(b"".join(int(a).to_bytes(4, "big") for a in args))
+        if name.startswith("ruleset "):
+            return self.rulesets[name[8:]].accepts([int(a) for a in args])
+        if name.startswith("contains "):
+            data = strings.known.get(int(args[0]))
+            return None if data is None else bytes.fromhex(name[9:]) in data
+        if name == "length":
+            data = strings.known.get(int(args[0]))
+            return None if data is None else len(data)
+        return None
+
+
+def lemmas(
+    terms: Terms,
+    solver: Solver,
+    roots: Sequence[Term],
+    reality: Reality,
+    strings: Strings,
+) -> list[Term]:
+    """What the last model got wrong: for each uninterpreted application whose real value differs,
+    its arguments imply that value."""
+    found: list[Term] = []
+    for term in subterms(list(roots)):
+        if term.op != "uf":
+            continue
+        args = tuple(solver.value(a) for a in term.args)
+        real = reality.value(term, args, strings)
+        if real is None or real == solver.value(term):
+            continue
+        same = terms.all(
+            terms.eq(a, terms.const(int(v), a.width) if a.width else terms.boolean(bool(v)))
+            for a, v in zip(term.args, args, strict=True)
+        )
+        value = terms.const(int(real), term.width) if term.width else terms.boolean(bool(real))
+        found.append(terms.implies(same, terms.eq(term, value)))
+    return found

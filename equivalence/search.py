@@ -1,0 +1,296 @@
+"""Bounded search for the shortest trace that tells two networks apart, from the initial states.
+
+Deeper and deeper: length n is tried only when n - 1 was excluded, so what is found first is
+shortest. The trace is then made canonical (decision 29): field by field in a fixed order, its
+plain default if that still tells apart, else the smallest value that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from nfverify.equivalence.concrete import NotRealisable, Reality, Strings, concretise, lemmas
+from nfverify.equivalence.packets import HEADERS, LEAST_L4, SymbolicPacket
+from nfverify.equivalence.problem import CLOCK, Event, Model, Problem
+from nfverify.equivalence.simulate import START, Pair, Trace, first_difference
+from nfverify.equivalence.solver import Solver, Translator
+from nfverify.equivalence.state import State, width
+from nfverify.equivalence.terms import Term, Terms
+from nfverify.packet.fields import FIELDS, Header
+from nfverify.smat import ir
+
+CHECK_RLIMIT = 60_000_000
+MAX_SPURIOUS = 60
+MAX_TICKS = 3
+"""Firings of timers that are looked at between two packets."""
+
+DEFAULTS: dict[str, int] = {
+    "dmac": 0x020000000002, "smac": 0x020000000001, "ethertype": 0x0800,
+    "sip": 0x0A000001, "dip": 0x0A000002, "sip6": (0x20010DB8 << 96) + 1,
+    "dip6": (0x20010DB8 << 96) + 2, "proto": 6, "ttl": 64, "sport": 1024, "dport": 80,
+}  # fmt: skip
+PLAIN_HEADERS = {Header.IP4: True, Header.TCP: True}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A trace, replayed, that tells apart at its last event; smaller lengths were excluded."""
+
+    trace: Trace
+    minimal: bool
+    excluded: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """No difference in traces of up to `depth` packets; `reason` if the search cannot go on."""
+
+    depth: int
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Search:
+    """The unrolled pair of networks; `deepen` adds a packet and asks."""
+
+    problem: Problem
+    pair: Pair
+    reality: Reality
+    deadline: float
+    notify: Callable[[str], None] = lambda text: None
+    terms: Terms = field(default_factory=Terms)
+    depth: int = 0
+    exact: bool = True  # are all traces of a length looked at, whatever timers do in between?
+    _solver: Solver = field(init=False)
+    _model: Model = field(init=False)
+    _state: State = field(init=False)
+    _packets: list[tuple[SymbolicPacket, Term]] = field(default_factory=list)
+    _due: dict[int, Term] = field(default_factory=dict)
+    _used: set[str] = field(init=False)
+    _roots: list[Term] = field(default_factory=list)
+    _fixed: list[Term] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._solver = Solver(Translator(), "", deadline=self.deadline, rlimit=CHECK_RLIMIT)
+        self._model = Model(self.problem, self.terms)
+        self._state = self._model.initial_state()
+        start = self._state.plain[CLOCK][0]
+        for period in self.problem.periods():
+            due = self.terms.binary("add", start, self.terms.const(period, 64))
+            self._due[period] = due
+            self.exact = False  # until _ticks shows that more firings change nothing
+        self._used = {name for name in ("payload",) if any(name in self._reads(s) for s in (0, 1))}
+
+    def _reads(self, side: int) -> set[str]:
+        return {
+            n.name
+            for i in self.problem.sides[side].network.instances
+            for n in ir.walk(i.program.body)
+            if isinstance(n, ir.Field)
+        }
+
+    def deepen(self) -> Found | NotFound | None:
+        """Tries one more packet. None: no difference at this depth."""
+        terms = self.terms
+        number = len(self._packets)
+        if self._due and number:
+            self._ticks(number)
+        event = self._model.packet_event(self._state, f"p{number}")
+        if self._due and number:
+            for due in self._due.values():
+                self._solver.add(terms.compare("ult", event.now, due))
+        self._assert_event(event, number)
+        differs = self._model.outputs_differ(event)
+        if self.problem.options.observe_state:
+            states = self._model.states_differ(event.post, self._observed_keys(number))
+            differs = terms.or_(differs, states)
+        self._state = event.post
+        self._roots += [*event.facts, differs]
+        found = self._ask(differs)
+        if isinstance(found, Found | NotFound):
+            return found
+        self._solver.add(terms.not_(differs))
+        self.depth = number + 1
+        return None
+
+    def _observed_keys(self, number: int) -> Callable[[str, int], tuple[Term, ...]]:
+        def keys(var: str, n: int) -> tuple[Term, ...]:
+            types = self._model.variables[var].keys
+            return tuple(
+                self.terms.var(f"observed {number} {n}.{i}", width(t)) for i, t in enumerate(types)
+            )
+
+        return keys
+
+    def _assert_event(self, event: Event, number: int) -> None:
+        terms = self.terms
+        assert event.packet is not None
+        self._packets.append((event.packet, event.now))
+        self._solver.add(*event.facts, *realisable(terms, event.packet))
+        if number == 0:
+            start = terms.var("start", 64)
+            self._solver.add(terms.eq(event.now, start), terms.eq(start, terms.const(START, 64)))
+
+    def _ticks(self, number: int) -> None:
+        """The timers that fire before packet `number`: up to MAX_TICKS, in the order of their
+        times; a tie goes to the longer period, whose timer was set earlier."""
+        terms = self.terms
+        horizon = terms.var(f"p{number}.now", 64)
+        for n in range(MAX_TICKS):
+            branches = []
+            dues = dict(self._due)
+            for period, due in dues.items():
+                first = terms.all(
+                    terms.compare("ult" if period < other else "ule", due, later)
+                    for other, later in dues.items()
+                    if other != period
+                )
+                fires = terms.and_(terms.compare("ule", due, horizon), first)
+                event = self._model.tick_event(self._state, period, f"tick {number} {n} {period}")
+                branches.append((fires, event.post))
+                # The firing happens at its due time.
+                self._solver.add(terms.implies(fires, terms.eq(event.now, due)))
+                after = terms.binary("add", due, terms.const(period, 64))
+                self._due[period] = terms.ite(fires, after, due)
+            self._state = self._state.merge(branches)
+
+    # Asking ---------------------------------------------------------------------------------
+
+    def _ask(self, differs: Term) -> Found | NotFound | None:
+        solver = self._solver
+        for spurious in range(MAX_SPURIOUS):
+            answer = solver.check([differs])
+            self.notify(f"search: {len(self._packets)} packets: {answer}")
+            if answer == "unsat":
+                return None
+            if answer == "unknown":
+                return NotFound(self.depth, "the solver could not decide a longer trace")
+            if spurious == 0 or self._confirmed() is not None:
+                self._canonical(differs)
+            trace = self._confirmed()
+            if trace is not None:
+                return Found(trace, self.exact, self.depth if self.exact else 0)
+            if not self._refine():
+                return NotFound(self.depth, "the solver's traces don't replay as different")
+        return NotFound(self.depth, "too many traces that don't replay as different")
+
+    def _confirmed(self) -> Trace | None:
+        """The model's trace, if on the reference semantics it differs at its very last event."""
+        strings = self._strings()
+        try:
+            trace = tuple(
+                concretise(self.terms, self._solver, p, now, strings, self._used)
+                for p, now in self._packets
+            )
+        except NotRealisable:
+            return None
+        at = first_difference(self.pair, trace)
+        return trace if at == len(trace) - 1 else None
+
+    def _strings(self) -> Strings:
+        return Strings({int(t.data): s for s, t in self.terms.strings.items()})
+
+    def _refine(self) -> bool:
+        """Lemmas against the last model; if there are none, its packets are forbidden."""
+        solver, terms = self._solver, self.terms
+        strings = self._strings()
+        for packet, now in self._packets:
+            try:
+                concretise(terms, solver, packet, now, strings, self._used)
+            except NotRealisable:
+                break
+        found = lemmas(terms, solver, self._roots, self.reality, strings)
+        if not found:
+            chosen = [
+                terms.eq(t, terms.const(int(solver.value(t)), t.width))
+                for packet, _ in self._packets
+                for name, t in packet.fields.items()
+                if FIELDS[name].writable and t.op != "const"
+            ]
+            found = [terms.not_(terms.all(chosen))]
+        for lemma in found:
+            if lemma is terms.false:
+                return False
+            solver.add(lemma)
+        return True
+
+    # The canonical trace ----------------------------------------------------------------------
+
+    def _canonical(self, differs: Term) -> None:
+        """Fixes the model's trace: defaults where they can be, else the smallest values."""
+        self._fixed = [differs]
+        self._settle(list(self._wishes()))
+        self._solver.check(self._fixed)
+
+    def _wishes(self) -> Iterator[tuple[Term, int]]:
+        previous = START
+        for packet, now in self._packets:
+            yield now, previous
+            yield packet.fields["iface"], 0
+            for header in HEADERS:
+                if header is not Header.LINK:
+                    yield packet.present[header], int(PLAIN_HEADERS.get(header, False))
+            for name, info in FIELDS.items():
+                if info.on_wire or name == "size":
+                    yield packet.fields[name], 40 if name == "size" else DEFAULTS.get(name, 0)
+
+    def _settle(self, wishes: list[tuple[Term, int]]) -> None:
+        """Greedily, in order; a block of wishes that can all be had is had at once."""
+        wishes = [(t, v) for t, v in wishes if not t.is_const]
+        if not wishes:
+            return
+        together = [self._is(t, v) for t, v in wishes]
+        if self._solver.check([*self._fixed, *together]) == "sat":
+            self._fixed += together
+            return
+        if len(wishes) == 1:
+            self._smallest(*wishes[0])
+            return
+        middle = len(wishes) // 2
+        self._settle(wishes[:middle])
+        self._settle(wishes[middle:])
+
+    def _is(self, term: Term, value: int) -> Term:
+        if term.width == 0:
+            return self.terms.eq(term, self.terms.boolean(bool(value)))
+        return self.terms.eq(term, self.terms.const(value, term.width))
+
+    def _smallest(self, term: Term, unwanted: int) -> None:
+        terms = self.terms
+        if term.width == 0:
+            self._fixed.append(self._is(term, 1 - unwanted))
+            return
+        # From a model down by halving: the smallest value that is still possible.
+        if self._solver.check(self._fixed) != "sat":
+            return
+        low, high = 0, int(self._solver.value(term))
+        while low < high:
+            middle = (low + high) // 2
+            below = terms.compare("ule", term, terms.const(middle, term.width))
+            if self._solver.check([*self._fixed, below]) == "sat":
+                high = int(self._solver.value(term))
+            else:
+                low = middle + 1
+        self._fixed.append(self._is(term, high))
+
+
+def realisable(terms: Terms, packet: SymbolicPacket) -> list[Term]:
+    """What holds of the frames that can be built (beyond what holds of all frames)."""
+    ip = packet.has(terms, Header.IP4 | Header.IP6)
+    ethertype, proto = packet.fields["ethertype"], packet.fields["proto"]
+    tags = terms.any(terms.eq(ethertype, terms.const(t, 16)) for t in (0x8100, 0x88A8))
+    extension = terms.any(terms.eq(proto, terms.const(p, 8)) for p in (0, 43, 44, 60))
+    six = packet.present[Header.IP6]
+    facts = [
+        terms.not_(terms.and_(terms.not_(ip), tags)),
+        terms.not_(terms.and_(six, extension)),
+    ]
+    for there in LEAST_L4:
+        facts.append(terms.implies(packet.present[there], ip))
+    least = terms.ite(packet.present[Header.FRAG], terms.const(48, 17), terms.const(40, 17))
+    for header, length in LEAST_L4.items():
+        extra = terms.ite(packet.present[header], terms.const(length, 17), terms.const(0, 17))
+        least = terms.binary("add", least, extra)
+    facts.append(terms.implies(six, terms.compare("ule", least, packet.fields["size"])))
+    return facts
