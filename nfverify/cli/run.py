@@ -1,0 +1,302 @@
+"""`nfverify run`: a model executed on captures by the reference semantics."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from heapq import merge
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nfverify.cli.files import STANDARD, replacing
+
+if TYPE_CHECKING:
+    from nfverify.cli.trace_text import Printer
+    from nfverify.packet.pcap import Capture, CaptureError, Writer
+    from nfverify.semantics.machine import Emission, Machine
+    from nfverify.semantics.operators import Function
+    from nfverify.smat.ir import Network
+
+UNITS = {"": 1, "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+MAX_STATE_BYTES = 256 << 20
+REFRESH = 1 << 12  # packets between two looks of the progress bar
+_TIME = re.compile(r"(\+?)([0-9]{1,19})(ns|us|ms|s|m|h|)", re.ASCII)
+
+_EPILOG = """\
+Times are in ns, or with a unit (ns us ms s m h); `--until +5s` is 5 s after the last packet.
+A capture that breaks off: the packets before it are run, the outputs are written, exit 2."""
+
+
+class UsageError(Exception):
+    """Arguments that don't fit each other, the model, or their files."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of `run`."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a model on a packet capture",
+        description="Run a model on packets, and write what comes out.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="FILE.nfd, FILE.nfd:NAME or lib:NAME")
+    add("input", metavar="IN.pcap", nargs="?", help="what arrives by the first port")
+    add("-o", dest="output", metavar="OUT.pcap", help="everything that comes out")
+    for name, dest, what in (
+        ("--in", "inputs", "what arrives by a port; several are merged by time"),
+        ("--out", "outputs", "what comes out by a port"),
+    ):
+        add(name, dest=dest, metavar="PORT=FILE", action="append", default=[], help=what)
+    add("--state", metavar="S.json", help="write the state at the end")
+    add("--from", dest="start", metavar="S.json", help="start from this state")
+    add("--until", metavar="T", help="let time go on to T after the last packet")
+    add("--trace", action="store_true", help="say which entries each packet took")
+    operators = "Python functions of the model's own operators"
+    add("--ops", metavar="FILE.py", action="append", default=[], help=operators)
+    choices = ("bypass", "drop")
+    non_ip = "what becomes of frames that are not IP (default: bypass)"
+    add("--non-ip", choices=choices, default="bypass", help=non_ip)
+    add("--engine", choices=("closures", "walk"), default="closures", help="how it is executed")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; 0, or 2 after a broken capture or wrong arguments."""
+    try:
+        return _run(args)
+    except UsageError as error:
+        print(f"nfverify: error: {error}", file=sys.stderr)
+        return 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is read and written; port None stands for all ports."""
+
+    inputs: list[tuple[int, str]]
+    outputs: list[tuple[int | None, str]]
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, network: Network) -> _Files:
+        """From the arguments. UsageError: nothing to read, or a file that has two uses."""
+        inputs = [(_port(network, port), file) for port, file in map(_split, args.inputs)]
+        outputs: list[tuple[int | None, str]] = [
+            (_port(network, port), file) for port, file in map(_split, args.outputs)
+        ]
+        if args.input is not None:
+            inputs.insert(0, (0, args.input))
+        if args.output is not None:
+            outputs.insert(0, (None, args.output))
+        if not inputs:
+            raise UsageError("no packets: name IN.pcap or --in PORT=FILE")
+        read = [file for _, file in inputs] + ([args.start] if args.start else [])
+        written = [file for _, file in outputs] + ([args.state] if args.state else [])
+        if read.count(STANDARD) > 1:
+            raise UsageError("standard input is named twice")
+        if (written + [STANDARD] * args.trace).count(STANDARD) > 1:
+            raise UsageError("standard output is used twice")
+        paths = [Path(file).resolve() for file in written if file != STANDARD]
+        for path in paths:
+            if paths.count(path) > 1 and (path.is_file() or not path.exists()):
+                raise UsageError(f"{path.name} would be written twice")
+        return cls(inputs, outputs)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from nfverify.semantics.machine import Machine
+    from nfverify.semantics.operators import load_operators
+    from nfverify.semantics.state_json import dump
+    from nfverify.smat.load import load
+
+    until = None if args.until is None else _time(args.until)
+    network = load(args.model)
+    operators: dict[str, Function] = {}
+    for file in args.ops:
+        operators.update(load_operators(Path(file)))
+    machine = Machine(network, operators=operators, engine=args.engine, non_ip=args.non_ip)
+    if args.start is not None:
+        _restore(machine, args.start)
+    files = _Files.of(args, network)
+
+    with ExitStack() as stack:
+        captures = [(port, stack.enter_context(_capture(file))) for port, file in files.inputs]
+        nanosecond = any(capture.nanosecond for _, capture in captures)
+        job = _Job(machine, stack.enter_context(_progress(args.quiet)))
+        for port, file in files.outputs:
+            job.write_to(port, file, stack, nanosecond)
+        state = stack.enter_context(replacing(args.state)) if args.state else None
+        if args.trace:
+            job.trace()
+        broken = job.feed(captures)
+        if broken is None and until is not None:
+            job.wait(*until)
+        if state is not None:
+            state.write(dump(network, machine.save()).encode())
+    if not args.quiet:
+        print(job.summary(), file=sys.stderr)
+    if broken is not None:
+        print(f"nfverify: error: {broken}", file=sys.stderr)
+        print("What was before it was run, and its outputs are written.", file=sys.stderr)
+        return 2
+    return 0
+
+
+class CutFrame(bytes):
+    """A frame of which not all was captured; every packet keeps the frame that it came as."""
+
+    original_length: int
+
+
+@dataclass(slots=True)
+class _Job:
+    """Packets through a machine into captures."""
+
+    machine: Machine
+    count: Callable[[int], None]
+    writers: list[tuple[int | None, str, Writer]] = field(default_factory=list)
+    printer: Printer | None = None
+    arrived: int = 0
+    left: int = 0
+
+    def write_to(self, port: int | None, file: str, stack: ExitStack, nanosecond: bool) -> None:
+        """What leaves by `port` (None: by any) goes to a capture."""
+        from nfverify.packet.pcap import Writer
+
+        self.writers.append((port, file, Writer(stack.enter_context(replacing(file)), nanosecond)))
+
+    def trace(self) -> None:
+        """Tell standard output of every packet."""
+        from nfverify.cli.trace_text import Printer
+
+        self.printer = Printer(self.machine.network, sys.stdout)
+        self.machine.trace = self.printer.visit
+
+    def feed(self, captures: list[tuple[int, Capture]]) -> CaptureError | None:
+        """Runs every packet in order of time; returns what a capture broke off with."""
+        from nfverify.packet.pcap import CaptureError
+
+        packets = merge(*(_arrivals(port, capture) for port, capture in captures), key=_stamp)
+        try:
+            for time, port, frame in packets:
+                self.arrived += 1
+                if self.printer is not None:
+                    self.write(self.machine.wait(time))
+                    self.printer.arrival(max(time, self.machine.now or 0), port, frame)
+                self.write(self.machine.receive(time, port, frame))
+                if self.printer is not None:
+                    self.printer.settled()
+                if not self.arrived % REFRESH:
+                    self.count(self.arrived)
+        except CaptureError as error:
+            return error
+        return None
+
+    def wait(self, relative: bool, time: int) -> None:
+        """Time goes on without packets."""
+        time += (self.machine.now or 0) if relative else 0
+        if time >= 1 << 62:
+            raise UsageError("--until: times are below 2^62 ns")
+        self.write(self.machine.wait(time))
+
+    def write(self, out: Iterable[Emission]) -> None:
+        from nfverify.packet.codec import deparse
+
+        for time, port, packet in out:
+            self.left += 1
+            if self.printer is not None:
+                self.printer.output(port, packet)
+            if not self.writers:
+                continue
+            frame, arrived = deparse(packet), packet.frame
+            length = arrived.original_length if isinstance(arrived, CutFrame) else None
+            for wanted, file, writer in self.writers:
+                if wanted is None or wanted == port:
+                    try:
+                        writer.write(time, frame, length)
+                    except ValueError as error:
+                        raise UsageError(f"{file}: {error}") from error
+
+    def summary(self) -> str:
+        """How many came and left, and the errors of the model."""
+        errors = [f"{name} {n:,}" for name, n in self.machine.counters.items() if n]
+        text = f"{self.arrived:,} packets in, {self.left:,} out"
+        return f"{text}; {', '.join(errors)}" if errors else text
+
+
+def _arrivals(port: int, capture: Capture) -> Iterator[tuple[int, int, bytes]]:
+    for record in capture:
+        frame = record.frame
+        if record.original_length > len(frame):
+            frame = CutFrame(frame)
+            frame.original_length = record.original_length
+        yield record.time_ns, port, frame
+
+
+def _stamp(arrival: tuple[int, int, bytes]) -> int:
+    return arrival[0]
+
+
+@contextmanager
+def _capture(file: str) -> Iterator[Capture]:
+    from nfverify.packet.pcap import read
+
+    with read(file) as capture:
+        yield capture
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal how many packets were run."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("reading") as status:
+        yield lambda count: status.update(f"{count:,} packets")
+
+
+# Arguments --------------------------------------------------------------------------------
+
+
+def _time(text: str) -> tuple[bool, int]:
+    """Is it relative to the last packet; ns."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--until {text!a} is no time; write 5s, or +5s after the last packet")
+    return bool(match[1]), int(match[2]) * UNITS[match[3]]
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        raise UsageError(f"{text!a} is not PORT=FILE")
+    return name, file
+
+
+def _port(network: Network, name: str) -> int:
+    names = network.ports or ("0", "1")
+    if name not in names:
+        raise UsageError(f"{network.name} has no port {name!a}; it has {', '.join(names)}")
+    return names.index(name)
+
+
+def _restore(machine: Machine, file: str) -> None:
+    from nfverify.semantics.state_json import load
+
+    stream = sys.stdin.buffer if file == STANDARD else Path(file).open("rb")  # noqa: SIM115
+    with stream:
+        data = stream.read(MAX_STATE_BYTES + 1)
+    if len(data) > MAX_STATE_BYTES:
+        raise UsageError(f"{file}: a state of over {MAX_STATE_BYTES >> 20} MB")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: byte {error.start}: not UTF-8") from error
+    machine.restore(load(machine.network, text, file))
