@@ -37,7 +37,7 @@ class Strings:
             if len(self.known[number]) != length:
                 raise NotRealisable
             return self.known[number]
-        data = b"".join(sorted(wanted, key=len, reverse=True))
+        data = b"".join(wanted)
         if len(data) > length:
             raise NotRealisable
         mark = number.to_bytes(4, "big") if length - len(data) >= 4 and number else b""

@@ -8,7 +8,7 @@ outputs; `certificate.py` proves it again from scratch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ from nfverify.equivalence.terms import Term, Terms, signed, subterms
 from nfverify.smat import ir
 
 CHECK_RLIMIT = 40_000_000
+NOTE_RLIMIT = 2_000_000
 MAX_DEPTH = 8
 MAX_SUPPORTS = 24
 MAX_CHECKS = 150
@@ -368,7 +369,7 @@ class Induction:
 
     def _strengthen(self, goals: Sequence[Goal], ranked: Sequence[Candidate]) -> Failed | None:
         failed = [g for g in goals if self.solver.value(g.refutes)]
-        state = self._counterexample()
+        state: dict[str, dict[Key, Any]] = dict(self._counterexample())
         output = next((g for g in failed if g.candidate is None), None)
         depth = 0
         if output is None:
@@ -409,7 +410,7 @@ class Induction:
                     break
         return chosen
 
-    def _false_in(self, candidate: Candidate, state: dict[str, Known]) -> bool:
+    def _false_in(self, candidate: Candidate, state: dict[str, dict[Key, Any]]) -> bool:
         for keys in concrete_keys(candidate, state):
             try:
                 if not candidate.holds(state, self.defaults, *keys):
@@ -453,15 +454,22 @@ class Induction:
             case _:
                 return value
 
-    def _describe(self, state: dict[str, Known]) -> str:
+    def _describe(self, state: Mapping[str, Mapping[Key, Any]]) -> str:
         parts = []
         for name, known in sorted(state.items()):
             if name != CLOCK and name in self.step.relevant:
-                for key, values in sorted(dict.items(known), key=repr)[:4]:
-                    shown = ", ".join(map(str, values)) if values else str(key not in known.absent)
+                for key, values in sorted(known.items(), key=repr)[:4]:
+                    shown = ", ".join(map(str, values)) if values else str(key in known)
                     at = f"[{', '.join(map(str, key))}]" if key else ""
                     parts.append(f"{name}{at} = {shown}")
         return "; ".join(parts[:16])
+
+    def possible(self, guards: Sequence[Term]) -> bool:
+        """Can any of these hold in a related state? True if the solver can't say."""
+        self.checks += 1
+        select = self.terms.var(f"select {self.checks}", 0)
+        self.solver.add(self.terms.implies(select, self.terms.any(guards)))
+        return self.solver.check([*self._literals(), select], rlimit=NOTE_RLIMIT) != "unsat"
 
     # The core -------------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ class Search:
     notify: Callable[[str], None] = lambda text: None
     terms: Terms = field(default_factory=Terms)
     depth: int = 0
+    stuck: str = ""  # why it can't go on
     exact: bool = True  # are all traces of a length looked at, whatever timers do in between?
     _solver: Solver = field(init=False)
     _model: Model = field(init=False)
@@ -285,9 +286,8 @@ def realisable(terms: Terms, packet: SymbolicPacket) -> list[Term]:
     facts = [
         terms.not_(terms.and_(terms.not_(ip), tags)),
         terms.not_(terms.and_(six, extension)),
+        *[terms.implies(packet.present[there], ip) for there in LEAST_L4],
     ]
-    for there in LEAST_L4:
-        facts.append(terms.implies(packet.present[there], ip))
     least = terms.ite(packet.present[Header.FRAG], terms.const(48, 17), terms.const(40, 17))
     for header, length in LEAST_L4.items():
         extra = terms.ite(packet.present[header], terms.const(length, 17), terms.const(0, 17))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, permutations, product
 
 from nfverify.equivalence.consolidate.rewrite import rebuild, transform
@@ -252,7 +253,7 @@ class Templates:
         seen: set[int] = set()
         for snapshot in self.snapshots:
             for values in snapshot.get(component.var, {}).values():
-                seen.add(int(values[component.index]))  # type: ignore[arg-type]
+                seen.add(int(values[component.index]))
                 if len(seen) > 5:
                     return set()
         return seen
@@ -313,8 +314,8 @@ class Templates:
         if x.type == y.type:
             start_x, start_y = x.variable.default[x.index], y.variable.default[y.index]
             total, gap = {0}, {0}
-            total.add(int(start_x) + int(start_y))  # type: ignore[arg-type]
-            gap.add(int(start_x) - int(start_y))  # type: ignore[arg-type]
+            total.add(int(start_x) + int(start_y))
+            gap.add(int(start_x) - int(start_y))
             for constant in (*x.constants, *y.constants):
                 total.add(constant)
                 gap.update((constant, -constant))
@@ -585,9 +586,7 @@ def own_invariants(problem: Problem) -> Iterable[Candidate]:
                     if isinstance(node, ir.Field) and node.name not in fields:
                         fields[node.name] = ir.Local(f"k{len(fields)}", node.type)
                 types = tuple(k.type for k in fields.values())
-                expr = _requalify(
-                    invariant.expr, fields, lambda v, s=side, i=instance: s.qualify(i.name, v)
-                )
+                expr = _requalify(invariant.expr, fields, partial(side.qualify, instance.name))
                 yield Candidate("invariant", types, expr, own=True)
 
 

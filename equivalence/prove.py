@@ -1,0 +1,282 @@
+"""`equiv`: the methods in order, and a verdict out of what they say (semantics.md, prover.md 4).
+
+Simulation, a shallow search for a difference, induction, deeper search. Each is bounded by counts
+and solver resources, so that the answer does not depend on the clock; only `unknown` may.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nfverify.equivalence.certificate import certify
+from nfverify.equivalence.concrete import Reality
+from nfverify.equivalence.constants import Constants, collect
+from nfverify.equivalence.induction import Failed, Induction, Proved
+from nfverify.equivalence.notes import Reach, notes_on
+from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
+from nfverify.equivalence.problem import Options, Problem, Side
+from nfverify.equivalence.relation import Candidate
+from nfverify.equivalence.replay import replay
+from nfverify.equivalence.search import Found, NotFound, Search
+from nfverify.equivalence.simulate import (
+    Arrival,
+    Pair,
+    Simulation,
+    Trace,
+    Traffic,
+    new_pair,
+    shrink,
+    simulate,
+)
+from nfverify.equivalence.solver import OutOfTime
+from nfverify.equivalence.symbolic import Unsupported
+from nfverify.equivalence.templates import Components, Templates, matchings, own_invariants
+from nfverify.equivalence.verdict import (
+    Counterexample,
+    Different,
+    Equivalent,
+    Obligation,
+    Proof,
+    Report,
+    Unknown,
+    Verdict,
+)
+from nfverify.semantics.machine import Machine
+from nfverify.semantics.operators import Function
+from nfverify.smat import ir
+from nfverify.smat.unparse import expr_text
+
+SHALLOW = 3
+DEEPER = 2
+DEFAULT_TIME = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What `equivalent` is asked beyond the two networks."""
+
+    options: Options = Options()
+    operators: Mapping[str, Function] | None = None
+    time_limit: float = DEFAULT_TIME
+    depth: int | None = None
+    assumption: str = ""  # the text of options.assume
+
+
+@dataclass(slots=True)
+class _Run:
+    """One question being answered."""
+
+    question: Question
+    problem: Problem
+    plan: RulesetPlan
+    pair: Pair
+    constants: Constants
+    started: float
+    deadline: float
+    notify: Callable[[str], None]
+    names: tuple[str, str]
+    simulation: Simulation | None = None
+    search: Search | None = None
+    failed: Failed | None = None
+    notes: tuple[str, ...] = ()
+
+    # Verdicts -------------------------------------------------------------------------------
+
+    def report(self) -> Report:
+        options = self.problem.options
+        return Report(
+            self.names[0],
+            self.names[1],
+            "packets+state" if options.observe_state else "packets",
+            options.ignore,
+            self.question.assumption,
+            "drop" if options.drop_non_ip else "bypass",
+            self.notes,
+            time.monotonic() - self.started,
+        )
+
+    def unknown(self, reason: str, obligations: Sequence[Obligation] = ()) -> Unknown:
+        depth = self.search.depth if self.search and self.search.exact else 0
+        return Unknown(self.report(), reason, depth, tuple(obligations))
+
+    def different(self, trace: Trace, minimal: bool, excluded: int) -> Different:
+        events, differences = replay(self.problem, self.pair, trace)
+        return Different(self.report(), Counterexample(events, minimal, excluded, differences))
+
+    # Methods --------------------------------------------------------------------------------
+
+    def answer(self) -> Verdict:
+        self.notify("simulation")
+        traffic = Traffic(self.problem, self.constants)
+        traffic.seeds = list(self.plan.witnesses)
+        simulation = simulate(self.pair, traffic, self.allowed, out_of_time=self.out_of_time)
+        self.simulation = simulation
+        shallow = SHALLOW
+        trace: Trace | None = None
+        if simulation.difference is not None:
+            trace = shrink(self.pair, simulation.difference)
+            shallow = len(trace)
+        verdict = self.deepen(shallow)
+        if verdict is not None:
+            return verdict
+        if trace is not None:
+            # The search gave up before the length at which simulation had found a difference.
+            excluded = self.search.depth if self.search and self.search.exact else 0
+            return self.different(trace, excluded == len(trace) - 1, excluded)
+        for quotient in (True, False):
+            proof = self.induct(quotient)
+            if proof is not None:
+                return proof
+            verdict = self.deepen((self.search.depth if self.search else 0) + DEEPER)
+            if verdict is not None:
+                return verdict
+        if self.search is not None:
+            verdict = self.deepen(self.question.depth or 10**6)
+            if verdict is not None:
+                return verdict
+        return self.unknown(self.resistance())
+
+    def resistance(self) -> str:
+        if self.failed is None:
+            return "no method applies"
+        return f"{self.failed.obligation}: no relation found that implies it ({self.failed.reason})"
+
+    def allowed(self, arrival: Arrival) -> bool:
+        options = self.problem.options
+        if options.drop_non_ip and not (arrival.packet.IP4 or arrival.packet.IP6):
+            return False
+        return self.assumed is None or self.assumed(arrival)
+
+    assumed: Callable[[Arrival], bool] | None = None
+
+    def out_of_time(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def deepen(self, depth: int) -> Verdict | None:
+        """Search for a difference of up to `depth` packets; None if there is none so short."""
+        limit = min(depth, self.question.depth or depth)
+        try:
+            if self.search is None:
+                reality = Reality(self.plan.rulesets, self.question.operators or {})
+                self.search = Search(self.problem, self.pair, reality, self.deadline, self.notify)
+            while self.search.depth < limit and not self.search.stuck:
+                match self.search.deepen():
+                    case Found(trace=trace, minimal=minimal, excluded=excluded):
+                        return self.different(trace, minimal, excluded)
+                    case NotFound(reason=reason):
+                        self.search.stuck = reason
+                    case None:
+                        pass
+        except Unsupported as exception:
+            self.failed = self.failed or Failed("the symbolic step", str(exception), 0)
+        return None
+
+    def induct(self, quotient: bool) -> Equivalent | None:
+        """A proof by induction, certified; None if none was found."""
+        assert self.simulation is not None
+        self.notify("induction")
+        try:
+            induction = Induction(
+                self.problem,
+                self.simulation.snapshots,
+                deadline=self.deadline,
+                notify=self.notify,
+            )
+        except Unsupported as exception:
+            self.failed = Failed("the symbolic step", str(exception), 0)
+            return None
+        components = Components(
+            self.problem,
+            self.constants,
+            set(induction.step.relevant),
+            set(induction.step.presence),
+        )
+        start: list[Candidate] = list(own_invariants(self.problem))
+        kept = components.all
+        matched_a: set[object] = set()
+        matched_b: set[object] = set()
+        for a, b, candidate in matchings(components):
+            if a in matched_a or b in matched_b or not induction.acceptable(candidate):
+                continue
+            matched_a.add(a)
+            matched_b.add(b)
+            start.append(candidate)
+        if quotient:
+            kept = [c for c in components.all if c not in matched_b]
+        templates = Templates(self.problem, self.constants, kept, self.simulation.snapshots)
+        pool = list(dict.fromkeys(templates.generate()))
+        outcome = induction.run(start, pool)
+        if isinstance(outcome, Failed):
+            self.failed = outcome
+            return None
+        return self.certified(outcome, induction)
+
+    def certified(self, proved: Proved, induction: Induction) -> Equivalent | None:
+        texts = tuple(relation_text(c) for c in proved.relation)
+        obligations = certify(
+            self.problem, proved.relation, self.deadline, lambda n: f"({n + 1})", self.notify
+        )
+        resisting = [o for o in obligations if o.result != "proved"]
+        if resisting:
+            self.failed = Failed(
+                resisting[0].name, f"the certificate is {resisting[0].result}", proved.checks
+            )
+            return None
+        self.notes = notes_on(
+            Reach(self.problem, induction, proved.relation, self.pair, self.simulation)
+        )
+        method = "induction over one event" if proved.relation else "outputs need no relation"
+        depth = self.search.depth if self.search and self.search.exact else 0
+        return Equivalent(self.report(), Proof(method, depth, texts, obligations))
+
+
+def relation_text(candidate: Candidate) -> str:
+    """A conjunct of the relation in the models' language, with its key variables."""
+    text = expr_text(candidate.expr)
+    if not candidate.keys:
+        return text
+    names = ", ".join(f"k{i}" for i in range(len(candidate.keys)))
+    return f"for all {names}: {text}"
+
+
+def equivalent(
+    a: ir.Network,
+    b: ir.Network,
+    question: Question = Question(),
+    notify: Callable[[str], None] = lambda text: None,
+) -> Verdict:
+    """Do two networks give the same output for every packet sequence of any length?
+
+    Raises ModelError for models that cannot be run. Sound on its own; `supervise` adds the hard
+    time limit.
+    """
+    started = time.monotonic()
+    deadline = started + question.time_limit
+    plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))
+    problem = Problem(Side("a", a), Side("b", b), question.options, plan)
+
+    def machine(network: ir.Network) -> Machine:
+        non_ip = "drop" if question.options.drop_non_ip else "bypass"
+        return Machine(network, operators=question.operators, non_ip=non_ip)
+
+    run = _Run(
+        question,
+        problem,
+        plan,
+        new_pair(problem, machine),
+        collect((a, b)),
+        started,
+        deadline,
+        notify,
+        (a.name, b.name),
+    )
+    try:
+        verdict = run.answer()
+    except OutOfTime:
+        reason = f"time ran out after {question.time_limit:g} s"
+        if run.failed is not None:
+            reason += f"; {run.resistance()}"
+        return run.unknown(reason)
+    return replace(verdict, report=run.report())

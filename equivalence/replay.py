@@ -1,0 +1,127 @@
+"""A counterexample as the reference semantics sees it: frames in, frames out, entries taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nfverify.equivalence.problem import Problem
+from nfverify.equivalence.simulate import Pair, Trace
+from nfverify.equivalence.verdict import Emitted, Event, SideOfEvent
+from nfverify.packet.codec import Malformed, deparse, parse
+from nfverify.packet.fields import FIELDS
+from nfverify.semantics.machine import Machine, Output
+from nfverify.semantics.tracing import Visit
+from nfverify.smat import ir
+
+
+class NotReproduced(AssertionError):
+    """A trace that was about to be shown does not tell the networks apart: an internal error."""
+
+
+def replay(problem: Problem, pair: Pair, trace: Trace) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """The events of a trace on both sides, and what differs at the last; NotReproduced if nothing."""
+    run = pair.clone()
+    events = []
+    differences: list[str] = []
+    for arrival in trace:
+        frame = deparse(arrival.packet)
+        sides = []
+        outputs: list[list[Output]] = []
+        for side, machine in zip(problem.sides, run.machines, strict=True):
+            out, entries = _step(machine, arrival.time, arrival.port, frame)
+            ports = side.network.ports
+            emitted = tuple(Emitted(o.time, port_name(ports, o.port), o.frame) for o in out)
+            sides.append(SideOfEvent(emitted, entries))
+            outputs.append(out)
+        names = problem.a.network.ports
+        events.append(
+            Event(arrival.time, port_name(names, arrival.port), frame, sides[0], sides[1])
+        )
+        differences = list(_differences(problem, outputs[0], outputs[1]))
+        if problem.options.observe_state:
+            differences += _state_differences(problem, run)
+    if not differences:
+        raise NotReproduced(f"{len(trace)} packets give the same on both sides")
+    return tuple(events), tuple(differences)
+
+
+def port_name(names: tuple[str, ...], number: int) -> str:
+    return names[number] if number < len(names) else str(number)
+
+
+def _step(
+    machine: Machine, time: int, port: int, frame: bytes
+) -> tuple[list[Output], tuple[str, ...]]:
+    visits: list[Visit] = []
+    machine.trace = visits.append
+    try:
+        out = machine.step(time, port, frame)
+    finally:
+        machine.trace = None
+    entries = tuple(
+        f"{v.instance}: {e}" for v in visits if not v.dummy for e in v.entries or ("no entry",)
+    )
+    return out, entries
+
+
+def _differences(problem: Problem, a: list[Output], b: list[Output]) -> Iterator[str]:
+    if len(a) != len(b):
+        yield f"a sends {_packets(len(a))}, b {_packets(len(b))}"
+        return
+    for n, (x, y) in enumerate(zip(a, b, strict=True), 1):
+        which = f"packet {n}: " if len(a) > 1 else ""
+        if x.port != y.port:
+            ports = (
+                port_name(problem.a.network.ports, x.port),
+                port_name(problem.b.network.ports, y.port),
+            )
+            yield f"{which}port: a {ports[0]}, b {ports[1]}"
+        p, q = parse(x.frame), parse(y.frame)
+        if isinstance(p, Malformed) or isinstance(q, Malformed):
+            if x.frame != y.frame:
+                yield f"{which}bytes"
+            continue
+        for name, info in FIELDS.items():
+            if info.on_wire and name not in problem.options.ignore:
+                left, right = getattr(p, name), getattr(q, name)
+                if left != right:
+                    yield f"{which}{name}: a {shown(name, left)}, b {shown(name, right)}"
+
+
+def _packets(count: int) -> str:
+    return "nothing" if not count else "1 packet" if count == 1 else f"{count} packets"
+
+
+def shown(name: str, value: int | bytes) -> str:
+    """A field's value as people write it."""
+    if isinstance(value, bytes):
+        return value[:24].hex() or "empty"
+    type_ = ir.field_type(name)
+    return value_text(value, type_)
+
+
+def value_text(value: ir.Value, type_: ir.Type) -> str:
+    """A value in the way of its type: dotted, with colons, …"""
+    from ipaddress import IPv4Address, IPv6Address
+
+    if isinstance(type_, ir.Bits) and not isinstance(value, bytes):
+        match type_.shown:
+            case "ip":
+                return str(IPv4Address(value & 0xFFFFFFFF))
+            case "ip6":
+                return str(IPv6Address(value))
+            case "mac":
+                return value.to_bytes(6, "big").hex(":")
+            case _:
+                return str(int(value))
+    return str(value)
+
+
+def _state_differences(problem: Problem, run: Pair) -> Iterator[str]:
+    snapshot = run.snapshot()
+    for a, b in problem.state_pairs():
+        left, right = snapshot.get(a, {}), snapshot.get(b, {})
+        for key in sorted({*left, *right}, key=repr):
+            if left.get(key) != right.get(key):
+                at = f"[{', '.join(map(str, key))}]" if key else ""
+                yield f"{a}{at}: a {left.get(key, 'absent')}, b {right.get(key, 'absent')}"
