@@ -211,6 +211,6 @@ def _reason(status: kernel.Status, budget: Budget) -> str:
         case "nodes":
             return f"comparing two rulesets took over {budget.nodes:,} cells"
         case "memory":
-            return f"comparing two rulesets took over {budget.memory >> 20} MB"
+            return f"comparing two rulesets took over {budget.memory:,} bytes"
         case _:
             return f"comparing two rulesets took over {budget.seconds:g} s"

@@ -72,7 +72,10 @@ def edited(rng: random.Random, rules: list[Rule], dims: tuple[int, ...], steps: 
             case 3 | 4 | 5 if wide:
                 g = rng.choice(wide)
                 middle = rng.randrange(rule[g] + 1, rule[g + 1])
-                rules[i : i + 1] = [cut(rule, g, rule[g], middle), cut(rule, g, middle, rule[g + 1])]
+                rules[i : i + 1] = [
+                    cut(rule, g, rule[g], middle),
+                    cut(rule, g, middle, rule[g + 1]),
+                ]
             case 6 if wide:  # dead: inside the rule before it
                 g = rng.choice(wide)
                 rules.insert(i + 1, (*cut(rule, g, rule[g], rule[g] + 1)[:-1], rng.randrange(2)))

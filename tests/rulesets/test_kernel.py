@@ -49,7 +49,9 @@ def test_the_cells_of_a_difference_are_disjoint_and_exact(pairs):
         points = []
         for *cell, in_a, in_b in results[0].cells:
             assert in_a != in_b
-            points += product(*(range(lo, hi) for lo, hi in zip(cell[::2], cell[1::2], strict=True)))
+            points += product(
+                *(range(lo, hi) for lo, hi in zip(cell[::2], cell[1::2], strict=True))
+            )
         assert len(points) == len(set(points))
         assert set(points) == pair.differences()
 
@@ -118,7 +120,12 @@ def test_a_past_deadline_stops_the_search(name):
 def test_bad_arguments_are_refused():
     solve, limits = KERNELS["compiled"], {**AMPLE, "deadline": monotonic() + 9}
     good, empty = array("i", [0, 1, 1]), array("i")
-    for dims, rules in (([1] * 9, empty), ([], empty), ([2], array("i", [0, 1])), ([2], array("q", [0] * 3))):
+    for dims, rules in (
+        ([1] * 9, empty),
+        ([], empty),
+        ([2], array("i", [0, 1])),
+        ([2], array("q", [0] * 3)),
+    ):
         with pytest.raises(ValueError, match="rule|fields"):
             solve(dims, rules, False, good, False, **limits)
 
@@ -192,7 +199,9 @@ class ReadsPastWholeRules(kernel.Search):
     """A rule that holds the whole slice is skipped by the sieve."""
 
     def read(self, alive, rest):
-        return super().read([(box, action, False) for box, action, whole in alive if not whole], rest)
+        return super().read(
+            [(box, action, False) for box, action, whole in alive if not whole], rest
+        )
 
 
 class ConfusesBoxes(kernel.Search):
