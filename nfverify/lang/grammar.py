@@ -87,7 +87,7 @@ def _if(
     span: Span,
 ) -> ast.If:
     for test, body, place in reversed(others):
-        last = (ast.If(test, body, last, span=place),)
+        last = (ast.If(test, body, last, span=place.to(span)),)
     return ast.If(condition, then, last, span=span)
 
 
@@ -99,9 +99,8 @@ def _statements() -> tuple[dict[str, pp.ParserElement], pp.ParserElement]:
     statement = pp.Forward()
     block = Sign("{") - Nested(Repeat(statement)) - Sign("}", "at the end of the block")
     condition = Sign("(", "and a condition") - expr - Sign(")", "after the condition")
-    otherwise = Node(
-        lambda test, body, span: (test, body, span),
-        Sign("else") + Sign("if") - condition - block,
+    otherwise = Sign("else") + Node(
+        lambda test, body, span: (test, body, span), Sign("if") - condition - block
     )
     statements: dict[str, pp.ParserElement] = {
         "pass": Node(ast.Pass, Sign("pass") - end),

@@ -7,8 +7,6 @@ import stat
 import sys
 from typing import BinaryIO
 
-import pyparsing as pp
-
 from nfverify.lang import ast
 from nfverify.lang.faults import Faults
 from nfverify.lang.grammar import grammar
@@ -62,17 +60,13 @@ def decode(name: str, data: bytes) -> Source:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Open without waiting for a pipe's or device's other end; only files and pipes are read."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    mode = os.fstat(descriptor).st_mode
+    """Files and pipes are read; a directory or device is not, and is not even opened."""
+    mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
-        os.close(descriptor)
         raise IsADirectoryError(None, "it is a directory")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        os.close(descriptor)
         raise OSError(None, "it is not a regular file")
-    os.set_blocking(descriptor, True)
-    return descriptor
+    return os.open(path, flags)
 
 
 def _read(stream: BinaryIO) -> bytes:
@@ -81,6 +75,3 @@ def _read(stream: BinaryIO) -> bytes:
 
 def _unreadable(name: str, message: str) -> ModelError:
     return ModelError(Diagnostic("error", "file", message, Span(Source(name, ""), 0, 0)))
-
-
-__all__ = ["decode", "parse", "pp", "read_source"]

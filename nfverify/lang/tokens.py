@@ -39,6 +39,9 @@ _CLOSER = {"{": "}", "(": ")", "[": "]"}
 _BLOCKS = {"match_flow", "match_state", "action_flow", "action_state"}
 
 
+_COMMENT = re.compile(r"//[^\n]*+|\#[^\n]*+|/\*(?s:.*?)\*/")
+
+
 class Tokens(str):
     """The kinds of a text's tokens as a string, with the text of each and where it stands."""
 
@@ -113,6 +116,16 @@ def tokenise(source: Source, faults: Faults) -> Tokens:
     tokens.blocks = tokens.depth = 0
     _check_brackets(tokens)
     return tokens
+
+
+def comments(source: Source) -> list[Span]:
+    """The comments of a text that has no lexical errors, in order."""
+    return [
+        Span(source, comment.start(), comment.end())
+        for match in _TOKEN.finditer(source.text)
+        if match.lastgroup == "space"
+        for comment in _COMMENT.finditer(source.text, *match.span())
+    ]
 
 
 def _bad(text: str, start: int) -> Fault:
