@@ -86,7 +86,7 @@ def edited(rng: random.Random, rules: list[Rule], dims: tuple[int, ...], steps: 
             case 9 if rng.random() < 0.3:
                 del rules[i]
             case 10 if wide and rng.random() < 0.5:  # in three, without the middle
-                g = rng.choice([g for g in wide])
+                g = rng.choice(wide)
                 first = rng.randrange(rule[g], rule[g + 1])
                 parts = [(rule[g], first), (first + 1, rule[g + 1])]
                 rules[i : i + 1] = [cut(rule, g, lo, hi) for lo, hi in parts if lo < hi]

@@ -126,7 +126,7 @@ def test_bad_arguments_are_refused():
         ([2], array("i", [0, 1])),
         ([2], array("q", [0] * 3)),
     ):
-        with pytest.raises(ValueError, match="rule|fields"):
+        with pytest.raises(ValueError, match=r"rule|fields"):
             solve(dims, rules, False, good, False, **limits)
 
 
