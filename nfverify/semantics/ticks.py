@@ -49,14 +49,17 @@ class Ticks:
         """
         self.firings += 1
         if self.firings > MAX_FIRINGS:
-            raise RunawayError(_endless(self.network, timers[0]))
+            what = f"fired over {MAX_FIRINGS:,} times between two packets"
+            raise RunawayError(_endless(self.network, timers[0], what))
         self.since += 1
         if self.firings <= PATIENCE:
             return 0
         due = timers[0].due
         if self.reference is not None and self._repeats(timers, stores, outputs):
             period = due - self.reference.due
-            if period and not _read_clock(self.network, timers):
+            if not period:
+                raise RunawayError(_endless(self.network, timers[0], "never stop"))
+            if not _read_clock(self.network, timers):
                 times = (time - due) // period
                 for name, value in self.reference.counters.items():
                     counters[name] += times * (counters[name] - value)
@@ -96,14 +99,14 @@ def _read_clock(network: Network, timers: list[Timer]) -> bool:
     return any(isinstance(node, Now) for p in programs for node in walk(p.body))
 
 
-def _endless(network: Network, timer: Timer) -> Diagnostic:
+def _endless(network: Network, timer: Timer, what: str) -> Diagnostic:
     instance = network.instances[timer.instance]
     nodes = walk(instance.program.body)
     spans = [n.span for n in nodes if isinstance(n, SetOutput) and isinstance(n.output, Delay)]
     return Diagnostic(
         "error",
         "too-many-firings",
-        f"timers of {instance.name} fired over {MAX_FIRINGS:,} times between two packets",
+        f"the timers of {instance.name} {what}",
         spans[0] if spans else NOWHERE,
-        "a longer timer, or packets closer together",
+        "make the timer longer",
     )
