@@ -146,13 +146,14 @@ def _add_global_options(parser: argparse.ArgumentParser, default: object) -> Non
 
 def _report(error: Exception) -> int:
     """Say what went wrong on standard error and return the exit code for it."""
+    from nfverify.lang.render import render
     from nfverify.lang.source import ModelError
     from nfverify.packet.pcap import CaptureError
 
     debugging = bool(os.environ.get("NFVERIFY_DEBUG"))
     match error:
         case ModelError():
-            _say(str(error))
+            _say(render(error.diagnostics).removesuffix("\n"))
             code = USAGE_ERROR
         case CaptureError():
             _say(f"nfverify: error: {error}")
