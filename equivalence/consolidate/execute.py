@@ -24,11 +24,17 @@ from nfverify.equivalence.consolidate.path import (
     Item,
     Path,
     Row,
+    SetPorts,
     StateWrite,
     ToPort,
     prepend,
 )
-from nfverify.equivalence.consolidate.rewrite import comparison, conjuncts
+from nfverify.equivalence.consolidate.rewrite import (
+    comparison,
+    conjunction,
+    conjuncts,
+    disjunction,
+)
 from nfverify.equivalence.consolidate.rewriter import NotConsolidatable, Rewriter, keeps_length
 from nfverify.equivalence.terms import Term
 from nfverify.smat import ir
@@ -119,9 +125,7 @@ class Executor:
                 path.failed = True
             case ir.Table(entries=entries):
                 rows = (
-                    Alternative(
-                        word(entry.name, f"e{number}"), conjuncts(entry.guard), entry.body
-                    )
+                    Alternative(word(entry.name, f"e{number}"), conjuncts(entry.guard), entry.body)
                     for number, entry in enumerate(entries, 1)
                 )
                 return self._branch(path, *rows, Alternative("none", (), ()))
@@ -131,6 +135,13 @@ class Executor:
                 return self._end_pass(path)
             case ToPort(port=port):
                 return self._to_port(path, port)
+            case SetPorts(ports=ports, statement=statement):
+                path.forget_output()
+                path.output = ir.Ports(ports)
+                path.emit(statement)
+            case ir.SetOutput(output=ir.Ports(ports=ports)):
+                path.output_span = item.span
+                return self._set_ports(path, ports)
             case _:
                 self._action(path, item)
         return None
@@ -138,7 +149,13 @@ class Executor:
     def _action(
         self,
         path: Path,
-        item: ir.SetField | ir.SetTag | ir.SetOutput | ir.Write | ir.Delete | ir.Let | ir.Choose
+        item: ir.SetField
+        | ir.SetTag
+        | ir.SetOutput
+        | ir.Write
+        | ir.Delete
+        | ir.Let
+        | ir.Choose
         | ir.Touch,
     ) -> None:
         rewriter = self.rewriter
@@ -154,8 +171,13 @@ class Executor:
                 rewritten = rewriter.rewrite(path, value)
                 path.emit(ir.SetTag(rewriter.tag_name(path, name), rewriter.kept(path, value)))
                 path.tags[name] = rewritten
+            case ir.SetOutput(output=ir.Delay(delay=delay) as output):
+                path.forget_output()
+                path.output, path.output_span = output, item.span
+                path.emit(ir.SetOutput(ir.Delay(rewriter.kept(path, delay))))
             case ir.SetOutput(output=output):
-                self._set_output(path, item, output)
+                path.forget_output()
+                path.output, path.output_span = output, item.span
             case ir.Write(var=var, keys=keys, values=values):
                 both = [tuple(rewriter.rewrite(path, e) for e in part) for part in (keys, values)]
                 kept = [tuple(rewriter.kept(path, e) for e in part) for part in (keys, values)]
@@ -174,21 +196,40 @@ class Executor:
             case _:
                 assert_never(item)
 
-    def _set_output(self, path: Path, item: ir.SetOutput, output: ir.Output) -> None:
-        rewrite, kept = self.rewriter.rewrite, self.rewriter.kept
-        path.forget_output()
-        path.output_span = item.span
-        match output:
-            case ir.Ports(ports=ports):
-                path.output = ir.Ports(tuple(rewrite(path, p) for p in ports))
-                path.emit(ir.SetOutput(ir.Ports(tuple(kept(path, p) for p in ports))))
-            case ir.Delay(delay=delay):
-                path.output = output
-                path.emit(ir.SetOutput(ir.Delay(kept(path, delay))))
-            case ir.Forward() | ir.Drop() | ir.Resubmit():
-                path.output = output
-            case _:
-                assert_never(output)
+    def _set_ports(self, path: Path, ports: tuple[ir.Expr, ...]) -> list[Path] | None:
+        """A port that the NF doesn't have drops the packet for good, whatever comes after."""
+        rewritten = tuple(self.rewriter.rewrite(path, p) for p in ports)
+        kept = ir.SetOutput(ir.Ports(tuple(self.rewriter.kept(path, p) for p in ports)))
+        valid = conjunction(tuple(self._is_port(path, p) for p in rewritten))
+        known = self.rewriter.known(path, self.conditions.term(valid))
+        if known is False:
+            path.failed = True
+        elif known or self._is_last(path):
+            path.todo = (SetPorts(rewritten, kept), path.todo)
+        else:
+            return self._branch(
+                path,
+                Alternative("", (valid,), (SetPorts(rewritten, kept),), True),
+                Alternative("bad_port", (), (Fail(),)),
+            )
+        return None
+
+    def _own_ports(self, path: Path) -> tuple[int, ...]:
+        return self._program(path).ports or (0, 1)
+
+    def _is_port(self, path: Path, port: ir.Expr) -> ir.Expr:
+        return disjunction(tuple(_equals(port, n) for n in self._own_ports(path)))
+
+    def _is_last(self, path: Path) -> bool:
+        """Does nothing follow this pass, so that the table itself can tell bad ports?"""
+        own, body = self._own_ports(path), self._program(path).body
+        return (
+            set(own) == set(self.ports or (0, 1))
+            and all(self.network.successor(path.instance, p) is None for p in own)
+            and not any(
+                isinstance(n, ir.SetOutput) and n.output == ir.Resubmit() for n in ir.walk(body)
+            )
+        )
 
     # Choices ------------------------------------------------------------------------------
 
@@ -301,7 +342,7 @@ class Executor:
         if len(targets) == 1 and targets != {None}:
             return self._to_port(path, leaves_by[0])
         first, second = program.ports[:2] if program.ports else (0, 1)
-        came_by_first = ir.Compare("==", ir.Field("iface"), ir.Const(first, ir.PORT))
+        came_by_first = _equals(ir.Field("iface"), first)
         return self._branch(
             path,
             Alternative("", (came_by_first,), (ToPort(second),)),
@@ -309,24 +350,18 @@ class Executor:
         )
 
     def _to_ports(self, path: Path, ports: tuple[ir.Expr, ...]) -> list[Path] | None:
-        own = self._program(path).ports or (0, 1)
+        own = self._own_ports(path)
         inner = {p for p in own if self.network.successor(path.instance, p) is not None}
-        if not inner and set(own) == set(self.ports or (0, 1)):
+        if self._is_last(path) or all(
+            isinstance(p, ir.Const) and p.value not in inner for p in ports
+        ):
             return self._finish(path, path.output)
         if len(ports) == 1:
-            chosen = ports[0]
-            each = (
-                Alternative("", (comparison("==", chosen, number),), (ToPort(port),), True)
-                for port, number in ((p, ir.Const(p, ir.PORT)) for p in own)
-            )
-            return self._branch(path, *each, Alternative("", (), (Fail(), EndPass())))
-        numbers = [p.value if isinstance(p, ir.Const) else None for p in ports]
-        if not set(numbers) <= set(own) and None not in numbers:
-            return self._finish(path, ir.Drop())
-        if set(numbers) <= set(own) - inner:
-            return self._finish(path, path.output)
+            each = [Alternative("", (_equals(ports[0], p),), (ToPort(p),), True) for p in own[:-1]]
+            return self._branch(path, *each, Alternative("", (), (ToPort(own[-1]),)))
         raise NotConsolidatable(
-            f"{self._instance(path).name} sends copies to other NFs, which no row of a table can",
+            f"{self._instance(path).name} sends copies to other NFs, or by ports that it computes:"
+            " no row of a table can",
             path.output_span,
             "consolidate the branches one by one",
         )
@@ -345,3 +380,7 @@ class Executor:
     def _finish(self, path: Path, output: ir.Output) -> list[Path]:
         self.rows.append(Row(path.names, path.guard, path.statements, output, path.dummy))
         return []
+
+
+def _equals(port: ir.Expr, number: int) -> ir.Expr:
+    return comparison("==", port, ir.Const(number, ir.PORT))

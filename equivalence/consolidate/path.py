@@ -45,7 +45,15 @@ class ToPort:
     port: int
 
 
-Item = ir.Stmt | Enter | EndPass | Again | Fail | ToPort
+@dataclass(frozen=True, slots=True)
+class SetPorts:
+    """The output is these ports, all of them ports of the NF: rewritten, and as an action."""
+
+    ports: tuple[ir.Expr, ...]
+    statement: ir.SetOutput
+
+
+Item = ir.Stmt | Enter | EndPass | Again | Fail | ToPort | SetPorts
 Todo = tuple[Item, "Todo"] | None  # a linked list, so that paths share their futures
 
 
@@ -114,8 +122,8 @@ class Path:
         return self.renamed[name]
 
     def forget_output(self) -> None:
-        """The last assignment to the output wins (decision 3)."""
-        self.statements = tuple(s for s in self.statements if not isinstance(s, ir.SetOutput))
+        """The last assignment to the output wins (decision 3), unless one before it failed."""
+        self.statements = tuple(s for s in self.statements if not is_plain_output(s))
 
     def begin_pass(self, number: int) -> None:
         """Each pass starts with the default output again."""
@@ -128,6 +136,17 @@ class Path:
         """The first pass through another instance."""
         self.instance = instance
         self.begin_pass(1)
+
+
+def is_plain_output(statement: ir.Stmt) -> bool:
+    """Does it set the output, and no more? A computed port that is none drops for good."""
+    match statement:
+        case ir.SetOutput(output=ir.Ports(ports=ports)):
+            return all(isinstance(p, ir.Const) for p in ports)
+        case ir.SetOutput():
+            return True
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

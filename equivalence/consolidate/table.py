@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.consolidate.naming import Taken
-from nfverify.equivalence.consolidate.path import Row
+from nfverify.equivalence.consolidate.path import Row, is_plain_output
 from nfverify.equivalence.consolidate.rewrite import rebuild, transform
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
@@ -57,7 +57,7 @@ def _needed(row: Row) -> tuple[ir.Stmt, ...]:
         live.fields |= ON_WIRE
     live.all_tags = isinstance(row.output, ir.Delay | ir.Resubmit)
     for statement in reversed(row.statements):
-        if isinstance(statement, ir.SetOutput) and not in_place:
+        if is_plain_output(statement) and not in_place:
             continue
         if live.needs(statement):
             live.before(statement)
