@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from array import array
 from itertools import chain, product
 from time import monotonic
@@ -115,6 +116,34 @@ def test_a_past_deadline_stops_the_search(name):
     a, b = (array("i", chain.from_iterable(each)) for each in (rules, halves))
     limits = {**AMPLE, "deadline": monotonic() - 1}
     assert KERNELS[name](dims, a, False, b, False, **limits).status == "seconds"
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_what_a_signal_handler_raises_ends_the_search(name):
+    """So that Ctrl-C works in the middle of a long search in C."""
+
+    def ring(signum, frame):
+        raise TimeoutError("rung")
+
+    dims, rules, _ = large_pair(random.Random(9), 20_000)
+    half = [(lo, (lo + hi + 1) // 2, *rest) for lo, hi, *rest in rules]
+    other = [
+        (middle, hi, *rest) for (_, hi, *rest), (_, middle, *_) in zip(rules, half, strict=True)
+    ]
+    halves = [r for pair in zip(half, other, strict=True) for r in pair if r[0] < r[1]]
+    a, b = (array("i", chain.from_iterable(each)) for each in (rules, halves))
+
+    def search():
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
+        KERNELS[name](dims, a, False, b, False, sieve=0, **AMPLE, deadline=monotonic() + 60)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with pytest.raises(TimeoutError, match="rung"):
+            search()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_bad_arguments_are_refused():
