@@ -296,9 +296,8 @@ def _rewrite(p: Packet, link: bool) -> bytearray:
         _U32X2.pack_into(out, at + 12, p.sip, p.dip)
         header_end = at + (frame[at] & 15) * 4
         header, now = frame[at:header_end], bytes(out[at:header_end])
-        if header != now:
-            checksum = _U16.unpack_from(frame, at + 10)[0]
-            _U16.pack_into(out, at + 10, update_checksum(checksum, header, now))
+        checksum = _U16.unpack_from(frame, at + 10)[0]
+        _U16.pack_into(out, at + 10, update_checksum(checksum, header, now))
         addresses = slice(at + 12, at + 20)
     elif bits & IP6:
         out[at] = 0x60 | p.tos >> 4
@@ -356,9 +355,8 @@ def _rewrite(p: Packet, link: bool) -> bytearray:
         # Its length field can't differ, as no write changes the payload's.
         old = frame[addresses] + bytes((0, p.original[_PROTO])) + old
         new = bytes(out[addresses]) + bytes((0, p.proto)) + new
-    if old != new:
-        checksum = update_checksum(checksum, old, new)
-        if checksum == 0 and bits & UDP:
-            checksum = 0xFFFF
-        _U16.pack_into(out, checksum_at, checksum)
+    checksum = update_checksum(checksum, old, new)
+    if checksum == 0 and bits & UDP:
+        checksum = 0xFFFF
+    _U16.pack_into(out, checksum_at, checksum)
     return out

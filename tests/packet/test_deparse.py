@@ -37,8 +37,14 @@ def filled(present: Header, rng: Random, payload: bytes) -> Packet:
     if present & V6:
         at = 15 + 4 * bool(present & TAG)
         frame = frame[:at] + bytes((frame[at] | 0x0A, 0x55, 0xAA)) + frame[at + 3 :]
-    p = parse(frame + b"padding")
-    assert isinstance(p, Packet)
+    p = packet(frame + b"padding")
+    if present & Header.TCP:
+        at = p.l4_at + 12
+        (word, checksum) = struct.unpack_from("!H2xH", frame, at)
+        frame = frame[:at] + struct.pack("!H", word | 0x01C0) + frame[at + 2 :]
+        frame = frame[: at + 4] + struct.pack("!H", (checksum - 0x01C0) % 0xFFFF) + frame[at + 6 :]
+        p = packet(frame + b"padding")
+        assert transport_sum(p, frame) == 0
     assert p.present == present | Header.LINK
     return p
 

@@ -272,6 +272,13 @@ def test_time_resolutions_of_interfaces(
     assert [r.time_ns for r in capture] == [time_ns]
 
 
+def test_options_are_padded_to_words_and_end_where_they_say() -> None:
+    for length in range(6):
+        options = option(2, b"x" * length) + resolution(9) + option(0, b"") + resolution(3)
+        data = section() + interface(options=options) + enhanced(b"", 5)
+        assert [r.time_ns for r in records(data)] == [5]
+
+
 @pytest.mark.parametrize("order", "<>")
 def test_time_offsets_of_interfaces(order: str) -> None:
     for seconds in (5, -1):
@@ -333,6 +340,7 @@ START = section() + interface()
         (block(6, bytes(20), length=8), 4, "block length 8 is not a multiple of 4 from 12 up"),
         (block(6, bytes(20), length=0), 4, "block length 0 is not a multiple of 4 from 12 up"),
         (block(5, bytes(20), length=33), 4, "block length 33 is not a multiple of 4 from 12 up"),
+        (block(5, bytes(24), length=34), 4, "block length 34 is not a multiple of 4 from 12 up"),
         (block(6, b"", length=2**32 - 4), 4, "a block of 4294967292 bytes; at most 1048576 are "
          "read"),
         (block(6, bytes(16)), 0, "a packet block of 28 bytes, not at least 32"),
@@ -358,6 +366,8 @@ START = section() + interface()
          "04"),
         (section(version=(2, 0)), 12, "pcapng version 2.0, not 1.0"),
         (block(0x0A0D0D0A, struct.pack("<IHH", 0x1A2B3C4D, 1, 0)), 4, "a section header of 20 "
+         "bytes, not at least 28"),
+        (block(0x0A0D0D0A, struct.pack("<IHHI", 0x1A2B3C4D, 1, 0, 0)), 4, "a section header of 24 "
          "bytes, not at least 28"),
         (section()[:-1], 27, "the file ends inside a block: 3 of 4 bytes"),
     ],
