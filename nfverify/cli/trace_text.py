@@ -42,13 +42,12 @@ class Printer:
         """A pass through an NF."""
         head = f"timer at {clock(visit.time)}: " if self._timer else "  "
         taken = ", ".join(visit.entries) or "no entry"
-        parts = [_change(change) for change in visit.fields]
-        parts += [self._write(visit.instance, write) for write in visit.state]
         again = f", pass {visit.number}" if visit.number > 1 else ""
-        text = f"{head}{visit.instance}{again}: {taken}"
-        if parts:
-            text += f": {'; '.join(parts)}"
+        changes = ", ".join(map(_change, visit.fields))
+        text = f"{head}{visit.instance}{again}: {taken}{': ' if changes else ''}{changes}"
         self._line(text + self._outcome(visit))
+        for write in visit.state:
+            self._line(f"    {self._write(visit.instance, write)}")
 
     def output(self, port: int, packet: Packet) -> None:
         """A packet came out."""
