@@ -8,6 +8,7 @@ import pyparsing as pp
 
 from nfverify.lang import ast
 from nfverify.lang.elements import (
+    PORT,
     Identifier,
     Node,
     Read,
@@ -43,7 +44,7 @@ def declaration_elements(
             lambda name, value, span: ast.Ruleset(name, *value, span=span),
             Sign("ruleset") - name - assign("the ruleset's name") - Read("rules", _rules) - end,
         ),
-        "iface": Node(ast.Interfaces, Sign("iface") - names - end),
+        "iface": Node(ast.Interfaces, Sign("iface") - separated(Identifier(PORT)) - end),
         "tag": Node(ast.Tag, Sign("tag") - names - end),
         "op": Node(
             ast.Operator,
@@ -107,7 +108,7 @@ def _name(tokens: Tokens, at: int, what: str) -> tuple[str, int]:
     text = tokens.texts[at]
     if tokens[at] != "w":
         raise tokens.fault(at, f"expected {what}, found {tokens.found(at)}")
-    if text in RESERVED:
+    if text in RESERVED or text == "in":
         raise tokens.fault(at, f"`{text}` is a reserved word, not {what}")
     return text, at + 1
 

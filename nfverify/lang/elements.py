@@ -15,6 +15,7 @@ from nfverify.lang.expressions import RESERVED, Mode, expression
 from nfverify.lang.faults import Fault
 from nfverify.lang.tokens import END, Tokens
 
+PORT = "the name of a port"  # which may be `in`
 MAX_BLOCKS = 24
 MAX_BLOCK_DEPTH = 64
 
@@ -64,7 +65,7 @@ class Identifier(_Leaf):
         text = tokens.texts[loc]
         if tokens[loc] != "w":
             raise self._fail(instring, loc, f"expected {self.label}, found {tokens.found(loc)}")
-        if text in RESERVED:
+        if text in RESERVED or (text == "in" and self.label != PORT):
             raise self._fail(instring, loc, f"`{text}` is a reserved word, not {self.label}")
         return loc + 1, [text]
 

@@ -118,7 +118,7 @@ class _Parser:
                 if text in PREFIX:
                     self._prefix(text, at, start)
                     continue
-                if texts[at + 1] == "(" and text not in RESERVED:
+                if texts[at + 1] == "(" and text not in RESERVED and text != "in":
                     self.at = at + 2
                     if texts[at + 2] == ")":
                         self._push(ast.Call(text, (), span=tokens.span(at, at + 3)), 1, at, at + 3)
@@ -423,7 +423,11 @@ class _Parser:
                 expected = "`,` or `)`"
             case _:
                 expected = "`,` or `}`"
-        return tokens.fault(at, f"expected an operator, {expected}, found {found}")
+        opener = frame.at + (frame.op == "call")
+        line = tokens.span(opener, opener + 1).line
+        here = line == tokens.span(at, at + 1).line
+        hint = "" if here else f"`{tokens.texts[opener]}` was opened at line {line}"
+        return tokens.fault(at, f"expected an operator, {expected}, found {found}", hint)
 
 
 # Rules ------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def _statement(tokens: Tokens, at: int, others: tuple[str, ...]) -> str:
             if after not in _ASSIGNING:
                 return text
         case "let" | "choose" | "delete" | "touch":
-            if kind == "w" and after not in INFIX:
+            if (kind == "w" or after == "(" and text in ("delete", "touch")) and after not in INFIX:
                 return text
         case "else":
             raise tokens.fault(at, "this `else` belongs to no `if`")

@@ -112,7 +112,7 @@ def _print_atom(
             inner = print_expr(index)
             # f[x] is a field; the component x of the flow is f[(x)].
             if isinstance(base, ast.Name) and base.name in ("f", "f_dmy"):
-                inner = f"({inner})" if isinstance(index, ast.Name) else inner
+                inner = f"({inner})" if _is_word(inner) else inner
             return f"{print_expr(base, TIGHT + 1)}[{inner}]"
         case ast.SetLiteral(items):
             return f"{{{', '.join(map(print_expr, items))}}}"
@@ -127,6 +127,10 @@ def _print_atom(
         case ast.Keyword(keyword):
             return keyword
     assert_never(expr)
+
+
+def _is_word(text: str) -> bool:
+    return text.replace("_", "w").isalnum() and not text[0].isdigit()
 
 
 def print_pair(key: ast.Expr, value: ast.Expr) -> str:

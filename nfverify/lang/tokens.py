@@ -142,59 +142,58 @@ def _bad(text: str, start: int) -> Fault:
 
 
 def _check_brackets(tokens: Tokens) -> None:
-    """Every bracket has its partner, and none stands more than MAX_NESTING deep; else ModelError.
-
-    A missing brace is blamed on the block that a block word cannot stand in.
+    """Every brace has its partner, and no bracket stands more than MAX_NESTING deep; else
+    ModelError. (Round and square brackets are the grammar's: an error there ends with its statement.)
     """
-    faults, texts = tokens.faults, tokens.texts
+    wrong = _match_braces(tokens, blame=False)
+    if wrong:
+        for fault in _match_braces(tokens, blame=True) or wrong:
+            tokens.faults.add(fault)
+        tokens.faults.stop()
+
+
+def _match_braces(tokens: Tokens, blame: bool) -> list[Fault]:
+    """What is wrong with the braces. With `blame`, a brace that is not closed when a word comes
+    that cannot stand inside it is the one at fault, and not the first one of the file."""
+    texts = tokens.texts
+    wrong: list[Fault] = []
     open_: list[tuple[int, str]] = []  # index of the bracket, the word that owns it
-    wrong = False
-    owner = ""
     for at, text in enumerate(texts):
         if text in _CLOSER:
-            owner = _owner(texts, at)
-            while open_ and _cannot_hold(open_[-1][1], owner):
-                wrong = True
-                _unclosed(tokens, open_.pop()[0], f"before `{owner}` begins")
+            owner = _owner(tokens, at)
+            while blame and open_ and _cannot_hold(open_[-1][1], owner):
+                wrong.append(_unclosed(tokens, open_.pop()[0], f"before `{owner}` begins"))
             open_.append((at, owner))
             if len(open_) > MAX_NESTING:
-                faults.add(
-                    Fault(tokens.starts[at], tokens.ends[at],
-                          f"brackets are nested more than {MAX_NESTING} deep", code="limit")
-                )  # fmt: skip
-                faults.stop()
-        elif text in ("}", ")", "]"):
-            # A brace closes what was left open inside it; a lone bracket closes nothing.
-            partner = next(
-                (
-                    k
-                    for k in range(len(open_) - 1, -1, -1)
-                    if _CLOSER[texts[open_[k][0]]] == text or texts[open_[k][0]] == "{"
-                ),
-                None,
-            )
-            if partner is None or _CLOSER[texts[open_[partner][0]]] != text:
-                wrong = True
-                faults.add(tokens.fault(at, f"this `{text}` closes nothing"))
-                continue
-            for k in range(len(open_) - 1, partner, -1):
-                wrong = True
-                _unclosed(tokens, open_[k][0], f"before this block's `{text}`")
-            del open_[partner:]
-    for at, _ in reversed(open_):
-        wrong = True
-        _unclosed(tokens, at, "before the end of the file")
-    if wrong:
-        faults.stop()
+                message = f"brackets are nested more than {MAX_NESTING} deep"
+                fault = tokens.fault(at, message)
+                fault.code = "limit"
+                tokens.faults.add(fault)
+                tokens.faults.stop()
+        elif text == "}":
+            while open_ and texts[open_[-1][0]] != "{":
+                open_.pop()
+            if open_:
+                open_.pop()
+            else:
+                wrong.append(tokens.fault(at, "this `}` closes nothing"))
+        elif text in (")", "]") and open_ and _CLOSER[texts[open_[-1][0]]] == text:
+            open_.pop()
+    wrong += [
+        _unclosed(tokens, at, "before the end of the file") for at, _ in open_ if texts[at] == "{"
+    ]
+    return wrong
 
 
-def _owner(texts: list[str], at: int) -> str:
+def _owner(tokens: Tokens, at: int) -> str:
     """The block word that a brace belongs to, "" if none."""
+    texts = tokens.texts
     if texts[at] != "{" or at == 0:
         return ""
     if texts[at - 1] in _BLOCKS or texts[at - 1] == "entry":
         return texts[at - 1]
-    return texts[at - 2] if at > 1 and texts[at - 2] in ("entry", "program") else ""
+    named = at > 1 and tokens[at - 1] == "w" and texts[at - 2] in ("entry", "program")
+    return texts[at - 2] if named else ""
 
 
 def _cannot_hold(outer: str, inner: str) -> bool:
@@ -204,18 +203,10 @@ def _cannot_hold(outer: str, inner: str) -> bool:
         case "entry":
             return outer != "program"
         case "match_flow" | "match_state" | "action_flow" | "action_state":
-            return outer in _BLOCKS
+            return outer != "entry"
         case _:
             return False
 
 
-def _unclosed(tokens: Tokens, at: int, when: str) -> None:
-    text = tokens.texts[at]
-    line, column = tokens.source.position(tokens.starts[at])
-    tokens.faults.add(
-        tokens.fault(
-            at,
-            f"this `{text}` is not closed {when}",
-            f"add the `{_CLOSER[text]}` that belongs to the `{text}` at line {line}, column {column}",
-        )
-    )
+def _unclosed(tokens: Tokens, at: int, when: str) -> Fault:
+    return tokens.fault(at, f"this `{{` is not closed {when}", "add the `}` that belongs to it")

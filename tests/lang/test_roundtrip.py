@@ -1,0 +1,76 @@
+"""parse ∘ print is the identity on trees; fmt is idempotent and loses neither tree nor comments."""
+
+import random
+
+from ast_strategies import expressions, files, properties, statements
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nfverify.lang import ast
+from nfverify.lang.formatter import format_text
+from nfverify.lang.parser import parse
+from nfverify.lang.printer import print_expr, print_file, print_statement
+from nfverify.lang.source import Source
+from nfverify.lang.tokens import comments
+
+
+def read(text: str) -> ast.File:
+    return parse(Source("test", text))
+
+
+@given(files)
+@settings(max_examples=250)
+def test_parse_print_is_the_identity(file: ast.File) -> None:
+    text = print_file(file)
+    assert read(text) == file
+    assert print_file(read(text)) == text
+
+
+@given(properties)
+@settings(max_examples=250)
+def test_expressions_print_and_parse(expr: ast.Expr) -> None:
+    assert read(f"invariant {print_expr(expr)};").items == (ast.Invariant(expr),)
+
+
+@given(statements)
+def test_statements_print_and_parse(statement: ast.Statement) -> None:
+    (program,) = read(f"program p {{ {print_statement(statement)} }}").items
+    assert isinstance(program, ast.Program)
+    assert program.items == (statement,)
+
+
+COMMENTS = ("// a", "# b", "/* c */", "/* d\n   ** e */", "/***/", "//", "// {", "/* } */")
+
+
+@given(files, st.randoms(use_true_random=False))
+@settings(max_examples=150)
+def test_format_keeps_tree_and_comments(file: ast.File, chance: random.Random) -> None:
+    text = _with_comments(print_file(file), chance)
+    source = Source("test", text)
+    formatted = format_text(source)
+    assert read(formatted) == file
+    assert format_text(Source("test", formatted)) == formatted
+    assert _comments(formatted) == _comments(text)
+
+
+def _comments(text: str) -> list[str]:
+    source = Source("test", text)
+    return sorted(" ".join(text[c.start : c.end].split()) for c in comments(source))
+
+
+def _with_comments(text: str, chance: random.Random) -> str:
+    """Comments at random places: between lines, behind them, and inside them."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        for _ in range(chance.choice((0, 0, 0, 0, 1, 2))):
+            lines.append(" " * chance.randrange(6) + chance.choice(COMMENTS))
+        if chance.random() < 0.1:
+            lines.append("")
+        if chance.random() < 0.2 and '"' not in line:
+            at = line.find(chance.choice(" ,;={"))
+            if at >= 0:
+                line = f"{line[:at]} /* inside */ {line[at:]}" if line[at] != "=" else line
+        if chance.random() < 0.2:
+            line += " " + chance.choice(COMMENTS)
+        lines.append(line)
+    return "\n".join(lines)
