@@ -395,7 +395,9 @@ class Induction:
         self._drop(failed)
         return None
 
-    def _blockers(self, state: dict[str, Known], ranked: Sequence[Candidate]) -> list[Candidate]:
+    def _blockers(
+        self, state: dict[str, dict[Key, Any]], ranked: Sequence[Candidate]
+    ) -> list[Candidate]:
         """Candidates of the best rank that are false in this state and hold wherever we know."""
         in_use = {e.candidate for e in self.active if e.alive}
         chosen: list[Candidate] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.concrete import Reality
@@ -57,7 +57,7 @@ DEFAULT_TIME = 60.0
 class Question:
     """What `equivalent` is asked beyond the two networks."""
 
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     operators: Mapping[str, Function] | None = None
     time_limit: float = DEFAULT_TIME
     depth: int | None = None
@@ -258,8 +258,8 @@ def equivalent(
     problem = Problem(Side("a", a), Side("b", b), question.options, plan)
 
     def machine(network: ir.Network) -> Machine:
-        non_ip = "drop" if question.options.drop_non_ip else "bypass"
-        return Machine(network, operators=question.operators, non_ip=non_ip)
+        drop = question.options.drop_non_ip
+        return Machine(network, operators=question.operators, non_ip="drop" if drop else "bypass")
 
     run = _Run(
         question,

@@ -19,7 +19,7 @@ class NotReproduced(AssertionError):
 
 
 def replay(problem: Problem, pair: Pair, trace: Trace) -> tuple[tuple[Event, ...], tuple[str, ...]]:
-    """The events of a trace on both sides, and what differs at the last; NotReproduced if nothing."""
+    """The events of a trace on both sides and what differs at the last, else NotReproduced."""
     run = pair.clone()
     events = []
     differences: list[str] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from nfverify.equivalence.constants import Constants
 from nfverify.equivalence.problem import CLOCK, Problem
 from nfverify.packet.codec import Malformed, build, parse
-from nfverify.packet.fields import FIELDS, Header
+from nfverify.packet.fields import FIELDS, IP, Header
 from nfverify.packet.packet import Packet
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
@@ -30,6 +30,7 @@ _SHAPES: tuple[tuple[int, Header, int], ...] = (
     (3, Header.LINK | Header.IP4, 47),
     (2, Header.LINK | Header.VLAN | Header.IP4 | Header.UDP, 17),
 )
+_NOT_IP = (4, Header.LINK, 0)
 _PLAIN = {
     "sip": (0x0A000001, 0x0A000002, 0xC0A80001, 0x08080808),
     "dip": (0x0A000002, 0x08080808, 0xC6336401),
@@ -120,30 +121,26 @@ class Traffic:
                 packet = self._reversed(rng.choice(seen[-12:]))
             elif seen and dice < 0.70:
                 packet = self._changed(rng.choice(seen[-12:]))
-            packet = packet or self._fresh()
-            if packet is not None:
-                seen.append(packet)
-                yield packet
+            packet = packet or self._fresh() or make_packet(_TCP, {})
+            assert packet is not None  # the plainest one exists
+            seen.append(packet)
+            yield packet
 
     def _fresh(self) -> Packet | None:
         rng = self.rng
         if self.seeds and rng.random() < 0.3:
-            return self._make(None, dict(rng.choice(self.seeds)))
+            return self._make(dict(rng.choice(self.seeds)))
         values = {n: rng.choice(self.pools[n]) for n in self.used if n != "payload"}
-        return self._make(None, values)
+        return self._make(values)
 
-    def _make(self, shape: Header | None, values: dict[str, int]) -> Packet | None:
-        if shape is None:
-            weights = [w for w, _, _ in _SHAPES]
-            _, shape, proto = self.rng.choices(_SHAPES, weights)[0]
-            values["proto"] = values.get("proto", proto)
-            for _, other, number in _SHAPES[:5]:
-                if values["proto"] == number and (shape & Header.IP4) == (other & Header.IP4):
-                    shape = other
-                    break
-            else:
-                values["proto"] = proto
-        return make_packet(shape, values)
+    def _make(self, values: dict[str, int]) -> Packet | None:
+        shapes = _SHAPES if self.problem.only_ip() else (*_SHAPES, _NOT_IP)
+        _, shape, proto = self.rng.choices(shapes, [w for w, _, _ in shapes])[0]
+        wanted = values.get("proto", proto)
+        alike = [s for _, s, p in _SHAPES[:5] if p == wanted and s & shape & IP]
+        if alike:
+            shape, proto = alike[0], wanted
+        return make_packet(shape, values | {"proto": proto})
 
     def _reversed(self, packet: Packet) -> Packet | None:
         values = _values(packet)
@@ -164,17 +161,18 @@ def _values(packet: Packet) -> dict[str, int]:
     return {
         n: getattr(packet, n)
         for n, f in FIELDS.items()
-        if f.on_wire and f.width and n not in ("iplen", "ethertype")
+        if f.on_wire and f.width
     }
 
 
 def make_packet(present: Header, values: dict[str, int]) -> Packet | None:
     """A parsed packet with these headers and fields (those of absent headers are left out);
     None if no frame has them."""
+    given = {"iplen", "size", "payload"} | ({"ethertype"} if present & IP else set())
     kept = {
         n: v
         for n, v in values.items()
-        if n in FIELDS and FIELDS[n].headers & present and n not in ("iplen", "size", "payload")
+        if n in FIELDS and FIELDS[n].headers & present and n not in given
     }
     try:
         packet = parse(build(present, kept))
