@@ -15,6 +15,8 @@ from pathlib import Path
 
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.packet.fields import FIELDS
+from nfverify.smat.cells import WILD, BadCell, HostBits, address4, address6, integers, shown
+from nfverify.smat.cells import Bounds as Bounds
 
 COLUMNS = ("sip", "dip", "sip6", "dip6", "sport", "dport", "proto", "iface")
 ACTIONS = {
@@ -30,7 +32,6 @@ MAX_LINES = 1 << 20
 MAX_LINE = 4096
 MAX_ERRORS = 20
 
-Bounds = tuple[int, int]
 Reader = Callable[[str], tuple[Bounds, ...]]
 
 
@@ -175,16 +176,16 @@ def read_source(path: str, base: Path, span: Span) -> Source:
         file = (root / path).resolve()
         if not file.is_relative_to(root) or file.suffix.lower() != ".csv":
             hint = "put the file beside the model or in a folder below it"
-            raise _error("load-outside", f"{_show(path)} leaves the model's folder", span, hint)
+            raise _error("load-outside", f"{shown(path)} leaves the model's folder", span, hint)
         if not file.is_file():
-            raise _error("load-missing", f"there is no file {_show(path)}", span)
+            raise _error("load-missing", f"there is no file {shown(path)}", span)
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         why = error.strerror if isinstance(error, OSError) else "links in a circle"
-        raise _error("load-failed", f"cannot read {_show(path)}: {why}", span) from error
+        raise _error("load-failed", f"cannot read {shown(path)}: {why}", span) from error
     if len(data) > MAX_BYTES or data.count(b"\n") > MAX_LINES:
-        message = f"{_show(path)} has over {MAX_BYTES >> 20} MB or {MAX_LINES:,} lines"
+        message = f"{shown(path)} has over {MAX_BYTES >> 20} MB or {MAX_LINES:,} lines"
         raise _error("csv-size", message, span)
     try:
         text = data.decode("utf-8-sig")
@@ -248,7 +249,7 @@ class _Loader:
             if column != "action" and column not in COLUMNS:
                 near = get_close_matches(column[:40], ("action", *COLUMNS), 1)
                 hint = f"did you mean {near[0]}?" if near else _HEADER_HINT
-                self.fail("csv-column", f"unknown column {_show(text)}", span, hint)
+                self.fail("csv-column", f"unknown column {shown(text)}", span, hint)
             elif column in names:
                 self.fail("csv-column", f"column {column} stands twice", span)
             names.append(column)
@@ -297,14 +298,14 @@ class _Loader:
             if part is None:
                 try:
                     part = readers[position](cell.strip())
-                except _BadCell as bad:
+                except BadCell as bad:
                     text, span = _place(self.source, offset, line)[position]
                     self.fail("csv-value", bad.message, span, bad.hint)
                     continue
-                except _HostBits as loose:
+                except HostBits as loose:
                     part = loose.bounds
                     text, span = _place(self.source, offset, line)[position]
-                    message = f"{_show(text)} has bits set behind its prefix"
+                    message = f"{shown(text)} has bits set behind its prefix"
                     self.warn("host-bits", message, span, f"it is read as {loose.meant}")
                 caches[position][cell] = part
             parts.append(part)
@@ -313,22 +314,22 @@ class _Loader:
     def reader(self, column: str) -> Reader:
         match column:
             case "sip" | "dip":
-                return lambda text: (_address4(text),)
+                return lambda text: (address4(text),)
             case "sip6" | "dip6":
-                return lambda text: (_address6(text),)
+                return lambda text: (address6(text),)
             case "proto":
-                return lambda text: (_number(text, 8, PROTOCOLS, "a protocol"),)
+                return lambda text: (integers(text, 8, PROTOCOLS, "a protocol"),)
             case "iface":
                 return lambda text: (self.iface(text),)
             case _:
-                return lambda text: (_number(text, 16, {}, "a port"),)
+                return lambda text: (integers(text, 16, {}, "a port"),)
 
     def iface(self, text: str) -> Bounds:
-        if text in _WILD:
+        if text in WILD:
             return full("iface")
         if text not in self.ifaces:
             known = ", ".join(self.ifaces) or "none is declared"
-            raise _BadCell(f"unknown port {_show(text)}", f"the model's ports: {known}")
+            raise BadCell(f"unknown port {shown(text)}", f"the model's ports: {known}")
         return self.ifaces[text], self.ifaces[text]
 
     def check_ports(self, ruleset: Ruleset) -> None:
@@ -363,135 +364,27 @@ class _Loader:
 # Cells ------------------------------------------------------------------------------------
 
 _HEADER_HINT = f"the first line names the columns: any of action, {', '.join(COLUMNS)}"
-_WILD = ("*", "any")
 _ANY6 = full("sip6")
 _ACCEPT, _DROP = ((1, 1),), ((0, 0),)  # what a cell of column action is read as
-
-
-class _BadCell(Exception):
-    def __init__(self, message: str, hint: str = "") -> None:
-        self.message, self.hint = message, hint
-
-
-class _HostBits(Exception):
-    """A prefix with bits behind its length: usable, but hardly what was meant."""
-
-    def __init__(self, bounds: tuple[Bounds, ...], meant: str) -> None:
-        self.bounds, self.meant = bounds, meant
 
 
 def _action(text: str) -> tuple[Bounds, ...]:
     accept = ACTIONS.get(text.lower())
     if accept is None:
-        raise _BadCell(f"unknown action {_show(text)}", "write accept or drop")
+        raise BadCell(f"unknown action {shown(text)}", "write accept or drop")
     return _ACCEPT if accept else _DROP
-
-
-def _number(text: str, width: int, names: Mapping[str, int], what: str) -> Bounds:
-    """`*`, a name, a number, or a range of numbers."""
-    if text in _WILD:
-        return 0, (1 << width) - 1
-    if text.lower() in names:
-        return names[text.lower()], names[text.lower()]
-    first, dash, last = text.partition("-")
-    values = []
-    for part in (first, last) if dash else (first,):
-        digits = part.strip()
-        if not (digits.isascii() and digits.isdigit()):
-            also = "a name, " if names else ""
-            raise _BadCell(f"{_show(text)} is not {what}", f"write *, {also}a number or range a-b")
-        value = int(digits) if len(digits) < 8 else 1 << width
-        if value >> width:
-            raise _BadCell(f"{_show(text)} does not fit: {what} is at most {(1 << width) - 1}")
-        values.append(value)
-    return _ordered(text, values[0], values[-1])
-
-
-def _ordered(text: str, lo: int, hi: int) -> Bounds:
-    if lo > hi:
-        raise _BadCell(f"the range {_show(text)} is empty: it ends below its start")
-    return lo, hi
-
-
-def _address4(text: str) -> Bounds:
-    if ":" in text:
-        raise _BadCell(f"{_show(text)} is IPv6 in a column of IPv4", "use sip6 or dip6")
-    return _prefix(text, 32, _parse4, lambda value: ".".join(map(str, value.to_bytes(4, "big"))))
-
-
-def _address6(text: str) -> Bounds:
-    if text not in _WILD and ":" not in text:
-        raise _BadCell(f"{_show(text)} is not an IPv6 address")
-    return _prefix(text, 128, _parse6, _show6)
 
 
 def _either_address(text: str) -> tuple[Bounds, ...]:
     """Bounds of (sip, sip6): the text's own family is constrained, the other one free."""
     try:
         if ":" in text:
-            return full("sip"), _address6(text)
-        return _address4(text), _ANY6
-    except _HostBits as loose:
+            return full("sip"), address6(text)
+        return address4(text), _ANY6
+    except HostBits as loose:
         (own,) = loose.bounds
         both = (full("sip"), own) if ":" in text else (own, _ANY6)
-        raise _HostBits(both, loose.meant) from None
-
-
-def _prefix(
-    text: str, width: int, parse: Callable[[str], int | None], show: Callable[[int], str]
-) -> Bounds:
-    """`*`, an address, a prefix `a/n`, or a range `a-b`."""
-    if text in _WILD:
-        return 0, (1 << width) - 1
-    hint = "write *, an address, a prefix a/n, or a range a-b"
-    first, dash, last = text.partition("-")
-    base, slash, digits = text.partition("/")
-    if dash:
-        lo, hi = parse(first.strip()), parse(last.strip())
-        if lo is None or hi is None:
-            raise _BadCell(f"{_show(text)} is not a range of addresses", hint)
-        return _ordered(text, lo, hi)
-    value = parse(base.strip())
-    if value is None:
-        raise _BadCell(f"{_show(text)} is not an address", hint)
-    if not slash:
-        return value, value
-    digits = digits.strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 3 and int(digits) <= width):
-        raise _BadCell(f"{_show(text)} has no good prefix length", f"it is from 0 to {width}")
-    rest = (1 << width - int(digits)) - 1
-    if value & rest:
-        raise _HostBits(((value & ~rest, value | rest),), f"{show(value & ~rest)}/{digits}")
-    return value, value | rest
-
-
-def _parse4(text: str) -> int | None:
-    parts = text.split(".")
-    if len(parts) != 4:
-        return None
-    value = 0
-    for part in parts:
-        if not (part.isascii() and part.isdigit() and len(part) <= 3 and int(part) <= 255):
-            return None
-        if len(part) > 1 and part[0] == "0":
-            return None  # octal to some programs, decimal to others
-        value = value << 8 | int(part)
-    return value
-
-
-def _parse6(text: str) -> int | None:
-    from ipaddress import AddressValueError, IPv6Address  # 5 ms that IPv4 lists need not pay
-
-    try:
-        return None if "%" in text else int(IPv6Address(text))
-    except AddressValueError:
-        return None
-
-
-def _show6(value: int) -> str:
-    from ipaddress import IPv6Address
-
-    return str(IPv6Address(value))
+        raise HostBits(both, loose.meant) from None
 
 
 def _skipped(line: str) -> bool:
@@ -510,11 +403,6 @@ def _place(source: Source, offset: int, line: str) -> list[tuple[str, Span]]:
         cells.append((text, Span(source, start, start + len(text))))
         offset += len(raw) + 1
     return cells
-
-
-def _show(text: str) -> str:
-    """A cell as quoted in a message: short, and with no control characters."""
-    return ascii(text if len(text) <= 40 else text[:40] + "...")
 
 
 def _error(code: str, message: str, span: Span, hint: str = "") -> ModelError:
