@@ -64,6 +64,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     non_ip = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=choices, default="bypass", help=non_ip)
     add("--engine", choices=("closures", "walk"), default="closures", help="how it is executed")
+    _intermix(parser)
+
+
+def _intermix(parser: argparse.ArgumentParser) -> None:
+    """Let options stand between MODEL and IN.pcap: argparse alone would take the latter as absent
+    at the first option, for it may be left out."""
+
+    def parse(
+        args: list[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        del parser.parse_known_args  # the class's own serves the call below
+        try:
+            return parser.parse_known_intermixed_args(args, namespace)
+        finally:
+            _intermix(parser)
+
+    parser.parse_known_args = parse  # type: ignore[method-assign,assignment]  # of one parser
 
 
 def run(args: argparse.Namespace) -> int:
