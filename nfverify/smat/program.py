@@ -9,7 +9,7 @@ from pathlib import Path
 from nfverify.lang import ast
 from nfverify.lang.source import Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
-from nfverify.smat import ir, rules, variables
+from nfverify.smat import ir, rules, values, variables
 from nfverify.smat.expressions import condition, duration, typed
 from nfverify.smat.report import Report
 from nfverify.smat.ruleset import load_csv
@@ -79,9 +79,7 @@ def lower(
             with cx.reading("init"), cx.block():
                 init.extend(_init(cx, item, timers))
     body = _body(cx, inside)
-    for number, every in enumerate((i for i in everything if isinstance(i, ast.Every)), 1):
-        with cx.recovering():
-            body = _every(cx, every, body, number, timers)
+    body = _every(cx, [i for i in everything if isinstance(i, ast.Every)], body, timers)
     invariants, properties = _claims(cx, everything)
     operators = tuple(
         [
@@ -419,30 +417,46 @@ def _first_timer(
 
 
 def _every(
-    cx: Context, node: ast.Every, body: list[ir.Stmt], number: int, timers: list[ir.InitTimer]
+    cx: Context, nodes: list[ast.Every], body: list[ir.Stmt], timers: list[ir.InitTimer]
 ) -> list[ir.Stmt]:
-    """A dummy with a hidden tag, a timer in init, and a first entry that runs and arms it again."""
-    tag = name = f"every_{number}"
-    while tag in cx.tags:
-        tag += "_"
-    span = node.span
-    period = duration(cx, node.period)
-    if period == 0:
-        cx.fail(node.period.span, "range", "`every 0` would fire for ever at one moment")
-    timers.append(ir.InitTimer(((tag, 1),), period, span=span))
-    test = ir.Compare("==", ir.Tag(tag, span=span), ir.Const(1, ir.INT), span=span)
-    with cx.block():
-        inner = statements(cx, node.body)
-    again = ir.SetOutput(ir.Delay(ir.Const(period, ir.TIME, span=span)), span=span)
-    actions = (*inner, again)
-    match body:
-        case [] | [ir.Table()]:
-            entries = body[0].entries if body and isinstance(body[0], ir.Table) else ()
-            place = sum(e.name.startswith("every_") and e.span.start < span.start for e in entries)
-            mine = ir.Entry(name, (test,), (), actions, span=span)
-            return [ir.Table((*entries[:place], mine, *entries[place:]), span=span)]
-        case _:  # the rest is not for the dummy
-            return [ir.If(test, actions, tuple(body), span=span)]
+    """For each, a dummy with a hidden tag, a timer in init, and a first entry that runs the block
+    and arms it again; nothing else of the program is for those dummies (decision 17)."""
+    mine: list[ir.Entry] = []
+    others: list[ir.Expr] = []
+    skip: list[ir.Entry] = []
+    for number, node in enumerate(nodes, 1):
+        tag = f"every_{number}"
+        while tag in cx.tags:
+            tag += "_"
+        with cx.recovering():
+            span = node.span
+            period = duration(cx, node.period)
+            if period == 0:
+                cx.fail(node.period.span, "range", "`every 0` would fire for ever at one moment")
+            timers.append(ir.InitTimer(((tag, 1),), period, span=span))
+            test = ir.Compare("==", ir.Tag(tag, span=span), ir.Const(1, ir.INT), span=span)
+            with cx.block():
+                inner = statements(cx, node.body)
+            again = ir.SetOutput(ir.Delay(ir.Const(period, ir.TIME, span=span)), span=span)
+            mine.append(ir.Entry(tag, (test,), (), (*inner, again), span=span))
+            skip.append(ir.Entry(f"{tag}_done", (test,), (), (), span=span))
+            others.append(ir.Compare("!=", test.left, test.right, span=span))
+    if not mine:
+        return body
+    rest = body
+    if body and isinstance(body[0], ir.Table):
+        mine, rest = [*mine, *body[0].entries], body[1:]
+    found: list[ir.Stmt] = [ir.Table(tuple(mine), span=nodes[0].span)]
+    for statement in rest:
+        match statement:
+            case ir.Table(entries=entries):
+                found.append(ir.Table((*skip, *entries), span=statement.span))
+            case ir.Let():  # pure, and known to what follows
+                found.append(statement)
+            case _:
+                guard = values.conjunction(others, statement.span)
+                found.append(ir.If(guard, (statement,), (), span=statement.span))
+    return found
 
 
 def _claims(

@@ -6,7 +6,7 @@ from nfverify.lang import ast
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir
 from nfverify.smat.report import did_you_mean
-from nfverify.smat.ruleset import COLUMNS, PROTOCOLS, Row, Ruleset, full
+from nfverify.smat.ruleset import ACTIONS, COLUMNS, PROTOCOLS, Row, Ruleset, full
 from nfverify.smat.scope import Context, Port, Rule, Rules, Variable
 from nfverify.smat.values import Value, conjunction, disjunction, negation
 
@@ -18,9 +18,7 @@ def tests(cx: Context, rule: ast.RuleLiteral) -> list[Test]:
     """The tests of a rule; a test that is always true is left out."""
     found = []
     for part in rule.fields:
-        name = part.name
-        if isinstance(part.value, ast.Address6) and name in VERSIONS:
-            name = VERSIONS[name]
+        name = field_of(part)
         if name not in FIELDS or FIELDS[name].shown == "bytes":
             if name in PROTOCOL_BITS:
                 cx.fail(part.span, "rule", f"`{name}` in a rule", f"write proto:{name.lower()}")
@@ -32,6 +30,11 @@ def tests(cx: Context, rule: ast.RuleLiteral) -> list[Test]:
             found.append((name, low, high))
     _warn_zero_port(cx, rule, found)
     return found
+
+
+def field_of(part: ast.RuleField) -> str:
+    """The header field that a test is about: `sip` with an IPv6 address is `sip6`."""
+    return VERSIONS.get(part.name, part.name) if type(part.value) is ast.Address6 else part.name
 
 
 def bounds(cx: Context, name: str, part: ast.RuleField) -> tuple[int, int]:
@@ -164,18 +167,43 @@ def declared_ruleset(cx: Context, node: ast.Ruleset) -> Rules:
                 cx.fail(item.span, "unknown-name", f"unknown rule `{item.name}`{hint}")
             case _:
                 cx.fail(item.span, "type", f"`{item.name}` is not a rule")
+    verdicts, rows = _verdicts(cx, rows)
     found = [tests(cx, row) for row in rows]
     used = {name for row in found for name, _, _ in row}
     if not used <= set(COLUMNS):
+        if not all(verdicts):
+            hint = f"with actions, rules test {' '.join(COLUMNS)} only"
+            cx.fail(node.span, "rule", "a field that no ruleset has a column for", hint)
         return Rules(node, None, tuple(rows))
+    used |= {field_of(part) for row in rows for part in row.fields}
     columns = tuple([column for column in COLUMNS if column in used])
     lines = []
-    for row, literal in zip(found, rows, strict=True):
+    for accept, row, literal in zip(verdicts, found, rows, strict=True):
         limits = _meet(row)
         if limits is not None:
             held = tuple([limits.get(column, full(column)) for column in columns])
-            lines.append(Row(True, held, literal.span.line))
+            lines.append(Row(accept, held, literal.span.line))
     return Rules(node, Ruleset(node.name, columns, tuple(lines)))
+
+
+def _verdicts(
+    cx: Context, rows: list[ast.RuleLiteral]
+) -> tuple[list[bool], list[ast.RuleLiteral]]:
+    """What each rule says by its `action:`, accept if it has none, and the rules without."""
+    verdicts: list[bool] = []
+    plain: list[ast.RuleLiteral] = []
+    for row in rows:
+        accept = True
+        for part in row.fields:
+            if part.name == "action":
+                word = part.value.name if isinstance(part.value, ast.Name) else ""
+                if word not in ACTIONS:
+                    cx.fail(part.span, "rule", "an action is accept or drop")
+                accept = ACTIONS[word]
+        verdicts.append(accept)
+        fields = tuple([part for part in row.fields if part.name != "action"])
+        plain.append(ast.RuleLiteral(fields, span=row.span))
+    return verdicts, plain
 
 
 def _meet(row: list[Test]) -> dict[str, tuple[int, int]] | None:
