@@ -67,7 +67,12 @@ def consolidate(
     ]
     rows = executor.run([*starts, Path((Enter(network.ingress), None), network.ingress)])
     taken = _taken(network, renamings)
-    program = replace(frame, init=_init(rewriter, taken), body=(table(rows, taken),))
+    program = replace(
+        frame,
+        init=_init(rewriter, taken),
+        body=(table(rows, taken),),
+        invariants=_invariants(rewriter),
+    )
     if sees_non_ip and not program.sees_non_ip:
         program = _seeing_non_ip(program)
     return replace(program, config=_config(network, rewriter, program))
@@ -112,32 +117,35 @@ class Timers:
 def _timers(network: ir.Network) -> tuple[Timers, ...]:
     """For each instance. A packet has none of these tags when it arrives, so one tells them all."""
     taken = Taken()
-    found = []
-    for instance in network.instances:
-        program = instance.program
-        prefix = "" if len(network.instances) == 1 else f"{instance.name}_"
-        written = {n.name for n in ir.walk(program.body) if isinstance(n, ir.SetTag)}
-        given = [dict(t.tags) for t in program.timers]
-        every = sorted({name for tags in given for name in tags})
-        names = {
-            name: taken.fresh(prefix + word(name, f"tag{i}"))
-            for i, name in enumerate([*every, *sorted(written - set(every))], 1)
-        } if given else {}
-        marks = [n for n in every if n not in written and all(t.get(n) for t in given)]
-        if marks or not given:
-            mark, values = names.get(marks[0], "") if marks else "", {t[marks[0]] for t in given}
-            extra: tuple[tuple[str, int], ...] = ()
-        else:
-            mark, values = taken.fresh(f"{prefix}timer"), {1}
-            extra = ((mark, 1),)
-        timers = tuple(
-            ir.InitTimer(tuple((names[n], v) for n, v in t.tags) + extra, t.delay)
-            for t in program.timers
-        )
-        one = ir.Const(values.pop() if len(values) == 1 else 0, ir.INT)
-        marker = ir.Compare("==" if one.value else "!=", ir.Tag(mark), one)
-        found.append(Timers(names, timers, marker))
-    return tuple(found)
+    return tuple(
+        _timers_of(i.program, "" if len(network.instances) == 1 else f"{i.name}_", taken)
+        for i in network.instances
+    )
+
+
+def _timers_of(program: ir.Program, prefix: str, taken: Taken) -> Timers:
+    given = [dict(t.tags) for t in program.timers]
+    if not given:
+        return Timers({}, (), ir.FALSE)
+    starting = sorted({name for tags in given for name in tags})
+    written = {n.name for n in ir.walk(program.body) if isinstance(n, ir.SetTag)}
+    names = {
+        name: taken.fresh(prefix + word(name, f"tag{i}"))
+        for i, name in enumerate([*starting, *sorted(written - set(starting))], 1)
+    }
+    lasting = [n for n in starting if n not in written and all(t.get(n) for t in given)]
+    extra: tuple[tuple[str, int], ...] = ()
+    if lasting:
+        mark, values = names[lasting[0]], {t[lasting[0]] for t in given}
+    else:
+        mark, values = taken.fresh(f"{prefix}timer"), {1}
+        extra = ((mark, 1),)
+    timers = tuple(
+        ir.InitTimer((*((names[n], v) for n, v in t.tags), *extra), t.delay, span=t.span)
+        for t in program.timers
+    )
+    one = ir.Const(values.pop() if len(values) == 1 else 0, ir.INT)
+    return Timers(names, timers, ir.Compare("==" if one.value else "!=", ir.Tag(mark), one))
 
 
 def _taken(network: ir.Network, renamings: tuple[Renaming, ...]) -> Taken:
@@ -200,6 +208,15 @@ def _renamed(
     return tuple(found)
 
 
+def _invariants(rewriter: Rewriter) -> tuple[ir.Invariant, ...]:
+    """What was true of an NF's state is true of it here. (Properties are of one NF's packets.)"""
+    return tuple(
+        ir.Invariant(rewriter.kept(Path(None, index), invariant.expr))
+        for index, instance in enumerate(rewriter.network.instances)
+        for invariant in instance.program.invariants
+    )
+
+
 def _seeing_non_ip(program: ir.Program) -> ir.Program:
     """Frames that are not IP enter only what mentions a link field (decision 20): mention one."""
     (first, *others) = (e for s in program.body if isinstance(s, ir.Table) for e in s.entries)
@@ -209,9 +226,7 @@ def _seeing_non_ip(program: ir.Program) -> ir.Program:
     return replace(program, body=(ir.Table((first, *others)),))
 
 
-def _config(
-    network: ir.Network, rewriter: Rewriter, program: ir.Program
-) -> tuple[ir.Config, ...]:
+def _config(network: ir.Network, rewriter: Rewriter, program: ir.Program) -> tuple[ir.Config, ...]:
     """The configuration that the table still mentions."""
     mentioned = {n.name for n in ir.walk(program.init + program.body) if isinstance(n, ir.Const)}
     return tuple(

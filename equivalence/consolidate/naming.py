@@ -66,7 +66,8 @@ def rename_all(network: ir.Network) -> tuple[Renaming, ...]:
 def _rulesets(program: ir.Program, known: dict[str, Ruleset]) -> dict[Ruleset, Ruleset]:
     """Rulesets keep their names, unless two that differ share one."""
     found: dict[Ruleset, Ruleset] = {}
-    for node in ir.walk(program.init + program.body):
+    invariants = tuple(i.expr for i in program.invariants)
+    for node in ir.walk((*program.init, *program.body, *invariants)):
         if isinstance(node, ir.Match) and node.ruleset not in found:
             ruleset, name, number = node.ruleset, node.ruleset.name, 1
             while known.get(name, ruleset) != ruleset:

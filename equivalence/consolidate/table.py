@@ -137,9 +137,7 @@ def map_expressions(statement: ir.Stmt, expr: Callable[[ir.Expr], ir.Expr]) -> i
         case ir.SetOutput(output=ir.Delay(delay=delay)):
             return replace(statement, output=ir.Delay(expr(delay)))
         case ir.Write(keys=keys, values=values):
-            return replace(
-                statement, keys=tuple(map(expr, keys)), values=tuple(map(expr, values))
-            )
+            return replace(statement, keys=tuple(map(expr, keys)), values=tuple(map(expr, values)))
         case ir.Delete(keys=keys):
             return replace(statement, keys=tuple(map(expr, keys)))
         case ir.If(condition=test) | ir.While(condition=test):

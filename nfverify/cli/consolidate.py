@@ -1,0 +1,110 @@
+"""`nfverify consolidate`: a chain turned into one table, and the table proved equal to it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nfverify.cli.files import replacing
+
+if TYPE_CHECKING:
+    from nfverify.equivalence.verdict import Verdict
+    from nfverify.smat.ir import Network
+
+_EPILOG = """\
+Each entry is named after its way through the chain, each variable after its NF: `nat_next`.
+The table is then proved equal to the chain, as by `nfverify equiv CHAIN TABLE.nfd`. Exit codes:
+0 proved; 2 there is no such table, and why; 3 written, but no proof was found in time."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of `consolidate`."""
+    parser = subparsers.add_parser(
+        "consolidate",
+        help="turn a chain into one table",
+        description="Turn a chain of network functions into one table that does the same.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("chain", metavar="CHAIN", help="FILE.nfd, FILE.nfd:NAME or lib:NAME")
+    add("-o", dest="output", metavar="TABLE.nfd", required=True, help="where the table goes")
+    add("--max-rows", type=_positive, default=2000, metavar="N", help="(default: 2000)")
+    add("--no-check", action="store_true", help="don't prove the table equal to the chain")
+    limit = "seconds for the proof (default: 60)"
+    add("--time-limit", type=_seconds, default=60.0, metavar="S", help=limit)
+    operators = "Python functions of the models' own operators"
+    add("--ops", metavar="FILE.py", action="append", default=[], help=operators)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the table; the exit code of the proof."""
+    from nfverify.equivalence.consolidate import consolidate
+    from nfverify.smat.load import load, load_text
+    from nfverify.smat.unparse import program_text
+
+    chain = load(args.chain)
+    program = consolidate(chain, max_rows=args.max_rows)
+    text = program_text(program)
+    table = load_text(text, args.output)  # what is written is what is proved
+    verdict = None if args.no_check else _prove(args, chain, table)
+    entries = text.count("\n    entry ")
+    said = f"{args.output}: {entries} entries, {len(program.state)} variables"
+    code = 0
+    if verdict is not None:
+        outcome, code = _outcome(verdict)
+        said = f"{said}; {outcome}"
+    if code != 1:
+        with replacing(args.output) as stream:
+            stream.write(text.encode())
+    if not args.quiet or code:
+        print(said, file=sys.stderr)
+    return code
+
+
+def _prove(args: argparse.Namespace, chain: Network, table: Network) -> Verdict:
+    from nfverify.equivalence.prove import Question, equivalent
+    from nfverify.semantics.operators import load_operators
+
+    operators = {}
+    for file in args.ops:
+        operators.update(load_operators(Path(file)))
+    question = Question(operators=operators or None, time_limit=args.time_limit)
+    return equivalent(chain, table, question)
+
+
+def _outcome(verdict: Verdict) -> tuple[str, int]:
+    """What the proof came to, and the exit code for it."""
+    from nfverify.equivalence.verdict import EXIT_CODE, Different, Equivalent, Unknown
+
+    match verdict:
+        case Equivalent(proof=proof):
+            said = f"proved equal to the chain ({proof.method}, {len(proof.relation)} conjuncts)"
+        case Different(counterexample=example):
+            said = (
+                f"not written: it differs from the chain after {len(example.events)} packets,"
+                " which is a fault of nfverify (--no-check writes it)"
+            )
+        case Unknown(reason=reason, depth=depth):
+            said = (
+                f"written, but not proved equal to the chain: {reason};"
+                f" no difference in up to {depth} packets"
+            )
+    return said, EXIT_CODE[type(verdict)]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 10**9:
+        raise argparse.ArgumentTypeError(f"{text} is no time in seconds")
+    return number
