@@ -242,7 +242,7 @@ class _Function:
         return self.many(nodes).text
 
     def many(self, nodes: tuple[Expr, ...]) -> _Text:
-        parts = [self.expression(node) for node in nodes]
+        parts = list(map(self.expression, nodes))
         return self.wrap(f"({''.join(part.text + ', ' for part in parts)})", *parts)
 
     def temporary(self, text: str) -> str:
@@ -328,7 +328,7 @@ class _Function:
         return self.wrap(f"{variable}.get({keys.text}, {default})[{node.index}]", keys)
 
     def junction(self, word: str, empty: str, operands: tuple[Expr, ...]) -> _Text:
-        parts = [self.expression(operand) for operand in operands]
+        parts = list(map(self.expression, operands))
         return self.wrap(f"({word.join(p.text for p in parts)})", *parts) if parts else _Text(empty)
 
     def arithmetic(self, node: Arithmetic) -> _Text:

@@ -39,7 +39,7 @@ RESUBMIT = -1
 # packet and tags are changed in place, store and counters too; the int is the time
 Pass = Callable[[Packet, Tags, int, Store, Counters], Outcome]
 
-MAX_DEPTH = 200  # of expressions and statements, so that no model can exhaust the stack
+MAX_DEPTH = 300  # of expressions and statements, so that no model can exhaust the stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from nfverify.semantics.engine import (
 from nfverify.semantics.operators import Function, resolve
 from nfverify.semantics.values import arithmetic, bits, cast, compare, number, truth
 from nfverify.smat.ir import (
+    TIME,
     And,
     Apply,
     Arithmetic,
@@ -140,7 +141,7 @@ class _Pass:
             case SetField():
                 self.set_field(node.name, self.value(node.value))
             case SetTag():
-                self.tags[self.fixed.context.tags[node.name]] = self.number(node.value)
+                self.tags[self.fixed.context.tags[node.name]] = number(self.value(node.value))
             case SetOutput():
                 self.set_output(node.output)
             case Write():
@@ -151,10 +152,10 @@ class _Pass:
             case Let():
                 self.locals[node.name] = self.value(node.value)
             case If():
-                self.execute(node.then if self.truth(node.condition) else node.otherwise)
+                self.execute(node.then if truth(self.value(node.condition)) else node.otherwise)
             case While():
                 rounds = 0
-                while self.truth(node.condition):
+                while truth(self.value(node.condition)):
                     if rounds == node.bound:
                         self.fail("loop_limit")
                         break
@@ -162,7 +163,7 @@ class _Pass:
                     self.execute(node.body)
             case Table():
                 for entry in node.entries:
-                    if self.truth(entry.guard):
+                    if truth(self.value(entry.guard)):
                         if self.fixed.log is not None:
                             self.fixed.log.entries.append(entry.name)
                         self.execute(entry.body)
@@ -188,14 +189,14 @@ class _Pass:
             case Drop():
                 self.outcome = DROP
             case Ports():
-                ports = tuple(self.number(port) for port in output.ports)
+                ports = tuple(number(self.value(port)) for port in output.ports)
                 if not all(0 <= port < self.fixed.context.ports for port in ports):
                     self.fail("bad_port")
                 self.outcome = ports
             case Resubmit():
                 self.outcome = RESUBMIT
             case Delay():
-                self.outcome = self.number(output.delay)
+                self.outcome = number(cast(self.value(output.delay), TIME))
             case _:
                 assert_never(output)
 
@@ -234,22 +235,24 @@ class _Pass:
             case Has():
                 return self.values(node.keys) in self.store[self.fixed.variables[node.var]]
             case Not():
-                return not self.truth(node.operand)
+                return not truth(self.value(node.operand))
             case And():
-                return all(self.truth(operand) for operand in node.operands)
+                return all(map(truth, map(self.value, node.operands)))
             case Or():
-                return any(self.truth(operand) for operand in node.operands)
+                return any(map(truth, map(self.value, node.operands)))
             case Arithmetic():
-                left, right = self.number(node.left), self.number(node.right)
+                left, right = number(self.value(node.left)), number(self.value(node.right))
                 return arithmetic(node.op, left, right, bits(node.type))
             case Compare():
                 return compare(node.op, self.value(node.left), self.value(node.right))
             case Conditional():
-                return self.value(node.then if self.truth(node.condition) else node.otherwise)
+                return self.value(
+                    node.then if truth(self.value(node.condition)) else node.otherwise
+                )
             case Cast():
                 return cast(self.value(node.operand), node.type)
             case Match():
-                return node.ruleset.accepts([self.number(arg) for arg in node.args])
+                return node.ruleset.accepts([number(self.value(arg)) for arg in node.args])
             case Apply():
                 return self.fixed.functions[node](*self.values(node.args))
             case Post() | Dropped() | OutputPort():
@@ -258,10 +261,4 @@ class _Pass:
                 assert_never(node)
 
     def values(self, nodes: tuple[Expr, ...]) -> tuple[Value, ...]:
-        return tuple([self.value(node) for node in nodes])
-
-    def number(self, node: Expr) -> int:
-        return number(self.value(node))
-
-    def truth(self, node: Expr) -> bool:
-        return truth(self.value(node))
+        return tuple(map(self.value, nodes))

@@ -224,7 +224,8 @@ class Maker:
         if roll < 0.6 and options.resubmit:
             return ir.SetOutput(ir.Resubmit())
         if roll < 0.7 and options.timers:
-            return ir.SetOutput(ir.Delay(ir.Const(rng.choice((3, 50, 1000)), ir.TIME)))
+            wait = ir.Const(rng.choice((3, 50, 1000)), ir.TIME)
+            return ir.SetOutput(ir.Delay(wait if roll < 0.67 else self.expression(ir.TIME)))
         if roll < 0.75 and options.ports > 2:
             return ir.SetOutput(ir.Ports((self.expression(ir.PORT, 1),)))
         ports = [rng.randrange(options.ports) for _ in range(rng.randrange(3))]

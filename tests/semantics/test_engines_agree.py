@@ -76,19 +76,22 @@ def test_engines_agree_on_deep_programs(name, seed):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("depth", [10, 60, 150, 190])
+@pytest.mark.parametrize("depth", [10, 60, 150, 280])
 def test_engines_agree_on_what_python_itself_could_not_nest(name, depth):
     """Long sums, conditions and loops, deeper than Python's parser allows."""
-    total, test = F("sport"), ir.TRUE
+    total, test, chosen, inner = F("sport"), ir.TRUE, i(1), i(1)
     body = (put("n", add(get("n"), i(1))),)
     for k in range(depth):
         total = add(total, ir.Cast(i(k), ir.PORT), "-" if k % 3 else "+")
         test = ir.Not(test) if k % 2 else ir.And((test, ir.Compare("==", F("dport"), F("dport"))))
+        chosen = ir.Conditional(ir.Compare("<", F("dport"), F("sport")), chosen, i(k), ir.INT)
+        inner = get("m", keys=(inner,)) if k % 2 else add(inner, i(1))
         body = (ir.While(ir.Compare("<", get("n"), i(3)), 1, body),) if k < depth // 3 else body
         body = (ir.If(test, body, ()),) if k >= depth // 3 and k < depth // 2 else body
     rows = tuple(entry(put("n", i(k)), on=(ir.Compare("==", F("sport"), total),)) for k in range(3))
-    state = (plain("n"),)
-    nf = program(*body, table(*rows), ir.SetField("dport", total), state=state)
+    state = (plain("n"), ir.StateVar("m", (ir.INT,), (ir.INT,), (3,), "map"))
+    writes = (ir.SetField("dport", total), put("m", chosen, (inner,)))
+    nf = program(*body, table(*rows), *writes, state=state)
     same(chain(nf), Random(depth), name, 6)
 
 
