@@ -193,7 +193,7 @@ class Binary(Node):
 
 @dataclass(frozen=True, slots=True)
 class Logical(Node):
-    """&& || -> ; n-ary for && and ||, so that long conjunctions stay flat; "->" (properties) has two."""
+    """&& || ->; n-ary for && and ||, so long conjunctions stay flat. "->" (properties) has two."""
 
     op: Literal["&&", "||", "->"]
     operands: tuple[Expr, ...]

@@ -154,8 +154,10 @@ def _variable_rest(tokens: Tokens, at: int) -> tuple[_Rest, int]:
                 )
             overflow, at = "evict oldest", at + 2
         elif text == ",":
-            raise tokens.fault(at, "one declaration declares one variable", "write a `;` and the type again")
-        elif text == "(" :
+            raise tokens.fault(
+                at, "one declaration declares one variable", "write a `;` and the type again"
+            )
+        elif text == "(":
             raise tokens.fault(at, "expected `;` or `=` after the name, found `(`",
                                "functions are declared with `func` or `op`")  # fmt: skip
         else:
@@ -199,7 +201,9 @@ def _rules(
     if texts[at] == "load" and texts[at + 1] == "(":
         file, after = file_name(tokens, at + 2)
         if texts[after] != ")":
-            raise tokens.fault(after, f"expected `)` after the file's name, found {tokens.found(after)}")
+            raise tokens.fault(
+                after, f"expected `)` after the file's name, found {tokens.found(after)}"
+            )
         return (None, file), after + 1
     if texts[at] != "{":
         hint = 'write `{rule, rule}` or `load("rules.csv")`'
@@ -287,4 +291,3 @@ def _chain_node(tokens: Tokens, at: int) -> tuple[ast.ChainNode, int]:
         else:
             span: Span = tokens.span(first, at)
             return ast.ChainNode(name, tuple(overrides), alias, port, span=span), at
-

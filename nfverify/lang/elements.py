@@ -146,7 +146,12 @@ class Cases(pp.MatchFirst):
         self.callPreparse = False
 
     def streamline(self) -> pp.ParserElement:
-        return self  # nothing may be merged into or out of the cases
+        """Each case for itself: nothing may be merged into or out of them."""
+        if not self.streamlined:
+            self.streamlined = True
+            for case in self.cases.values():
+                case.streamline()
+        return self
 
     def parseImpl(self, instring: str, loc: int, do_actions: bool = True) -> Found:
         case = self.cases[self.choose(cast(Tokens, instring), loc)]

@@ -17,9 +17,9 @@ from nfverify.lang.tokens import END, Tokens
 MAX_DEPTH = 100
 MAX_PREFIXES = 64
 
-OPEN, ARROW, TERNARY, OR, AND, NOT, COMPARE, UNION, XOR, INTERSECTION, SHIFT, SUM, PRODUCT, TIGHT = (
-    range(14)
-)  # fmt: skip
+# Precedences, loosest first.
+OPEN, ARROW, TERNARY, OR, AND, NOT, COMPARE = range(7)
+UNION, XOR, INTERSECTION, SHIFT, SUM, PRODUCT, TIGHT = range(7, 14)
 
 # How an infix sign is spelt: (operator of the tree, precedence).
 INFIX: dict[str, tuple[str, int]] = {
@@ -40,6 +40,7 @@ INFIX: dict[str, tuple[str, int]] = {
 PREFIX: dict[str, tuple[str, int]] = {
     "!": ("!", TIGHT), "~": ("~", TIGHT), "-": ("-", TIGHT), "not": ("!", NOT), "¬": ("!", NOT),
 }  # fmt: skip
+_CLOSERS = {"(": ")", "call": ")", "[": "]", "{": "}", "{:": "}", "?": ""}
 KEYWORDS = ("DROP", "IFACE", "resubmit")
 NOT_OPERANDS = frozenset({"and", "or", "matches", "mismatches", "not"})
 RESERVED = frozenset({*KEYWORDS, *NOT_OPERANDS, "true", "false", "f", "f_dmy"})
@@ -76,13 +77,11 @@ def expression(tokens: Tokens, at: int, mode: Mode = "plain") -> tuple[ast.Expr,
     return node, after
 
 
-def measured_expression(
-    tokens: Tokens, at: int, mode: Mode = "plain"
-) -> tuple[ast.Expr, int, int]:
+def measured_expression(tokens: Tokens, at: int, mode: Mode = "plain") -> tuple[ast.Expr, int, int]:
     """As `expression`, and the depth of the tree."""
     parser = _Parser(tokens, at, mode)
-    operand = parser.run()
-    return operand.node, parser.at, operand.depth
+    node = parser.run()
+    return node, parser.at
 
 
 class _Parser:
@@ -96,12 +95,12 @@ class _Parser:
         self.frames: list[_Frame] = []
         self.prefixes = 0
 
-    def run(self) -> _Operand:
+    def run(self) -> ast.Expr:
         while True:
             self._operand()
             if self._operators():
                 self._reduce(OPEN)
-                return self.operands.pop()
+                return self.operands.pop().node
 
     # Operands ---------------------------------------------------------------------------
 
@@ -136,7 +135,9 @@ class _Parser:
                 if tokens[at + 1] == "w" and texts[at + 2] == ":":
                     rule, after = rule_literal(tokens, at + 1)
                     if texts[after] != ")":
-                        raise tokens.fault(after, f"expected `)` after the rule, found {tokens.found(after)}")
+                        raise tokens.fault(
+                            after, f"expected `)` after the rule, found {tokens.found(after)}"
+                        )
                     self._push(rule, 2, at, after + 1)
                     return
                 self.frames.append(_Frame("(", OPEN, at, start, len(self.operands)))
@@ -175,7 +176,10 @@ class _Parser:
                     raise tokens.fault(at + 1, "`f_dmy` has no value after the step")
                 after = bracket + 3
                 self._push(
-                    ast.FieldRef(texts[bracket + 1], packet, span=tokens.span(at, after)), 1, at, after
+                    ast.FieldRef(texts[bracket + 1], packet, span=tokens.span(at, after)),
+                    1,
+                    at,
+                    after,
                 )
                 return
         elif text in ("true", "false"):
@@ -287,19 +291,19 @@ class _Parser:
             if frame.op == "{:" and inside % 2:
                 raise self.tokens.fault(at, "expected `:` after the key, found `,`")
             self.at = at + 1
-            if texts[at + 1] in ("}", ")") and frame.op != "(":
-                return self._closed(frame, texts[at + 1], at + 1)  # a trailing comma
+            if texts[at + 1] == _CLOSERS[frame.op] and frame.op != "(":
+                return self._closed(frame, at + 1)  # a trailing comma
             return "operand"
-        elif text == ":" and (frame.op == "{" and inside == 1 or frame.op == "{:" and inside % 2):
+        elif text == ":" and inside % 2 and (frame.op == "{:" or (frame.op == "{" and inside == 1)):
             frame.op = "{:"
-        elif text == {"(": ")", "call": ")", "[": "]", "{": "}", "{:": "}"}[frame.op]:
-            return self._closed(frame, text, at)
+        elif text == _CLOSERS[frame.op]:
+            return self._closed(frame, at)
         else:
             raise self._in_bracket(frame, at)
         self.at = at + 1
         return "operand"
 
-    def _closed(self, frame: _Frame, text: str, at: int) -> Literal["operator"]:
+    def _closed(self, frame: _Frame, at: int) -> Literal["operator"]:
         """The bracket of `frame` closes at token `at`: make its node."""
         tokens, operands = self.tokens, self.operands
         self.frames.pop()
@@ -444,9 +448,9 @@ def rule_literal(tokens: Tokens, at: int) -> tuple[ast.RuleLiteral, int]:
                 "a rule is `sip:10.0.0.0/8, dport:80-90, proto:tcp`",
             )  # fmt: skip
         if tokens.texts[at + 1] != ":":
+            field, found = tokens.texts[at], tokens.found(at + 1)
             raise tokens.fault(
-                at + 1,
-                f"expected `:` after the rule's field `{tokens.texts[at]}`, found {tokens.found(at + 1)}",
+                at + 1, f"expected `:` after the rule's field `{field}`, found {found}"
             )
         value, after = _rule_value(tokens, at + 2)
         fields.append(ast.RuleField(tokens.texts[at], value, span=tokens.span(at, after)))
@@ -458,9 +462,7 @@ def rule_literal(tokens: Tokens, at: int) -> tuple[ast.RuleLiteral, int]:
 
 def _rule_value(
     tokens: Tokens, at: int
-) -> tuple[
-    ast.Number | ast.Range | ast.Wildcard | ast.Address4 | ast.Address6 | ast.Name, int
-]:
+) -> tuple[ast.Number | ast.Range | ast.Wildcard | ast.Address4 | ast.Address6 | ast.Name, int]:
     span = tokens.span(at, at + 1)
     kind, text = tokens[at], tokens.texts[at]
     if text == "*":

@@ -20,7 +20,7 @@ from nfverify.lang.elements import (
     Sign,
     expression_element,
 )
-from nfverify.lang.expressions import expression, measured_expression
+from nfverify.lang.expressions import expression
 from nfverify.lang.heads import block_head, file_head, program_head, statement_head
 from nfverify.lang.literals import integer
 from nfverify.lang.source import Span
@@ -29,17 +29,22 @@ from nfverify.lang.tokens import Tokens
 VERSION = 1
 
 
-def _version(tokens: Tokens, at: int) -> tuple[int, int]:
-    version = integer(tokens, at)
+def _version(tokens: Tokens, at: int) -> tuple[int | None, int]:
+    """nfd 1; if the file begins so."""
+    if tokens.texts[at] != "nfd" or tokens[at + 1] != "n":
+        return None, at
+    version = integer(tokens, at + 1)
     if version != VERSION:
-        raise tokens.fault(at, f"this nfverify reads version {VERSION} of the language, "
-                               f"not {tokens.texts[at]}")  # fmt: skip
-    return version, at + 1
+        wanted, found = f"version {VERSION} of the language", tokens.texts[at + 1]
+        raise tokens.fault(at + 1, f"this nfverify reads {wanted}, not {found}")
+    if tokens.texts[at + 2] != ";":
+        raise tokens.fault(at + 2, f"expected `;` after the version, found {tokens.found(at + 2)}")
+    return version, at + 3
 
 
 def _simple(tokens: Tokens, at: int) -> tuple[ast.Statement, int]:
     """target = value, target++, target-- or a bare expression."""
-    target, after, depth = measured_expression(tokens, at)
+    target, after = expression(tokens, at)
     match tokens.texts[after]:
         case "=" | ":=":
             value, after = expression(tokens, after + 1)
@@ -61,6 +66,11 @@ def _while_bound(tokens: Tokens, at: int) -> tuple[int, int]:
         )  # fmt: skip
     bound = integer(tokens, at + 1)
     return bound, at + 3 if tokens.texts[at + 2] == "then" else at + 2
+
+
+def _block_kind(tokens: Tokens, at: int) -> tuple[str, int]:
+    """flow or state."""
+    return tokens.texts[at].split("_")[1], at + 1
 
 
 def _match_condition(tokens: Tokens, at: int) -> tuple[ast.Expr | None, int]:
@@ -140,12 +150,12 @@ def grammar() -> pp.ParserElement:
         {
             "match": Node(
                 ast.MatchBlock,
-                Read("a block", lambda tokens, at: (tokens.texts[at].removeprefix("match_"), at + 1))
+                Read("a block", _block_kind)
                 - Sign("{") - Read("a condition", _match_condition) - Sign("}"),
             ),
             "action": Node(
                 ast.ActionBlock,
-                Read("a block", lambda tokens, at: (tokens.texts[at].removeprefix("action_"), at + 1))
+                Read("a block", _block_kind)
                 - block,
             ),
         },
@@ -165,12 +175,9 @@ def grammar() -> pp.ParserElement:
         **declarations,
         "program": program,
         "chain": chain_element(end),
-        "import": Node(
-            ast.Import, Sign("import") - Read("a file name", file_name) - end
-        ),
+        "import": Node(ast.Import, Sign("import") - Read("a file name", file_name) - end),
     }
-    version = Sign("nfd") - Read("a version", _version) - end
     return Node(
         lambda version, items, span: ast.File(items, version, span=span),
-        pp.Opt(version, default=None) + Repeat(Cases(top, file_head)),
-    )
+        Read("a version", _version) + Repeat(Cases(top, file_head)),
+    ).streamline()

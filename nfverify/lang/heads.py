@@ -78,7 +78,8 @@ def _declaration(tokens: Tokens, at: int) -> str:
                 case "invariant":
                     fits = fits and after not in (";", "}")
                 case "rule" | "ruleset" | "iface" | "tag" | "op" | "func" | "property":
-                    fits = kind == "w" and after not in INFIX or (text == "iface" and after == "in")
+                    port = text == "iface" and after == "in"
+                    fits = port or (kind == "w" and after not in INFIX)
             if fits:
                 return text
         elif text in NAMED:
@@ -119,11 +120,14 @@ def _statement(tokens: Tokens, at: int, others: tuple[str, ...]) -> str:
             if after not in _ASSIGNING:
                 return text
         case "let" | "choose" | "delete" | "touch":
-            if (kind == "w" or after == "(" and text in ("delete", "touch")) and after not in INFIX:
+            bracketed = after == "(" and text in ("delete", "touch")
+            if bracketed or (kind == "w" and after not in INFIX):
                 return text
         case "else":
             raise tokens.fault(at, "this `else` belongs to no `if`")
-    if (kind == "w" and after not in INFIX and after != "not" or after == "{") and text not in INFIX:
+    if (
+        (kind == "w" and after not in INFIX and after != "not") or after == "{"
+    ) and text not in INFIX:
         known = (*STATEMENTS, *others)
         raise _unknown(tokens, at, known, "a statement" if not others else
                        "an entry, a declaration or a statement")  # fmt: skip

@@ -270,8 +270,8 @@ def _declaration(
             types = ", ".join(map(print_type, parameters))
             return f"{indent}op {name}({types}) -> {print_type(result)};"
         case ast.Function(name, parameters, result, body):
-            names = ", ".join(f"{print_type(type_)} {n}" for type_, n in parameters)
-            return f"{indent}func {name}({names}) -> {print_type(result)} = {print_expr(body)};"
+            typed = ", ".join(f"{print_type(type_)} {n}" for type_, n in parameters)
+            return f"{indent}func {name}({typed}) -> {print_type(result)} = {print_expr(body)};"
         case ast.Property(name, expr):
             return f"{indent}property {name}: {print_expr(expr)};"
         case ast.Invariant(expr):

@@ -75,7 +75,9 @@ def _address4(tokens: Tokens, at: int) -> ast.Address4:
         value = int(IPv4Address(text))
     except AddressValueError:
         if text.count(".") == 1:
-            raise tokens.fault(at, f"`{_short(text)}` is no number: there are no fractions") from None
+            raise tokens.fault(
+                at, f"`{_short(text)}` is no number: there are no fractions"
+            ) from None
         hint = "an address is four numbers from 0 to 255, without leading zeros"
         raise tokens.fault(at, f"`{_short(text)}` is no IPv4 address", hint) from None
     return ast.Address4(value, _length(tokens, at, length, 32) if slash else None,
@@ -105,7 +107,7 @@ def string(tokens: Tokens, at: int) -> ast.String:
     r"""A double-quoted literal. \xHH from 80 on is kept as the lone surrogate U+DCHH, so that
     `value.encode("utf-8", "surrogateescape")` gives the bytes."""
     if tokens[at] != "s":
-        raise tokens.fault(at, f'expected a string in double quotes, found {tokens.found(at)}')
+        raise tokens.fault(at, f"expected a string in double quotes, found {tokens.found(at)}")
     text = tokens.texts[at][1:-1]
 
     def character(match: re.Match[str]) -> str:
@@ -114,7 +116,7 @@ def string(tokens: Tokens, at: int) -> ast.String:
             return chr(byte if byte < 0x80 else 0xDC00 + byte)
         if match[2] not in _ESCAPES:
             raise tokens.fault(
-                at, f"unknown escape `\\{match[2]}` in a string", r'known: \n \t \r \0 \" \\ \xHH'
+                at, f"unknown escape `\\{match[2]}` in a string", r"known: \n \t \r \0 \" \\ \xHH"
             )
         return _ESCAPES[match[2]]
 

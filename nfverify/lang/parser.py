@@ -8,7 +8,7 @@ import sys
 from typing import BinaryIO
 
 from nfverify.lang import ast
-from nfverify.lang.faults import Faults
+from nfverify.lang.faults import Fault, Faults
 from nfverify.lang.grammar import grammar
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.lang.tokens import END, tokenise
@@ -20,10 +20,13 @@ def parse(source: Source) -> ast.File:
     """The tree of a model; ModelError with up to 20 diagnostics, in the order of the text."""
     faults = Faults(source)
     tokens = tokenise(source, faults)
-    after, values = grammar()._parse(tokens, 0)
-    if tokens[after] != END:
-        faults.add(tokens.fault(after, f"expected a declaration, found {tokens.found(after)}"))
+    try:
+        after, values = grammar()._parse(tokens, 0)
+    except Fault as fault:  # in the version; all others are noted where the next item begins
+        faults.add(fault)
     faults.stop()
+    if tokens[after] != END:
+        raise AssertionError(f"the grammar stopped at {tokens.found(after)}")
     file: ast.File = values[0]
     return file
 

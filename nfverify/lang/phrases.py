@@ -1,4 +1,4 @@
-"""The text of types, expressions, rules and one-line declarations, as layout puts them into lines."""
+"""The text of types, expressions, rules and short declarations, which layout puts into lines."""
 
 from __future__ import annotations
 
@@ -189,7 +189,9 @@ def print_simple(statement: ast.Assign | ast.ExprStatement) -> str:
             return f"{text} = {print_expr(value)};"
         case ast.ExprStatement(expr):
             text = print_expr(expr)
-            word = text[: next((i for i, c in enumerate(text) if not c.isalnum() and c != "_"), None)]
+            word = text[
+                : next((i for i, c in enumerate(text) if not c.isalnum() and c != "_"), None)
+            ]
             return f"({text});" if word in _HEADS or text.startswith("(") else f"{text};"
     assert_never(statement)
 

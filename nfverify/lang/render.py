@@ -67,13 +67,15 @@ def _window(total: int, start: int, length: int) -> tuple[int, int]:
 def _visible(text: str) -> str:
     """Tabs as spaces, and nothing that a terminal would obey."""
     return "".join(
-        " " * TAB if c == "\t" else "\N{REPLACEMENT CHARACTER}" if category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c
+        " " * TAB
+        if c == "\t"
+        else "\N{REPLACEMENT CHARACTER}"
+        if category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else c
         for c in text
     )
 
 
 def _columns(text: str) -> int:
     """How many columns of a terminal a text takes."""
-    return sum(
-        0 if combining(c) else 2 if east_asian_width(c) in ("W", "F") else 1 for c in text
-    )
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in ("W", "F") else 1 for c in text)

@@ -1,4 +1,4 @@
-"""Sources, spans and diagnostics: where a thing stands in a model and what is to be said about it."""
+"""Sources, spans and diagnostics: where a thing stands in a model and what is said about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ class Source:
         """1-based (line, column) of a 0-based character offset."""
         if not self._line_starts:
             self._line_starts.append(0)
-            self._line_starts.extend(i + 1 for i, c in enumerate(self.text) if c == "\n")
+            end = self.text.find("\n")
+            while end >= 0:
+                self._line_starts.append(end + 1)
+                end = self.text.find("\n", end + 1)
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 

@@ -12,29 +12,37 @@ from array import array
 from nfverify.lang.faults import Fault, Faults
 from nfverify.lang.source import Source, Span
 
-MAX_TOKENS = 1_000_000
+MAX_TOKENS = 300_000
 MAX_NESTING = 64
 END = "$"
 
+# What is frequent and cannot begin an address comes first.
 _TOKEN = re.compile(
     r"""
-      (?P<space> (?: [ \t\r\n\f\v\u00a0]++ | //[^\n]*+ | \#[^\n]*+ | /\*(?s:.*?)\*/ )++ )
-    | (?P<mac> (?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2} (?! [0-9A-Za-z_] | :[0-9A-Fa-f] ) )
-    | (?P<ip6> (?: (?: [0-9A-Fa-f]{1,4} (?: :[0-9A-Fa-f]{1,4} ){0,6} )? :: (?! : )
-                   (?: [0-9A-Fa-f]{1,4} (?: :[0-9A-Fa-f]{1,4} ){0,6} (?: \.[0-9]+ )* )?
-                 | (?: [0-9A-Fa-f]{1,4}: ){7} [0-9A-Fa-f]{1,4}
-               ) [0-9A-Za-z_]*+ (?: /[0-9]++ )? )
-    | (?P<ip4> [0-9]++ (?: \.[0-9]++ )++ [A-Za-z_]*+ (?: /[0-9]++ )? )
-    | (?P<number> [0-9][0-9A-Za-z_]*+ )
-    | (?P<word> [A-Za-z_Δ][0-9A-Za-z_Δ]*+ )
-    | (?P<string> "(?: [^"\\\n] | \\. )*+" )
-    | (?P<sign> := | == | != | <= | >= | << | && | \|\| | -> | \+\+ | -- | \.\.
-              | [{}()\[\];:,.=<>+\-*/%|&^\\!~?'∈∉⊏⊑⋢∪∩∧∨¬ε≤≥≠×] )
-    | (?P<bad> (?s:.) )
+    (?: [ \t\r\n\f\v\u00a0]++ | //[^\n]*+ | \#[^\n]*+ | /\*(?s:.*?)\*/ )*+
+    (?: (?P<word> [G-Zg-z_Δ][0-9A-Za-z_Δ]*+ )
+      | (?P<sign> == | != | <= | >= | << | && | \|\| | -> | \+\+ | -- | \.\.
+                | [{}()\[\];,.=<>+\-*/%|&^\\!~?'∈∉⊏⊑⋢∪∩∧∨¬ε≤≥≠×] )
+      | (?P<mac> (?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2} (?! [0-9A-Za-z_] | :[0-9A-Fa-f] ) )
+      | (?P<ip6> (?: (?: [0-9A-Fa-f]{1,4} (?: :[0-9A-Fa-f]{1,4} ){0,6} )? :: (?! : )
+                     (?: [0-9A-Fa-f]{1,4} (?: :[0-9A-Fa-f]{1,4} ){0,6} (?: \.[0-9]+ )* )?
+                   | (?: [0-9A-Fa-f]{1,4}: ){7} [0-9A-Fa-f]{1,4}
+                 ) [0-9A-Za-z_]*+ (?: /[0-9]++ )? )
+      | (?P<ip4> [0-9]++ (?: \.[0-9]++ )++ [A-Za-z_]*+ (?: /[0-9]++ )? )
+      | (?P<number> [0-9][0-9A-Za-z_]*+ )
+      | (?P<hexword> [A-Fa-f][0-9A-Za-z_Δ]*+ )
+      | (?P<string> "(?: [^"\\\n] | \\. )*+" )
+      | (?P<colon> :=? )
+      | (?P<quote> "[^\n]*+ )
+      | (?P<bad> \0++ | (?s:.) )
+      | \Z )
     """,
     re.VERBOSE,
 )
-_KINDS = {"mac": "m", "ip6": "6", "ip4": "4", "number": "n", "word": "w", "string": "s"}
+_KINDS = {
+    "mac": "m", "ip6": "6", "ip4": "4", "number": "n", "string": "s",
+    "word": "w", "hexword": "w", "sign": "o", "colon": "o",
+}  # fmt: skip
 _CLOSER = {"{": "}", "(": ")", "[": "]"}
 _BLOCKS = {"match_flow", "match_state", "action_flow", "action_state"}
 
@@ -75,44 +83,43 @@ class Tokens(str):
 
 
 def tokenise(source: Source, faults: Faults) -> Tokens:
-    """The tokens of a text. Signs that mean nothing are noted and left out; brackets are in order
-    in what is returned, else ModelError."""
+    """The tokens of a text, whose braces are in order; ModelError with all its lexical errors."""
     kinds: list[str] = []
     texts: list[str] = []
-    starts: list[int] = []
+    starts = array("q")
     ends = array("q")
     text = source.text
     for match in _TOKEN.finditer(text):
         group = match.lastgroup
-        if group == "space":
-            continue
-        start, end = match.span()
-        word = match.group()
-        if group == "bad":
-            faults.add(_bad(text, start))
-            if word == '"' or text.startswith("/*", start):
-                break
+        if group is None:
+            break
+        start, end = match.span(group)
+        word = match[group]
+        kind = _KINDS.get(group)
+        if kind is None:
+            faults.add(_bad(word, start, end))
             continue
         if word == "/" and text.startswith("/*", start):
-            faults.add(Fault(start, start + 2, "this comment is never closed", "end it with `*/`"))
+            message, hint = "this comment is never closed", "end it with `*/`"
+            faults.add(Fault(start, start + 2, message, hint, "lexical"))
             break
-        kinds.append(_KINDS.get(group or "", "o"))
+        kinds.append(kind)
         texts.append(word)
         starts.append(start)
         ends.append(end)
         if len(kinds) > MAX_TOKENS:
-            faults.add(
-                Fault(start, end, f"the file has more than {MAX_TOKENS:,} words and signs",
-                      "split it, or put rules into a CSV file", "limit")
-            )  # fmt: skip
-            faults.stop()
+            message = f"the file has more than {MAX_TOKENS:,} words and signs"
+            hint = "split it, or put rules into a CSV file"
+            faults.add(Fault(start, end, message, hint, "limit"))
+            break
+    faults.stop()
     kinds.append(END)
     texts.append("")
     starts.append(len(text))
     ends.append(len(text))
     tokens = Tokens("".join(kinds))
     tokens.source, tokens.faults, tokens.texts = source, faults, texts
-    tokens.starts, tokens.ends = array("q", starts), ends
+    tokens.starts, tokens.ends = starts, ends
     tokens.blocks = tokens.depth = 0
     _check_brackets(tokens)
     return tokens
@@ -123,27 +130,28 @@ def comments(source: Source) -> list[Span]:
     return [
         Span(source, comment.start(), comment.end())
         for match in _TOKEN.finditer(source.text)
-        if match.lastgroup == "space"
-        for comment in _COMMENT.finditer(source.text, *match.span())
+        for comment in _COMMENT.finditer(
+            source.text,
+            match.start(),
+            match.start(match.lastgroup) if match.lastgroup else match.end(),
+        )
     ]
 
 
-def _bad(text: str, start: int) -> Fault:
-    sign = text[start]
-    if sign == '"':
-        end = text.find("\n", start)
-        return Fault(start, len(text) if end < 0 else end, "this string is never closed",
-                     'end it with `"` on the same line', "lexical")  # fmt: skip
-    if sign == "\0":
-        return Fault(start, start + 1, "a NUL byte has no place in a model",
-                     "is this a text file?", "lexical")  # fmt: skip
-    shown = f"`{sign}`" if sign.isprintable() else f"U+{ord(sign):04X}"
-    return Fault(start, start + 1, f"unexpected character {shown}", code="lexical")
+def _bad(word: str, start: int, end: int) -> Fault:
+    message, hint = "a NUL byte has no place in a model", "is this a text file?"
+    if word[0] == '"':
+        message, hint = "this string is never closed", 'end it with `"` on the same line'
+    elif word[0] != "\0":
+        shown = f"`{word}`" if word.isprintable() else f"U+{ord(word):04X}"
+        message, hint = f"unexpected character {shown}", ""
+    return Fault(start, end, message, hint, "lexical")
 
 
 def _check_brackets(tokens: Tokens) -> None:
     """Every brace has its partner, and no bracket stands more than MAX_NESTING deep; else
-    ModelError. (Round and square brackets are the grammar's: an error there ends with its statement.)
+    ModelError. Round and square brackets are left to the grammar: an error there ends with its
+    statement.
     """
     wrong = _match_braces(tokens, blame=False)
     if wrong:

@@ -14,8 +14,8 @@ from nfverify.lang.expressions import RESERVED
 
 FIELDS = ("sip", "dip", "sip6", "dip6", "sport", "dport", "proto", "ttl", "flag_syn", "TCP", "size")
 CONTEXTUAL = (
-    "port", "map", "set", "list", "init", "entry", "every", "rule", "pass", "drop", "timeout", "max",
-    "if", "let", "where", "then", "bound", "as", "tag", "op", "time", "now", "ab", "dead",
+    "port", "map", "set", "list", "init", "entry", "every", "rule", "pass", "drop", "timeout",
+    "max", "if", "let", "where", "then", "bound", "as", "tag", "op", "time", "now", "ab", "dead",
 )  # fmt: skip
 WORD = string.ascii_letters + "_"
 
@@ -73,7 +73,19 @@ types = st.recursive(
         st.builds(
             ast.NamedType,
             st.sampled_from(
-                ("bool", "int", "IP", "IP6", "MAC", "port", "time", "bytes", "flow", "rule", "ruleset")
+                (
+                    "bool",
+                    "int",
+                    "IP",
+                    "IP6",
+                    "MAC",
+                    "port",
+                    "time",
+                    "bytes",
+                    "flow",
+                    "rule",
+                    "ruleset",
+                )
             ),
         ),
         st.builds(ast.BitType, st.integers(1, 128)),
@@ -218,9 +230,9 @@ chain_nodes = st.builds(
 chains = st.builds(
     ast.Chain,
     names,
-    st.lists(
-        st.lists(chain_nodes, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3
-    ).map(tuple),
+    st.lists(st.lists(chain_nodes, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3).map(
+        tuple
+    ),
 )
 files = st.builds(
     ast.File,

@@ -2,7 +2,7 @@
 
 import random
 
-from ast_strategies import expressions, files, properties, statements
+from ast_strategies import files, properties, statements
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,8 +62,8 @@ def _with_comments(text: str, chance: random.Random) -> str:
     """Comments at random places: between lines, behind them, and inside them."""
     lines: list[str] = []
     for line in text.split("\n"):
-        for _ in range(chance.choice((0, 0, 0, 0, 1, 2))):
-            lines.append(" " * chance.randrange(6) + chance.choice(COMMENTS))
+        above = range(chance.choice((0, 0, 0, 0, 1, 2)))
+        lines += [" " * chance.randrange(6) + chance.choice(COMMENTS) for _ in above]
         if chance.random() < 0.1:
             lines.append("")
         if chance.random() < 0.2 and '"' not in line:
