@@ -73,12 +73,6 @@ class _Frame:
 
 def expression(tokens: Tokens, at: int, mode: Mode = "plain") -> tuple[ast.Expr, int]:
     """The expression that begins at token `at`, and the token after it; Fault if there is none."""
-    node, after, _ = measured_expression(tokens, at, mode)
-    return node, after
-
-
-def measured_expression(tokens: Tokens, at: int, mode: Mode = "plain") -> tuple[ast.Expr, int, int]:
-    """As `expression`, and the depth of the tree."""
     parser = _Parser(tokens, at, mode)
     node = parser.run()
     return node, parser.at
