@@ -9,7 +9,7 @@ from nfverify.smat.check import check_file
 from nfverify.smat.load import load
 
 ROOT = Path(__file__).parents[2]
-MODELS = sorted((ROOT / "models").glob("*.nfd"))
+MODELS = sorted((ROOT / "models").glob("*.nfd"), key=lambda path: path.stem)
 EXAMPLES = sorted((ROOT / "examples").glob("*/*.nfd"))
 CHAINS = {"edge", "edge-table", "inspect", "lb-blacklist"}
 
