@@ -173,7 +173,8 @@ class Repeat(pp.TokenConverter):
             try:
                 after, values = self.expr._parse(instring, loc, do_actions, False)
             except pp.ParseBaseException as error:
-                fault = tokens.fault(error.loc, error.msg)
+                hint = "compare with `==`" if tokens.texts[error.loc] == "=" else ""
+                fault = tokens.fault(error.loc, error.msg, hint)
             except Fault as error:
                 fault = error
             else:
@@ -181,6 +182,8 @@ class Repeat(pp.TokenConverter):
                 loc = after
                 continue
             tokens.faults.add(fault)
+            if fault.code == "limit":
+                tokens.faults.stop()
             loc = _recover(tokens, loc, fault)
         return loc, [tuple(items)]
 

@@ -83,7 +83,7 @@ def _declaration(tokens: Tokens, at: int) -> str:
             if fits:
                 return text
         elif text in NAMED:
-            if kind == "w" and after not in INFIX:
+            if (kind == "w" and after not in INFIX) or kind == "n":
                 return "variable"
         elif text in ("bit", "set", "map") and after == "<":
             return "variable"
@@ -108,6 +108,22 @@ def _tuple_type(tokens: Tokens, at: int) -> bool:
     return False
 
 
+def _has_block(tokens: Tokens, at: int) -> bool:
+    """Does `{` follow the parenthesis that opens at `at`?"""
+    depth = 0
+    for i in range(at, min(at + 200, len(tokens))):
+        match tokens.texts[i]:
+            case "(":
+                depth += 1
+            case ")":
+                depth -= 1
+                if depth == 0:
+                    return tokens.texts[i + 1] == "{"
+            case ";" | "}":
+                return False
+    return False
+
+
 def _statement(tokens: Tokens, at: int, others: tuple[str, ...]) -> str:
     text, after, kind = tokens.texts[at], tokens.texts[at + 1], tokens[at + 1]
     if tokens[at] != "w":
@@ -123,6 +139,8 @@ def _statement(tokens: Tokens, at: int, others: tuple[str, ...]) -> str:
             bracketed = after == "(" and text in ("delete", "touch")
             if bracketed or (kind == "w" and after not in INFIX):
                 return text
+        case _ if after == "(" and _has_block(tokens, at + 1):
+            raise _unknown(tokens, at, ("if", "while"), "`if` or `while`")
         case "else":
             raise tokens.fault(at, "this `else` belongs to no `if`")
     if (

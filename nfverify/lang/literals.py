@@ -39,7 +39,7 @@ def number(tokens: Tokens, at: int) -> ast.Number:
     if len(text) > 64:
         raise tokens.fault(at, "the number is too large", "a literal has at most 128 bits")
     match = _NUMBER.fullmatch(text)
-    if match is None:
+    if match is None or (text[:2] in ("0x", "0X") and not match["hex"]):
         raise tokens.fault(
             at, f"`{text}` is no number", "numbers are decimal (80) or hexadecimal (0x50)"
         )
