@@ -20,10 +20,17 @@ SECONDS = 60.0
 
 
 def consolidate(
-    network: ir.Network, *, max_rows: int = MAX_ROWS, seconds: float = SECONDS
+    network: ir.Network,
+    *,
+    max_rows: int = MAX_ROWS,
+    seconds: float = SECONDS,
+    distinct_lets: bool = True,
 ) -> ir.Program:
     """One program that does what `network` does. The solver, which leaves out what can't happen,
-    gets at most `seconds`. Raises ModelError: what can't be one table, or not one of `max_rows`."""
+    gets at most `seconds`. Raises ModelError: what can't be one table, or not one of `max_rows`.
+
+    Without `distinct_lets` entries may share names for their `let`s: for a text, not for engines.
+    """
     for instance in network.instances:
         check_supported(instance.program)
     ports = _ports(network)
@@ -70,7 +77,7 @@ def consolidate(
     program = replace(
         frame,
         init=_init(rewriter, taken),
-        body=(table(rows, taken),),
+        body=(table(rows, taken, distinct_lets=distinct_lets),),
         invariants=_invariants(rewriter),
     )
     if sees_non_ip and not program.sees_non_ip:

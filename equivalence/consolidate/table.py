@@ -14,8 +14,11 @@ from nfverify.smat import ir
 ON_WIRE = frozenset(name for name, info in FIELDS.items() if info.on_wire)
 
 
-def table(rows: Iterable[Row], locals_: Taken) -> ir.Table:
-    """The rows as entries with names of their own, without those that the next one stands for."""
+def table(rows: Iterable[Row], taken: Taken, *, distinct_lets: bool) -> ir.Table:
+    """The rows as entries with names of their own, without those that the next one stands for.
+
+    A `let` has a name that is not in `taken`, nor, if `distinct_lets`, that of another entry's.
+    """
     finished = [replace(row, statements=_needed(row)) for row in rows]
     kept = [
         row
@@ -23,7 +26,11 @@ def table(rows: Iterable[Row], locals_: Taken) -> ir.Table:
         if following is None or not _stands_for(following, row)
     ]
     names = Taken()
-    return ir.Table(tuple(_entry(row, names, locals_) for row in kept))
+    entries = []
+    for row in kept:
+        locals_ = taken if distinct_lets else Taken(set(taken.names))
+        entries.append(_entry(row, names, locals_))
+    return ir.Table(tuple(entries))
 
 
 def _stands_for(following: Row, row: Row) -> bool:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from nfverify.cli.files import replacing
+from nfverify.cli.files import STANDARD, replacing
 
 if TYPE_CHECKING:
+    from nfverify.equivalence.consolidate import TableText
     from nfverify.equivalence.verdict import Verdict
     from nfverify.smat.ir import Network
 
 _EPILOG = """\
 Each entry is named after its way through the chain, each variable after its NF: `nat_next`.
-The table is then proved equal to the chain, as by `nfverify equiv CHAIN TABLE.nfd`. Exit codes:
-0 proved; 2 there is no such table, and why; 3 written, but no proof was found in time."""
+Long rulesets go to CSV files beside the table. The table is then proved equal to the chain, as by
+`nfverify equiv CHAIN TABLE.nfd`.
+
+Exit codes: 0 proved; 2 the chain has no such table, and why; 3 written, but no proof was found."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +36,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add = parser.add_argument
     add("chain", metavar="CHAIN", help="FILE.nfd, FILE.nfd:NAME or lib:NAME")
     add("-o", dest="output", metavar="TABLE.nfd", required=True, help="where the table goes")
-    add("--max-rows", type=_positive, default=2000, metavar="N", help="(default: 2000)")
+    rows = "give up on a table of more entries (default: 2000)"
+    add("--max-rows", type=_positive, default=2000, metavar="N", help=rows)
     add("--no-check", action="store_true", help="don't prove the table equal to the chain")
     limit = "seconds for the proof (default: 60)"
     add("--time-limit", type=_seconds, default=60.0, metavar="S", help=limit)
@@ -42,38 +47,42 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Write the table; the exit code of the proof."""
-    from nfverify.equivalence.consolidate import consolidate
-    from nfverify.smat.load import load, load_text
-    from nfverify.smat.unparse import program_text
+    from nfverify.equivalence.consolidate import consolidate, table_text
+    from nfverify.smat.load import load
 
     chain = load(args.chain)
-    program = consolidate(chain, max_rows=args.max_rows)
-    text = program_text(program)
-    table = load_text(text, args.output)  # what is written is what is proved
-    verdict = None if args.no_check else _prove(args, chain, table)
-    entries = text.count("\n    entry ")
-    said = f"{args.output}: {entries} entries, {len(program.state)} variables"
+    program = consolidate(chain, max_rows=args.max_rows, distinct_lets=False)
+    stem = None if args.output == STANDARD else Path(args.output).stem
+    text = table_text(program, chain, stem)
+    said = f"{args.output}: {text.model.count(chr(10) + '    entry ')} entries"
     code = 0
-    if verdict is not None:
-        outcome, code = _outcome(verdict)
+    if not args.no_check:
+        outcome, code = _outcome(_prove(args, chain, text))
         said = f"{said}; {outcome}"
     if code != 1:
-        with replacing(args.output) as stream:
-            stream.write(text.encode())
+        for name, content in {**text.files, args.output: text.model}.items():
+            target = name if name == args.output else str(Path(args.output).with_name(name))
+            with replacing(target) as stream:
+                stream.write(content.encode())
     if not args.quiet or code:
         print(said, file=sys.stderr)
     return code
 
 
-def _prove(args: argparse.Namespace, chain: Network, table: Network) -> Verdict:
+def _prove(args: argparse.Namespace, chain: Network, text: TableText) -> Verdict:
+    """What is written is what is proved: the text, read again."""
     from nfverify.equivalence.prove import Question, equivalent
     from nfverify.semantics.operators import load_operators
+    from nfverify.smat.load import load
 
     operators = {}
     for file in args.ops:
         operators.update(load_operators(Path(file)))
-    question = Question(operators=operators or None, time_limit=args.time_limit)
-    return equivalent(chain, table, question)
+    with TemporaryDirectory(prefix="nfverify-") as folder:
+        for name, content in {"table.nfd": text.model, **text.files}.items():
+            Path(folder, name).write_text(content, encoding="utf-8")
+        table = load(str(Path(folder, "table.nfd")))
+    return equivalent(chain, table, Question(operators=operators, time_limit=args.time_limit))
 
 
 def _outcome(verdict: Verdict) -> tuple[str, int]:
@@ -82,10 +91,10 @@ def _outcome(verdict: Verdict) -> tuple[str, int]:
 
     match verdict:
         case Equivalent(proof=proof):
-            said = f"proved equal to the chain ({proof.method}, {len(proof.relation)} conjuncts)"
+            said = f"proved equal to the chain ({proof.method})"
         case Different(counterexample=example):
             said = (
-                f"not written: it differs from the chain after {len(example.events)} packets,"
+                f"not written: after {len(example.events)} packets it differs from the chain,"
                 " which is a fault of nfverify (--no-check writes it)"
             )
         case Unknown(reason=reason, depth=depth):
