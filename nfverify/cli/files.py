@@ -29,11 +29,13 @@ def replacing(name: str) -> Iterator[BinaryIO]:
         return
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with temporary.open("xb") as stream:
+        stream = temporary.open("xb")
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, name) from error
+    try:
+        with stream:
             yield stream
         temporary.replace(target)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(error.errno, error.strerror, name) from error
     finally:
         with suppress(OSError):
             temporary.unlink()

@@ -113,8 +113,7 @@ class Machine:
         non_ip: Literal["bypass", "drop"] = "bypass",
         state: SavedState | Mapping[str, Mapping[str, Mapping[Key, Values]]] | None = None,
     ) -> None:
-        programs = {i.program.name: i.program for i in network.instances}
-        for program in programs.values():
+        for program in {id(i.program): i.program for i in network.instances}.values():
             check_supported(program)
         self.network = network
         self.non_ip = non_ip

@@ -139,7 +139,7 @@ def load_operators(path: Path) -> dict[str, Function]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = f"the file of operators raised {type(error).__name__}: {error}"
         raise _error("operator-file", what, Span(source, 0, 0)) from error
     return {

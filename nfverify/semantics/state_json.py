@@ -17,10 +17,11 @@ from nfverify.packet.fields import FIELDS
 from nfverify.semantics.engine import Tags, number_tags
 from nfverify.semantics.shown import JSON, LARGEST_NUMBER, from_json, to_json
 from nfverify.semantics.state import SavedState, Timer
-from nfverify.smat.ir import INT, TIME, Network, StateVar, Type, Value, field_type
+from nfverify.smat.ir import INT, TIME, Bits, Network, StateVar, Type, Value, field_type
 
 VERSION = 1
 MAX_LINE = 96
+_DUE = Bits(65)  # now + a delay of 64 bits
 _WRITABLE = tuple(name for name, info in FIELDS.items() if info.writable)
 
 
@@ -225,7 +226,7 @@ class _Reader:
     def timer(self, number: int, data: JSON, now: int | None) -> Timer:
         timer = _object(data, {"due", "instance", "tags", "iface", "frame", "fields"})
         with _at("due"):
-            due = from_json(timer.get("due"), TIME)
+            due = from_json(timer.get("due"), _DUE)
             if not isinstance(due, int) or now is None or due < now:
                 raise ValueError("a timer is due at a time from now on")
         with _at("instance"):

@@ -15,6 +15,7 @@ from nfverify.smat.ir import Delay, Network, Now, SetOutput, walk
 
 MAX_FIRINGS = 1 << 20  # that are executed between two packets
 PATIENCE = 1 << 10  # firings before it is worth a look
+MAX_COMPARED = 1 << 27  # entries of variables; then there is no more looking
 
 
 class RunawayError(ModelError):
@@ -39,6 +40,7 @@ class Ticks:
     reference: _Reference | None = None
     lap: int = PATIENCE
     since: int = 0
+    compared: int = 0
 
     def skipped(
         self, timers: list[Timer], stores: list[Store], counters: Counters, outputs: int, time: int
@@ -52,7 +54,7 @@ class Ticks:
             what = f"fired over {MAX_FIRINGS:,} times between two packets"
             raise RunawayError(_endless(self.network, timers[0], what))
         self.since += 1
-        if self.firings <= PATIENCE:
+        if self.firings <= PATIENCE or self.compared > MAX_COMPARED:
             return 0
         due = timers[0].due
         if self.reference is not None and self._repeats(timers, stores, outputs):
@@ -79,13 +81,23 @@ class Ticks:
 
     def _repeats(self, timers: list[Timer], stores: list[Store], outputs: int) -> bool:
         reference = self.reference
-        return (
-            reference is not None
-            and reference.outputs == outputs
-            and len(reference.timers) == len(timers)
-            and reference.timers == _relative(timers)
-            and reference.stores == stores
-        )
+        if (
+            reference is None
+            or reference.outputs != outputs
+            or len(reference.timers) != len(timers)
+            or reference.timers != _relative(timers)
+        ):
+            return False
+        pairs = [
+            pair
+            for stored, store in zip(reference.stores, stores, strict=True)
+            for pair in zip(stored, store, strict=True)
+        ]
+        for before, after in sorted(pairs, key=lambda pair: len(pair[1])):
+            self.compared += len(after)
+            if before != after:
+                return False
+        return True
 
 
 def _relative(timers: list[Timer]) -> list[tuple[object, ...]]:
