@@ -138,3 +138,44 @@ def test_state_of_instances_and_configuration_of_each(engine):
     machine, out = run(engine, text, (0, udp()), (0, udp()))
     assert {i: v["n"][()] for i, v in machine.snapshot().items()} == {"mark": (2,), "mark_2": (10,)}
     assert [parse(o.frame).ttl for o in out] == [5, 10]
+
+
+def test_an_ordered_list_from_a_file(engine, tmp_path):
+    (tmp_path / "acl.csv").write_text(
+        "action,sip,dport,proto,iface\n"
+        "drop,10.0.0.66,*,*,*\n"
+        "accept,10.0.0.0/24,80-81,udp,inside\n"
+        "accept,*,53,*,*\n"
+    )
+    model = tmp_path / "acl.nfd"
+    model.write_text("""
+        iface inside, outside;
+        ruleset ACL = load("acl.csv");
+        program acl { entry { match_flow { f mismatches ACL } action_flow { drop; } } }
+    """)
+    machine = Machine(load(str(model)), engine=engine)
+    cases = [
+        (0x0A000042, 80, 0, 0),
+        (0x0A000005, 81, 0, 1),
+        (0x0A000005, 81, 1, 0),
+        (0x0A000005, 82, 0, 0),
+        (0x08080808, 53, 1, 1),
+    ]
+    for number, (sip, dport, port, expected) in enumerate(cases):
+        assert len(machine.step(0, port, udp(sip=sip, dport=dport))) == expected, number
+
+
+def test_ipv6_flows_are_kept_apart(engine):
+    text = """program p {
+        map<flow, int> n;
+        entry { action_state { n[f] = n[f] + 1; } }
+    }"""
+    frames = [
+        build(Header.LINK | Header.IP6 | Header.UDP, {"sip6": a, "dip6": 9, "sport": 1, "dport": 2})
+        for a in (5, 5, 6)
+    ]
+    machine, _ = run(engine, text, *((0, frame) for frame in frames))
+    assert machine.snapshot()["p"]["n"] == {
+        (0, 0, 5, 9, 1, 2, 17): (2,),
+        (0, 0, 6, 9, 1, 2, 17): (1,),
+    }
