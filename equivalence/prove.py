@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from nfverify.equivalence.assumption import check_satisfiable, judge
 from nfverify.equivalence.certificate import certify
-from nfverify.equivalence.concrete import Reality
+from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
 from nfverify.equivalence.constants import Constants, collect
 from nfverify.equivalence.induction import Failed, Induction, Proved
 from nfverify.equivalence.notes import Reach, notes_on
 from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
-from nfverify.equivalence.problem import Options, Problem, Side
+from nfverify.equivalence.problem import Problem, Side
+from nfverify.equivalence.question import Question as Question
+from nfverify.equivalence.question import report_on
 from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.replay import replay
 from nfverify.equivalence.search import Found, NotFound, Search
@@ -44,24 +47,11 @@ from nfverify.equivalence.verdict import (
     Verdict,
 )
 from nfverify.semantics.machine import Machine
-from nfverify.semantics.operators import Function
 from nfverify.smat import ir
 from nfverify.smat.unparse import expr_text
 
 SHALLOW = 3
 DEEPER = 2
-DEFAULT_TIME = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What `equivalent` is asked beyond the two networks."""
-
-    options: Options = field(default_factory=Options)
-    operators: Mapping[str, Function] | None = None
-    time_limit: float = DEFAULT_TIME
-    depth: int | None = None
-    assumption: str = ""  # the text of options.assume
 
 
 @dataclass(slots=True)
@@ -76,32 +66,38 @@ class _Run:
     started: float
     deadline: float
     notify: Callable[[str], None]
-    names: tuple[str, str]
+    known: Callable[[int, str], None]
+    assumed: Callable[[Arrival], bool]
     simulation: Simulation | None = None
     search: Search | None = None
     failed: Failed | None = None
     notes: tuple[str, ...] = ()
+    signatures: Mapping[str, ir.Operator] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # user operators that only a stand-in runs for
+
+    @property
+    def depth(self) -> int:
+        """No difference exists in traces of up to this many packets."""
+        return self.search.depth if self.search and self.search.exact else 0
+
+    def tell(self) -> None:
+        """What is known by now, should the answer never come."""
+        self.known(self.depth, "" if self.failed is None else self.resistance())
 
     # Verdicts -------------------------------------------------------------------------------
 
     def report(self) -> Report:
-        options = self.problem.options
-        return Report(
-            self.names[0],
-            self.names[1],
-            "packets+state" if options.observe_state else "packets",
-            options.ignore,
-            self.question.assumption,
-            "drop" if options.drop_non_ip else "bypass",
-            self.notes,
-            time.monotonic() - self.started,
-        )
+        a, b = (side.network for side in self.problem.sides)
+        return report_on(a, b, self.question, self.notes, time.monotonic() - self.started)
 
     def unknown(self, reason: str, obligations: Sequence[Obligation] = ()) -> Unknown:
-        depth = self.search.depth if self.search and self.search.exact else 0
-        return Unknown(self.report(), reason, depth, tuple(obligations))
+        return Unknown(self.report(), reason, self.depth, tuple(obligations))
 
-    def different(self, trace: Trace, minimal: bool, excluded: int) -> Different:
+    def different(self, trace: Trace, minimal: bool, excluded: int) -> Different | Unknown:
+        if self.missing:
+            return self.unknown(
+                f"a difference for some {', '.join(self.missing)}: name the real one with --ops"
+            )
         events, differences = replay(self.problem, self.pair, trace)
         return Different(self.report(), Counterexample(events, minimal, excluded, differences))
 
@@ -123,16 +119,17 @@ class _Run:
             return verdict
         if trace is not None:
             # The search gave up before the length at which simulation had found a difference.
-            excluded = self.search.depth if self.search and self.search.exact else 0
-            return self.different(trace, excluded == len(trace) - 1, excluded)
+            return self.different(trace, self.depth == len(trace) - 1, self.depth)
         for quotient in (True, False):
             proof = self.induct(quotient)
             if proof is not None:
                 return proof
+            self.tell()
             verdict = self.deepen((self.search.depth if self.search else 0) + DEEPER)
             if verdict is not None:
                 return verdict
         if self.search is not None:
+            self.search.be_patient()
             verdict = self.deepen(self.question.depth or 10**6)
             if verdict is not None:
                 return verdict
@@ -147,9 +144,7 @@ class _Run:
         options = self.problem.options
         if options.drop_non_ip and not (arrival.packet.IP4 or arrival.packet.IP6):
             return False
-        return self.assumed is None or self.assumed(arrival)
-
-    assumed: Callable[[Arrival], bool] | None = None
+        return self.assumed(arrival)
 
     def out_of_time(self) -> bool:
         return time.monotonic() >= self.deadline
@@ -159,7 +154,9 @@ class _Run:
         limit = min(depth, self.question.depth or depth)
         try:
             if self.search is None:
-                reality = Reality(self.plan.rulesets, self.question.operators or {})
+                reality = Reality(
+                    self.plan.rulesets, self.question.operators or {}, self.signatures
+                )
                 self.search = Search(self.problem, self.pair, reality, self.deadline, self.notify)
             while self.search.depth < limit and not self.search.stuck:
                 match self.search.deepen():
@@ -168,7 +165,7 @@ class _Run:
                     case NotFound(reason=reason):
                         self.search.stuck = reason
                     case None:
-                        pass
+                        self.tell()
         except Unsupported as exception:
             self.failed = self.failed or Failed("the symbolic step", str(exception), 0)
         return None
@@ -228,8 +225,7 @@ class _Run:
             Reach(self.problem, induction, proved.relation, self.pair, self.simulation)
         )
         method = "induction over one event" if proved.relation else "outputs need no relation"
-        depth = self.search.depth if self.search and self.search.exact else 0
-        return Equivalent(self.report(), Proof(method, depth, texts, obligations))
+        return Equivalent(self.report(), Proof(method, self.depth, texts, obligations))
 
 
 def relation_text(candidate: Candidate) -> str:
@@ -244,22 +240,29 @@ def relation_text(candidate: Candidate) -> str:
 def equivalent(
     a: ir.Network,
     b: ir.Network,
-    question: Question = Question(),
+    question: Question = Question(),  # noqa: B008  # frozen
     notify: Callable[[str], None] = lambda text: None,
+    known: Callable[[int, str], None] = lambda depth, resisting: None,
 ) -> Verdict:
     """Do two networks give the same output for every packet sequence of any length?
 
-    Raises ModelError for models that cannot be run. Sound on its own; `supervise` adds the hard
-    time limit.
+    Raises ModelError for models that cannot be run, and for an assumption that nothing satisfies.
+    Sound on its own; `supervise` adds the hard limits. `notify` hears what is being done, `known`
+    the depth excluded so far and what resists.
     """
-    started = time.monotonic()
+    started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))
     problem = Problem(Side("a", a), Side("b", b), question.options, plan)
 
+    signatures = signatures_of((a, b))
+    given = dict(question.operators or {})
+    missing = tuple(sorted(set(signatures) - set(given)))
+    given |= {name: stand_in(signatures[name]) for name in missing}
+
     def machine(network: ir.Network) -> Machine:
         drop = question.options.drop_non_ip
-        return Machine(network, operators=question.operators, non_ip="drop" if drop else "bypass")
+        return Machine(network, operators=given, non_ip="drop" if drop else "bypass")
 
     run = _Run(
         question,
@@ -270,9 +273,13 @@ def equivalent(
         started,
         deadline,
         notify,
-        (a.name, b.name),
+        known,
+        judge(problem, given),
+        signatures=signatures,
+        missing=missing,
     )
     try:
+        check_satisfiable(problem, deadline)
         verdict = run.answer()
     except OutOfTime:
         reason = f"time ran out after {question.time_limit:g} s"

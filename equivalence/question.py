@@ -1,0 +1,45 @@
+"""What `equiv` is asked, apart from how it is answered; loads no solver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nfverify.equivalence.problem import Options
+from nfverify.equivalence.verdict import Report
+from nfverify.semantics.operators import Function
+from nfverify.smat import ir
+
+DEFAULT_TIME = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What `equivalent` is asked beyond the two networks.
+
+    `started` is when the clock of `time_limit` began (`time.monotonic()`; None: when asked).
+    """
+
+    options: Options = field(default_factory=Options)
+    operators: Mapping[str, Function] | None = None
+    time_limit: float = DEFAULT_TIME
+    depth: int | None = None
+    assumption: str = ""  # the text of options.assume
+    started: float | None = None
+
+
+def report_on(
+    a: ir.Network, b: ir.Network, question: Question, notes: tuple[str, ...], seconds: float
+) -> Report:
+    """What every verdict on a question says."""
+    options = question.options
+    return Report(
+        a.name,
+        b.name,
+        "packets+state" if options.observe_state else "packets",
+        options.ignore,
+        question.assumption,
+        "drop" if options.drop_non_ip else "bypass",
+        notes,
+        seconds,
+    )

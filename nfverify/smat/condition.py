@@ -1,0 +1,44 @@
+"""A condition over one arriving packet, as `--assume` takes it: text to IR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nfverify.lang.expressions import expression
+from nfverify.lang.faults import Fault, Faults
+from nfverify.lang.source import Source, Span
+from nfverify.lang.tokens import END, tokenise
+from nfverify.smat import ir
+from nfverify.smat.expressions import condition
+from nfverify.smat.report import Failed, Report
+from nfverify.smat.scope import Context, Port
+
+
+def packet_condition(source: Source, ports: Sequence[str]) -> ir.Expr:
+    """The bool that a text means, over fields, port names and `now`. Raises ModelError."""
+    faults = Faults(source)
+    tokens = tokenise(source, faults)
+    try:
+        tree, after = expression(tokens, 0, "match")
+        if tokens[after] != END:
+            message = f"the expression ends before {tokens.found(after)}"
+            faults.add(tokens.fault(after, message, "join conditions by `&&`"))
+    except Fault as fault:
+        faults.add(fault)
+    faults.stop()
+    report = Report()
+    numbers = {name: number for number, name in enumerate(ports)}
+    everything = Span(source, 0, len(source.text))
+    symbols = {name: Port(name, number, everything) for name, number in numbers.items()}
+    cx = Context(report, None, numbers, dict(symbols), mode="match")
+    try:
+        expr = condition(cx, tree)
+        cx.charge(expr, everything)
+    except Failed:
+        report.stop()
+        raise
+    for name, span in cx.tags_read.items():
+        message = f"`{name}` is no field, and an arriving packet has no tags"
+        report.error(span, "unknown-field", message)
+    report.stop()
+    return expr
