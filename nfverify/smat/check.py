@@ -1,4 +1,4 @@
-"""What a model may be told without a solver: all its errors, and warnings of what is hardly meant."""
+"""What is wrong with a model, and odd about it, as far as no solver is needed."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _program(report: Report, lowered: Lowered, written_tags: set[str]) -> None:
 
 
 def _nodes(program: ir.Program) -> Iterator[ir.Expr | ir.Stmt | ir.Entry]:
-    claims = [claim.expr for claim in (*program.invariants, *program.properties)]
+    claims = [i.expr for i in program.invariants] + [p.expr for p in program.properties]
     return ir.walk((*program.init, *program.body, *claims))
 
 

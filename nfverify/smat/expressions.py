@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nfverify.lang import ast
 from nfverify.lang.source import Span
 from nfverify.packet.fields import FIELDS, FLOW_FIELDS, PROTOCOL_BITS
-from nfverify.smat import ir, rules, values
-from nfverify.smat.report import did_you_mean
+from nfverify.smat import calls, ir, rules, sets, values
+from nfverify.smat.report import Failed, did_you_mean
 from nfverify.smat.scope import (
     MAX_DEPTH,
     Context,
@@ -24,21 +23,16 @@ from nfverify.smat.scope import (
 )
 from nfverify.smat.types import (
     FLOW,
-    FLOW_LAYOUT,
-    NAMED,
     Flow,
     Map,
     Set,
     Tuple,
     Type,
-    key_layout,
     layout,
-    resolve,
+    promote,
     show,
 )
 from nfverify.smat.values import Misfit, Value, coerce, components, literal, scalar
-
-CASTS = frozenset(NAMED) - {"bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ def expression(cx: Context, node: ast.Expr) -> Value:
     """The value of an expression; fails with a diagnostic if it has none."""
     cx.depth += 1
     if cx.depth > MAX_DEPTH:
-        cx.fail(node.span, "too-deep", "the expression is nested too deep", "use `let`")
+        raise cx.fail(node.span, "too-deep", "the expression is nested too deep", "use `let`")
     value = _expression(cx, node)
     cx.depth -= 1
     return value
@@ -76,7 +70,7 @@ def condition(cx: Context, node: ast.Expr) -> ir.Expr:
         hint = ""
         if isinstance(value.type, ir.Bits):
             hint = "compare it: `… == 1`" if value.type.width == 1 else "compare it: `… != 0`"
-        cx.fail(node.span, "type", f"a condition is bool, not {show(value.type)}", hint)
+        raise cx.fail(node.span, "type", f"a condition is bool, not {show(value.type)}", hint)
     return value.parts[0]
 
 
@@ -88,14 +82,14 @@ def convert(cx: Context, value: Value, to: Type, span: Span, what: str) -> Value
         if value.literal is not None and isinstance(to, ir.Bits):
             low, high = limits(to)
             hint = f"{show(to)} is from {low} to {high}"
-            cx.fail(span, "range", f"{value.literal} does not fit {what}", hint)
+            raise cx.fail(span, "range", f"{value.literal} does not fit {what}", hint) from None
         hint = ""
         if value.type == ir.BOOL and isinstance(to, ir.Bits):
             hint = "write `… ? 1 : 0`"
         elif to == ir.BOOL and isinstance(value.type, ir.Bits):
             hint = "write `… != 0`"
         message = f"{what} is {show(to)}, and this is {show(value.type)}"
-        cx.fail(span, "type", message, hint)
+        raise cx.fail(span, "type", message, hint) from None
     _warn_mixed(cx, value, to, span)
     return converted
 
@@ -106,7 +100,22 @@ def limits(type_: ir.Bits) -> tuple[int, int]:
 
 
 def typed(cx: Context, node: ast.Expr, to: Type, what: str) -> Value:
-    """An expression converted to a type."""
+    """An expression converted to a type; the items of a tuple each to their own."""
+    if isinstance(node, ast.TupleLiteral):
+        wanted: tuple[Type, ...] = ()
+        match to:
+            case Tuple(items=items):
+                wanted = items
+            case Flow() if len(node.items) == len(FLOW_LAYOUT):
+                wanted = FLOW_LAYOUT
+            case Flow() if len(node.items) == 5:  # an IPv4 flow (decision 8)
+                wanted = FLOW_LAYOUT[:2] + FLOW_LAYOUT[4:]
+            case _:
+                pass
+        if len(wanted) == len(node.items):
+            pairs = zip(node.items, wanted, strict=True)
+            parts = [part for item, type_ in pairs for part in typed(cx, item, type_, what).parts]
+            return coerce(Value(Tuple(wanted), tuple(parts)), to)
     return convert(cx, expression(cx, node), to, node.span, what)
 
 
@@ -125,7 +134,9 @@ def _expression(cx: Context, node: ast.Expr) -> Value:
             return scalar(ir.Const(number, ir.IP6, span=span))
         case ast.Address4() | ast.Address6():
             hint = "write `f[sip] matches 10.0.0.0/8`"
-            cx.fail(span, "type", "a prefix is no value, only something to match against", hint)
+            raise cx.fail(
+                span, "type", "a prefix is no value, only something to match against", hint
+            )
         case ast.MacAddress(value=number):
             return scalar(ir.Const(number, ir.MAC, span=span))
         case ast.String(value=text):
@@ -141,7 +152,7 @@ def _expression(cx: Context, node: ast.Expr) -> Value:
             found = [expression(cx, item) for item in items]
             for item, value in zip(items, found, strict=True):
                 if isinstance(value.type, Set | Map):
-                    cx.fail(item.span, "type", f"{show(value.type)} can't be in a tuple")
+                    raise cx.fail(item.span, "type", f"{show(value.type)} can't be in a tuple")
             parts = tuple([part for value in found for part in value.parts])
             return Value(Tuple(tuple([value.type for value in found])), parts)
         case ast.Unary():
@@ -150,7 +161,7 @@ def _expression(cx: Context, node: ast.Expr) -> Value:
             return _binary(cx, node)
         case ast.Logical(op="->", operands=operands):
             if cx.mode not in ("property", "invariant"):
-                cx.fail(span, "type", "`->` stands in properties only", "write `!a || b`")
+                raise cx.fail(span, "type", "`->` stands in properties only", "write `!a || b`")
             if_, then = [condition(cx, operand) for operand in operands]
             return scalar(values.disjunction((values.negation(if_, if_.span), then), span))
         case ast.Logical(op=op, operands=operands):
@@ -158,34 +169,35 @@ def _expression(cx: Context, node: ast.Expr) -> Value:
             return scalar(join([condition(cx, operand) for operand in operands], span))
         case ast.Conditional():
             test = condition(cx, node.condition)
-            then, otherwise = expression(cx, node.then), expression(cx, node.otherwise)
+            chosen, other = expression(cx, node.then), expression(cx, node.otherwise)
             try:
-                return values.choice(test, then, otherwise, span)
+                return values.choice(test, chosen, other, span)
             except Misfit:
-                message = f"`?:` between {show(then.type)} and {show(otherwise.type)}"
-                cx.fail(span, "type", message, "both arms need one type")
+                message = f"`?:` between {show(chosen.type)} and {show(other.type)}"
+                raise cx.fail(span, "type", message, "both arms need one type") from None
         case ast.Call():
-            return _call(cx, node)
+            return calls.call(cx, node)
         case ast.Keyword(name=word):
             hint = "write `f[output] = …`" if cx.mode == "action" else ""
-            cx.fail(span, "type", f"`{word}` is a value for `f[output]` only", hint)
+            raise cx.fail(span, "type", f"`{word}` is a value for `f[output]` only", hint)
         case ast.SetLiteral() | ast.MapLiteral():
             what = "set" if isinstance(node, ast.SetLiteral) else "map"
             hint = "test `x in {…}`, or assign `s = s | {…}`" if what == "set" else ""
-            cx.fail(span, "type", f"a literal {what} has no value here", hint)
+            raise cx.fail(span, "type", f"a literal {what} has no value here", hint)
         case ast.RuleLiteral():
-            cx.fail(span, "type", "a rule is no value", "write `f matches (…)`")
+            raise cx.fail(span, "type", "a rule is no value", "write `f matches (…)`")
 
 
 def duration(cx: Context, node: ast.Number) -> int:
     """Nanoseconds; a bare number is ns, which is warned about (decision 6)."""
-    scale = {"": 1, "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+    scale = {"": 1, "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9}
+    scale["h"] = 60 * scale["m"]
     if not node.unit and node.value:
         message = f"{node.value} without a unit is in nanoseconds"
         cx.warn(node.span, "duration", message, f"write {node.value}ns, or another unit")
     nanoseconds = node.value * scale[node.unit]
     if nanoseconds >> 62:
-        cx.fail(node.span, "range", "the duration is over 146 years (2^62 ns)")
+        raise cx.fail(node.span, "range", "the duration is over 146 years (2^62 ns)")
     return nanoseconds
 
 
@@ -200,15 +212,15 @@ def flow_value(span: Span, *, primed: bool = False) -> Value:
 
 def _need_packet(cx: Context, span: Span) -> None:
     if cx.mode == "init":
-        cx.fail(span, "no-packet", "there is no packet in `init`", "a dummy is written f_dmy")
+        raise cx.fail(span, "no-packet", "there is no packet in `init`", "a dummy is written f_dmy")
     if cx.mode == "constant":
-        cx.fail(span, "not-constant", "the packet is not constant", "assign in an action")
+        raise cx.fail(span, "not-constant", "the packet is not constant", "assign in an action")
 
 
 def _name(cx: Context, node: ast.Name) -> Value:
     name, span = node.name, node.span
     if node.primed and cx.mode != "property":
-        cx.fail(span, "primed", f"`{name}'` stands in properties only")
+        raise cx.fail(span, "primed", f"`{name}'` stands in properties only")
     if name in cx.locals and not node.primed:
         cx.used.add(name)
         return cx.locals[name]
@@ -225,9 +237,11 @@ def _name(cx: Context, node: ast.Name) -> Value:
             return scalar(ir.Const(number, ir.PORT, name, span=span))
         case Rule() | Rules():
             what = "rule" if isinstance(symbol, Rule) else "ruleset"
-            cx.fail(span, "type", f"`{name}` is a {what}, no value", f"write `f matches {name}`")
+            raise cx.fail(
+                span, "type", f"`{name}` is a {what}, no value", f"write `f matches {name}`"
+            )
         case Function() | Operator():
-            cx.fail(span, "type", f"`{name}` is a function", f"write `{name}(…)`")
+            raise cx.fail(span, "type", f"`{name}` is a function", f"write `{name}(…)`")
 
 
 def _builtin_name(cx: Context, node: ast.Name) -> Value:
@@ -244,29 +258,29 @@ def _builtin_name(cx: Context, node: ast.Name) -> Value:
         case "output" if cx.mode == "property":
             return scalar(ir.OutputPort(span=span))
         case ("dropped" | "output") as word:
-            cx.fail(span, "unknown-name", f"`{word}` stands in properties only")
+            raise cx.fail(span, "unknown-name", f"`{word}` stands in properties only")
         case "f_dmy":
-            cx.fail(span, "dummy", "a dummy packet is written to, never read")
+            raise cx.fail(span, "dummy", "a dummy packet is written to, never read")
         case name:
             if cx.mode == "match" and any(name == n for n in cx.taken):
                 hint = "a `let` is known after it, in the actions of its entry"
-                cx.fail(span, "unknown-name", f"unknown name `{name}`", hint)
-            cx.unknown(span, name)
+                raise cx.fail(span, "unknown-name", f"unknown name `{name}`", hint)
+            raise cx.unknown(span, name)
 
 
 def _field(cx: Context, node: ast.FieldRef) -> Value:
     name, span = node.name, node.span
     if node.packet == "f_dmy":
-        cx.fail(span, "dummy", "a dummy packet is written to, never read")
+        raise cx.fail(span, "dummy", "a dummy packet is written to, never read")
     primed = node.packet == "f'"
     if primed and cx.mode != "property":
-        cx.fail(span, "primed", "`f'` stands in properties only")
+        raise cx.fail(span, "primed", "`f'` stands in properties only")
     _need_packet(cx, span)
     expr: ir.Expr
     if name == "output":
         if cx.mode == "property":
             return scalar(ir.OutputPort(span=span))
-        cx.fail(span, "output", "f[output] is assigned, never read")
+        raise cx.fail(span, "output", "f[output] is assigned, never read")
     if name in PROTOCOL_BITS:
         proto: ir.Expr = ir.Field("proto", span=span)
         proto = ir.Post(proto, span=span) if primed else proto
@@ -295,9 +309,9 @@ def place(cx: Context, node: ast.Expr) -> Place:
         base = base.base
     assert isinstance(base, ast.Name)
     if base.primed and cx.mode != "property":
-        cx.fail(base.span, "primed", f"`{base.name}'` stands in properties only")
+        raise cx.fail(base.span, "primed", f"`{base.name}'` stands in properties only")
     if cx.mode == "constant":
-        cx.fail(node.span, "not-constant", f"`{base.name}` is state, not a constant")
+        raise cx.fail(node.span, "not-constant", f"`{base.name}` is state, not a constant")
     variable = cx.symbols[base.name]
     assert isinstance(variable, Variable)
     assert variable.state is not None
@@ -312,7 +326,7 @@ def place(cx: Context, node: ast.Expr) -> Place:
         type_ = type_.value
     if isinstance(type_, Set) and indices:
         message = f"`{base.name}` is a set and has no values"
-        cx.fail(indices[0].span, "type", message, f"test `x in {base.name}`")
+        raise cx.fail(indices[0].span, "type", message, f"test `x in {base.name}`")
     return Place(variable, tuple(keys), type_, tuple(indices), base.primed, node.span)
 
 
@@ -331,13 +345,13 @@ def _instance(
         missing = [name for name in state.granularity if name not in named]
         if missing:
             message = f"{what} needs {', '.join(missing)}, which a flow does not have"
-            cx.fail(node.span, "type", message, "give a tuple")
+            raise cx.fail(node.span, "type", message, "give a tuple")
         return tuple([named[name].parts[0] for name in state.granularity])
     given = components(value)
     if len(given) != len(state.keys):
         message = f"{what} is named by {len(state.keys)} values, not {len(given)}"
-        cx.fail(node.span, "arity", message, f"({', '.join(state.granularity)})")
-    found = []
+        raise cx.fail(node.span, "arity", message, f"({', '.join(state.granularity)})")
+    found: list[ir.Expr] = []
     for item, type_ in zip(given, state.keys, strict=True):
         found.extend(convert(cx, item, type_, node.span, what).parts)
     return tuple(found)
@@ -360,7 +374,7 @@ def read(cx: Context, where: Place) -> Value:
         hint = f"give all its keys, or test `x in {name}`"
         if isinstance(where.missing, Set):
             hint = f"test `x in {name}`"
-        cx.fail(where.span, "type", f"{show(where.missing)} is no value of its own", hint)
+        raise cx.fail(where.span, "type", f"{show(where.missing)} is no value of its own", hint)
     parts: list[ir.Expr] = [
         ir.Read(where.state.name, where.keys, index, type_, span=where.span)
         for index, type_ in enumerate(layout(where.missing))
@@ -379,7 +393,7 @@ def _index(cx: Context, node: ast.Index) -> Value:
     if isinstance(node.base, ast.Name) and node.base.name not in cx.locals:
         symbol: Symbol | None = cx.symbols.get(node.base.name)
         if isinstance(symbol, Function | Operator):
-            cx.fail(node.span, "type", f"`{node.base.name}` is a function, not a map")
+            raise cx.fail(node.span, "type", f"`{node.base.name}` is a function, not a map")
     return component(cx, expression(cx, node.base), node.index)
 
 
@@ -388,7 +402,7 @@ def component(cx: Context, value: Value, index: ast.Expr) -> Value:
     match value.type, index:
         case Tuple(items=items), ast.Number(value=number, unit=""):
             if number >= len(items):
-                cx.fail(index.span, "arity", f"{show(value.type)} has no item {number}")
+                raise cx.fail(index.span, "arity", f"{show(value.type)} has no item {number}")
             return components(value)[number]
         case Flow(), ast.Name(name=name) if name in FLOW_FIELDS:
             return scalar(value.parts[FLOW_FIELDS.index(name)])
@@ -397,12 +411,14 @@ def component(cx: Context, value: Value, index: ast.Expr) -> Value:
         case Flow(), _:
             known = " ".join(FLOW_FIELDS)
             suggestion = did_you_mean(index.name, FLOW_FIELDS) if type(index) is ast.Name else ""
-            cx.fail(index.span, "type", f"no field of a flow{suggestion}", f"a flow has {known}")
+            raise cx.fail(
+                index.span, "type", f"no field of a flow{suggestion}", f"a flow has {known}"
+            )
         case Tuple(), _:
-            cx.fail(index.span, "type", "an item of a tuple is named by its number, from 0")
+            raise cx.fail(index.span, "type", "an item of a tuple is named by its number, from 0")
         case _:
             message = f"{show(value.type)} can't be indexed"
-            cx.fail(index.span, "type", message, "maps, tuples and flows can")
+            raise cx.fail(index.span, "type", message, "maps, tuples and flows can")
 
 
 # Operators --------------------------------------------------------------------------------
@@ -411,20 +427,20 @@ def component(cx: Context, value: Value, index: ast.Expr) -> Value:
 def _unary(cx: Context, node: ast.Unary) -> Value:
     value = expression(cx, node.operand)
     match node.op, value.type:
-        case ("!" | "~"), ir.Bool():
+        case (("!" | "~"), ir.Bool()):
             return scalar(values.negation(value.parts[0], node.span))
         case "!", ir.Bits():
             hint = "write `… == 0`; for all bits flipped, `~`"
-            cx.fail(node.span, "type", "`!` and `not` take a bool, not a number", hint)
+            raise cx.fail(node.span, "type", "`!` and `not` take a bool, not a number", hint)
         case "~", ir.Bits():
             return values.invert(value, node.span)
         case "-", ir.Bits():
             try:
                 return values.negate(value, node.span)
             except Misfit:
-                cx.fail(node.span, "range", "the number is beyond all types")
+                raise cx.fail(node.span, "range", "the number is beyond all types") from None
         case op, type_:
-            cx.fail(node.span, "type", f"`{op}` of {show(type_)}")
+            raise cx.fail(node.span, "type", f"`{op}` of {show(type_)}")
 
 
 def _binary(cx: Context, node: ast.Binary) -> Value:
@@ -432,71 +448,73 @@ def _binary(cx: Context, node: ast.Binary) -> Value:
     match node.op:
         case "in" | "not in":
             negated = node.op == "not in"
-            found = member(cx, expression(cx, node.left), node.right, node.left.span)
+            found = sets.member(cx, expression(cx, node.left), node.right, node.left.span)
             return scalar(values.negation(found, span) if negated else found)
         case "matches" | "mismatches":
-            found = matches(cx, node.left, node.right)
+            found = sets.matches(cx, node.left, node.right)
             return scalar(rules.mismatch(found, node.op == "mismatches"))
         case "==" | "!=" | "<" | "<=" | ">" | ">=":
             if node.single_equals:
                 cx.warn(span, "single-equals", "`=` in a match is read as `==`", "write `==`")
             return _comparison(cx, node)
         case "\\":
-            cx.fail(span, "type", "a set has no value here", "test `x in a \\ b`")
+            raise cx.fail(span, "type", "a set has no value here", "test `x in a \\ b`")
         case op:
-            if is_set(cx, node.left) or is_set(cx, node.right):
-                cx.fail(span, "type", "a set has no value here", "test `x in …`")
+            if sets.is_set(cx, node.left) or sets.is_set(cx, node.right):
+                raise cx.fail(span, "type", "a set has no value here", "test `x in …`")
             left, right = expression(cx, node.left), expression(cx, node.right)
             if not isinstance(left.type, ir.Bits) or not isinstance(right.type, ir.Bits):
                 message = f"`{op}` between {show(left.type)} and {show(right.type)}"
                 hint = "use && and || on bool" if left.type == ir.BOOL else "it takes numbers"
-                cx.fail(span, "type", message, hint)
+                raise cx.fail(span, "type", message, hint)
             _warn_mixed_operands(cx, left, right, node)
             try:
                 return values.arithmetic(op, left, right, span)
             except Misfit:
-                _literal_misfit(cx, node, left, right)
+                raise _literal_misfit(cx, node, left, right) from None
 
 
 def _comparison(cx: Context, node: ast.Binary) -> Value:
     op = node.op
     assert op in ("==", "!=", "<", "<=", ">", ">=")
     for side in (node.left, node.right):
-        if is_set(cx, side):
+        if sets.is_set(cx, side):
             hint = "test membership: `x in …`"
-            cx.fail(side.span, "type", "whole sets and maps can't be compared", hint)
+            raise cx.fail(side.span, "type", "whole sets and maps can't be compared", hint)
         if isinstance(side, ast.Keyword):
             message = f"`{side.name}` can't be compared"
-            cx.fail(side.span, "type", message, f"write `f[output] = {side.name}` in an action")
-    prefix = next((n for n in (node.left, node.right) if _is_prefix(n)), None)
+            raise cx.fail(
+                side.span, "type", message, f"write `f[output] = {side.name}` in an action"
+            )
+    prefix = next((n for n in (node.left, node.right) if sets.is_prefix(n)), None)
     if prefix is not None and op in ("==", "!="):
         word = "matches" if op == "==" else "mismatches"
-        cx.fail(node.span, "type", "a prefix is matched, not compared", f"write `{word}`")
+        raise cx.fail(node.span, "type", "a prefix is matched, not compared", f"write `{word}`")
     left, right = expression(cx, node.left), expression(cx, node.right)
     _warn_mixed_operands(cx, left, right, node)
     try:
         result = values.compare(op, left, right, node.span)
     except Misfit:
         if isinstance(left.type, ir.Bits) and isinstance(right.type, ir.Bits):
-            _literal_misfit(cx, node, left, right)
+            raise _literal_misfit(cx, node, left, right) from None
         hint = ""
         if {left.type, right.type} & {ir.BOOL} and {left.literal, right.literal} & {0, 1}:
             hint = "a bool is tested by itself, or compared with true or false"
         message = f"`{op}` between {show(left.type)} and {show(right.type)}"
-        cx.fail(node.span, "type", message, hint)
+        raise cx.fail(node.span, "type", message, hint) from None
     _warn_decided(cx, node, left, right, result)
     return scalar(result)
 
 
-def _literal_misfit(cx: Context, node: ast.Binary, left: Value, right: Value) -> None:
+def _literal_misfit(cx: Context, node: ast.Binary, left: Value, right: Value) -> Failed:
     literal_, other, side = left, right, node.left
     if literal_.literal is None:
         literal_, other, side = right, left, node.right
     assert isinstance(other.type, ir.Bits)
-    type_ = values.promote(other.type)
+    type_ = promote(other.type)
     low, high = limits(type_)
     hint = f"{show(type_)} is from {low} to {high}"
-    cx.fail(side.span, "range", f"{literal_.literal} does not fit {show(type_)}", hint)
+    return cx.fail(side.span, "range", f"{literal_.literal} does not fit {show(type_)}", hint)
 
 
 def _warn_decided(
@@ -511,16 +529,6 @@ def _warn_decided(
             always = "never" if node.op == "==" else "always"
             message = f"{always} true: {show(value.type)} is from {low} to {high}"
             cx.warn(node.span, "decided", message)
-
-
-def _is_prefix(node: ast.Expr) -> bool:
-    match node:
-        case ast.Address4(length=length) if length not in (None, 32):
-            return True
-        case ast.Address6(length=length) if length not in (None, 128):
-            return True
-        case _:
-            return False
 
 
 def _warn_mixed_operands(cx: Context, left: Value, right: Value, node: ast.Binary) -> None:
@@ -545,306 +553,3 @@ def _warn_mixed(cx: Context, value: Value, to: Type, span: Span) -> None:
     ):
         a, b = show(value.type), show(to)
         cx.warn(span, "mixed", f"{a} is mixed with {b}", "declare both with one type")
-
-
-# Sets and matches -------------------------------------------------------------------------
-
-
-def is_set(cx: Context, node: ast.Expr) -> bool:
-    """Is it set-valued (or a map, as the right side of `in`)? By its leftmost operand."""
-    while isinstance(node, ast.Binary) and node.op in ("|", "&", "\\"):
-        if isinstance(node.right, ast.SetLiteral):
-            return True
-        node = node.left
-    if isinstance(node, ast.SetLiteral | ast.MapLiteral):
-        return True
-    if not names_state(cx, node):
-        return False
-    depth = 0
-    while isinstance(node, ast.Index):
-        depth += 1
-        node = node.base
-    assert isinstance(node, ast.Name)
-    variable = cx.symbols[node.name]
-    assert isinstance(variable, Variable)
-    type_ = variable.type
-    while isinstance(type_, Map) and depth:
-        type_, depth = type_.value, depth - 1
-    return isinstance(type_, Set | Map)
-
-
-def member(cx: Context, value: Value, node: ast.Expr, span: Span) -> ir.Expr:
-    """Is `value` in the set (or assigned in the map) that `node` stands for?"""
-    match node:
-        case ast.SetLiteral(items=items):
-            tests = []
-            for item in items:
-                try:
-                    tests.append(values.compare("==", value, expression(cx, item), item.span))
-                except Misfit:
-                    message = f"a set of this can't hold {show(value.type)}"
-                    cx.fail(item.span, "type", message)
-            return values.disjunction(tests, node.span)
-        case ast.Binary(op=("|" | "&" | "\\") as op, left=left, right=right):
-            a, b = member(cx, value, left, span), member(cx, value, right, span)
-            if op == "|":
-                return values.disjunction((a, b), node.span)
-            return values.conjunction((a, values.negation(b) if op == "\\" else b), node.span)
-        case ast.Name() | ast.Index() if names_state(cx, node):
-            return _has(cx, value, place(cx, node), span)
-        case ast.Name(name=name) if isinstance(cx.symbols.get(name), Rule | Rules):
-            hint = f"write `f matches {name}`"
-            cx.fail(node.span, "type", "`in` takes a set or a map", hint)
-        case ast.Address4() | ast.Address6() if _is_prefix(node):
-            cx.fail(node.span, "type", "`in` takes a set or a map", "write `matches`")
-        case _:
-            other = expression(cx, node)
-            cx.fail(node.span, "type", f"`in` takes a set or a map, not {show(other.type)}")
-
-
-def _has(cx: Context, value: Value, where: Place, span: Span) -> ir.Expr:
-    name = where.state.name
-    match where.missing:
-        case Set(element=element):
-            keys = convert(cx, value, element, span, f"an element of `{name}`").parts
-        case Map(key=key, value=Map()):
-            hint = f"test `k in {name}[…]` with all keys but the last"
-            cx.fail(where.span, "type", f"`{name}` has more than one key", hint)
-        case Map(key=key):
-            keys = convert(cx, value, key, span, f"a key of `{name}`").parts
-        case type_:
-            cx.fail(where.span, "type", f"`in` takes a set or a map, not {show(type_)}")
-    found: ir.Expr = ir.Has(name, where.keys + keys, span=where.span)
-    return ir.Post(found, span=where.span) if where.primed else found
-
-
-def matches(cx: Context, left: ast.Expr, right: ast.Expr) -> ir.Expr:
-    """f, a flow value or an address against a rule, a ruleset or a prefix."""
-    subject = expression(cx, left)
-    match right:
-        case ast.Address4() | ast.Address6():
-            four = isinstance(right, ast.Address4)
-            wanted = ir.IP if four else ir.IP6
-            if subject.type != wanted or subject.literal is not None:
-                hint = "write `f[sip] matches …`" if isinstance(subject.type, Flow) else ""
-                message = f"a prefix of {show(wanted)} can't match {show(subject.type)}"
-                cx.fail(left.span, "type", message, hint)
-            low, high = rules.prefix(cx, right.value, right.length, wanted.width, right)
-            (operand,) = subject.parts
-            shown = ir.Bits(wanted.width, shown=wanted.shown)
-            return _in_prefix(operand, low, high, shown)
-        case ast.RuleLiteral():
-            return rules.rule_expr(cx, right, _fields(cx, subject, left))
-        case ast.Name(name=name) if name in cx.symbols and name not in cx.locals:
-            cx.used.add(name)
-            match cx.symbols[name]:
-                case Rule(node=rule):
-                    return rules.rule_expr(cx, rule.value, _fields(cx, subject, left))
-                case Rules() as declared:
-                    return rules.ruleset_expr(cx, declared, _fields(cx, subject, left))
-                case _:
-                    hint = "it takes a rule, a ruleset or a prefix"
-                    cx.fail(right.span, "type", f"`{name}` can't be matched against", hint)
-        case ast.Name(name=name):
-            known = [n for n, s in cx.symbols.items() if isinstance(s, Rule | Rules)]
-            message = f"unknown rule `{name}`{did_you_mean(name, known)}"
-            cx.fail(right.span, "unknown-name", message)
-        case _:
-            hint = "it takes a rule, a ruleset or a prefix"
-            cx.fail(right.span, "type", "this can't be matched against", hint)
-
-
-def _in_prefix(operand: ir.Expr, low: int, high: int, shown: ir.Bits) -> ir.Expr:
-    """in_bounds for an address whatever its type says about being shown."""
-    if low == high:
-        return ir.Compare("==", operand, ir.Const(low, shown), span=operand.span)
-    size = high - low + 1
-    if size >> shown.width:
-        return ir.TRUE
-    mask = ir.Const((1 << shown.width) - size, shown)
-    masked = ir.Arithmetic("&", operand, mask, operand.type, span=operand.span)
-    return ir.Compare("==", masked, ir.Const(low, shown), span=operand.span)
-
-
-def _fields(cx: Context, subject: Value, node: ast.Expr) -> dict[str, ir.Expr]:
-    """What to take for the fields of a rule on the left side of `matches`."""
-    if isinstance(node, ast.Name) and node.name == "f" and not node.primed:
-        return {}
-    if isinstance(subject.type, Tuple) and len(subject.type.items) in (5, 7):
-        subject = convert(cx, subject, FLOW, node.span, "the left side of `matches`")
-    if not isinstance(subject.type, Flow):
-        message = f"a rule matches a flow, not {show(subject.type)}"
-        cx.fail(node.span, "type", message, "write `f matches …`")
-    return dict(zip(FLOW_FIELDS, subject.parts, strict=True))
-
-
-# Calls ------------------------------------------------------------------------------------
-
-
-def _call(cx: Context, node: ast.Call) -> Value:
-    name, span, args = node.name, node.span, node.args
-    symbol = cx.symbols.get(name)
-    if isinstance(symbol, Function):
-        return _inline(cx, node, symbol.node)
-    if isinstance(symbol, Operator):
-        cx.used.add(name)
-        need(cx, node, len(symbol.parameters))
-        parts: list[ir.Expr] = []
-        for arg, type_ in zip(args, symbol.parameters, strict=True):
-            parts.extend(typed(cx, arg, type_, f"an argument of `{name}`").parts)
-        return scalar(ir.Apply(name, tuple(parts), symbol.result, span=span))
-    match name:
-        case "hash":
-            if not args:
-                cx.fail(span, "arity", "`hash` takes at least one argument")
-            parts = [part for arg in args for part in _hashed(cx, arg).parts]
-            return scalar(ir.Apply(name, tuple(parts), ir.Bits(32), span=span))
-        case "PatternMatch":
-            need(cx, node, 2)
-            data = typed(cx, args[0], ir.BYTES, "what is searched")
-            found = (*data.parts, *_patterns(cx, args[1]))
-            return scalar(ir.Apply(name, found, ir.BOOL, span=span))
-        case "Encrypt" | "Decrypt":
-            need(cx, node, 3, f"{name}(bytes, key, iv)")
-            data, key = (typed(cx, a, ir.BYTES, f"data and key of `{name}`") for a in args[:2])
-            if isinstance(key.parts[0], ir.Const) and len(_bytes(key.parts[0])) != 16:
-                cx.fail(args[1].span, "range", "the key of AES-128 has 16 bytes")
-            vector = expression(cx, args[2])
-            if not isinstance(vector.type, ir.Bits | ir.Bytes):
-                cx.fail(args[2].span, "type", f"an iv is a number or bytes, not {show(vector.type)}")
-            both = (*data.parts, *key.parts, *vector.parts)
-            return scalar(ir.Apply(name, both, ir.BYTES, span=span))
-        case "reverse":
-            need(cx, node, 1)
-            flow = typed(cx, args[0], FLOW, "what is reversed")
-            sip, dip, sip6, dip6, sport, dport, proto = flow.parts
-            return Value(FLOW, (dip, sip, dip6, sip6, dport, sport, proto))
-        case "timer":
-            cx.fail(span, "type", "`timer` is a value for `f[output]` only", "f[output] = timer(…)")
-        case "load":
-            cx.fail(span, "type", "`load` stands in declarations only")
-        case "NAT":
-            return _nat(cx, node)
-    if name in CASTS or (name.startswith("bit") and name[3:].isdecimal()):
-        return _cast(cx, node)
-    known = [n for n, s in cx.symbols.items() if isinstance(s, Function | Operator)]
-    hint = did_you_mean(name, (*known, "hash", "reverse", "PatternMatch", "Encrypt", "Decrypt"))
-    message = f"unknown function `{name}`{hint}"
-    cx.fail(span, "unknown-name", message, "declare one by `func` or `op`")
-
-
-def need(cx: Context, node: ast.Call, count: int, form: str = "") -> None:
-    if len(node.args) != count:
-        plural = "" if count == 1 else "s"
-        message = f"`{node.name}` takes {count} argument{plural}, not {len(node.args)}"
-        cx.fail(node.span, "arity", message, f"write {form}" if form else "")
-
-
-def _hashed(cx: Context, node: ast.Expr) -> Value:
-    value = expression(cx, node)
-    if isinstance(value.type, Set | Map) or any(part.type == ir.BYTES for part in value.parts):
-        cx.fail(node.span, "type", f"{show(value.type)} can't be hashed", "numbers and tuples can")
-    return value
-
-
-def _bytes(const: ir.Const) -> bytes:
-    assert isinstance(const.value, bytes)
-    return const.value
-
-
-def _patterns(cx: Context, node: ast.Expr) -> tuple[ir.Expr, ...]:
-    """Literal byte strings, or a constant set of them."""
-    if isinstance(node, ast.Name) and names_state(cx, node):
-        where = place(cx, node)
-        if where.missing == Set(ir.BYTES) and where.state.constant:
-            keys = [key for (key,), _ in where.state.entries]
-            return tuple([ir.Const(key, ir.BYTES, span=node.span) for key in keys])
-        cx.fail(node.span, "type", "the patterns are a constant set<bytes>", 'write {"…", "…"}')
-    if not isinstance(node, ast.SetLiteral):
-        cx.fail(node.span, "type", "the patterns are a set of strings", 'write {"…", "…"}')
-    found = []
-    for item in node.items:
-        (part,) = typed(cx, item, ir.BYTES, "a pattern").parts
-        if not isinstance(part, ir.Const):
-            cx.fail(item.span, "not-constant", "a pattern is constant")
-        found.append(part)
-    return tuple(found)
-
-
-def _cast(cx: Context, node: ast.Call) -> Value:
-    """int(e), bool(e), bit16(e), …: a conversion by value."""
-    need(cx, node, 1)
-    name = node.name
-    if name in CASTS:
-        to = NAMED[name]
-    else:
-        digits = name[3:]
-        width = int(digits) if len(digits) < 4 else 0
-        to = resolve(ast.BitType(width, span=node.span), cx.report.fail)
-        assert isinstance(to, ir.Bits)
-    value = expression(cx, node.args[0])
-    if not isinstance(value.type, ir.Bits | ir.Bool) or not isinstance(to, ir.Bits | ir.Bool):
-        cx.fail(node.span, "type", f"{show(value.type)} can't become {show(to)}")
-    (expr,) = value.parts
-    if value.literal is not None and isinstance(to, ir.Bits):
-        return scalar(values.as_type(value, to))
-    return scalar(values.cast(expr, to))
-
-
-def _inline(cx: Context, node: ast.Call, function: ast.Function) -> Value:
-    """The body of a `func` with its arguments in place of the parameters."""
-    name = function.name
-    cx.used.add(name)
-    need(cx, node, len(function.parameters))
-    if name in cx.inlining:
-        cycle = " -> ".join((*cx.inlining[cx.inlining.index(name) :], name))
-        hint = "a func is written out at each call"
-        cx.fail(node.span, "recursion", f"`{name}` calls itself: {cycle}", hint)
-    bound: dict[str, Value] = {}
-    for arg, (type_, parameter) in zip(node.args, function.parameters, strict=True):
-        wanted = resolve(type_, cx.report.fail)
-        bound[parameter] = typed(cx, arg, wanted, f"`{parameter}` of `{name}`")
-    outer, inlining = cx.locals, cx.inlining
-    cx.locals, cx.inlining = bound, (*inlining, name)
-    try:
-        result = resolve(function.result, cx.report.fail)
-        value = typed(cx, function.body, result, f"the result of `{name}`")
-    finally:
-        cx.locals, cx.inlining = outer, inlining
-    for part in value.parts:
-        cx.charge(part, node.span)
-    return value
-
-
-def _nat(cx: Context, node: ast.Call) -> Value:
-    """NAT(f), after `statements` has made sure that the flow has an address of the pool."""
-    need(cx, node, 1)
-    if cx.mode != "action":
-        hint = "write it in an action"
-        cx.fail(node.span, "nat", "`NAT` takes from its pool, and a test can't do that", hint)
-    flow = typed(cx, node.args[0], FLOW, "the argument of `NAT`")
-    given = ir.Read("NAT_given", flow.parts, 0, ir.IP, span=node.span)
-    return Value(FLOW, (given, *flow.parts[1:]))
-
-
-def keyword_arguments(types: Sequence[Type]) -> tuple[ir.Type, ...]:
-    """The scalars of a list of parameters."""
-    return tuple([part for type_ in types for part in layout(type_)])
-
-
-__all__ = [
-    "FLOW_LAYOUT",
-    "Place",
-    "condition",
-    "convert",
-    "duration",
-    "expression",
-    "is_set",
-    "key_layout",
-    "matches",
-    "member",
-    "names_state",
-    "place",
-    "read",
-    "typed",
-]

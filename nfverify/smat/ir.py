@@ -223,8 +223,8 @@ class Conditional(Node):
 
 @dataclass(frozen=True, slots=True)
 class Cast(Node):
-    """By value, as in C: truncates or extends (by the sign of the operand's type); a bool is 0 or 1;
-    to bool is `!= 0`."""
+    """By value, as in C: truncates or extends (by the sign of the operand's type); a bool is 0 or
+    1; to bool is `!= 0`."""
 
     operand: Expr
     type: Type
@@ -287,7 +287,7 @@ FALSE = Const(False, BOOL)
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """By the default other side (decision 22), or to the wired successor; what a pass begins with."""
+    """By the default other side (decision 22) or to the wired successor: what a pass begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,7 +459,7 @@ class Config(Node):
 
 @dataclass(frozen=True, slots=True)
 class InitTimer(Node):
-    """A dummy packet (all fields 0) with tags, submitted `delay` ns after the first packet's stamp."""
+    """A dummy packet (all fields 0) with tags, due `delay` ns after the first packet's stamp."""
 
     tags: tuple[tuple[str, int], ...]
     delay: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,11 +88,14 @@ class Module:
 # Files ------------------------------------------------------------------------------------
 
 
-def load(target: str, *, library: bool = True) -> ir.Network:
-    """The network that FILE, FILE:NAME or lib:NAME stands for. Raises ModelError."""
+def load(target: str, *, library: bool = True, ports: Sequence[str] = ()) -> ir.Network:
+    """The network that FILE, FILE:NAME or lib:NAME stands for. Raises ModelError.
+
+    If it has just these `ports`, they are numbered in this order, to be compared with another's.
+    """
     report = Report()
     module, name = open_target(report, target, library=library)
-    network, _ = build(report, *choose(report, module, name))
+    network, _ = build(report, *choose(report, module, name), ports)
     report.stop()
     return network
 
@@ -107,9 +111,7 @@ def load_text(text: str, name: str = "<text>") -> ir.Network:
     return network
 
 
-def open_target(
-    report: Report, target: str, *, library: bool = True
-) -> tuple[Module, str | None]:
+def open_target(report: Report, target: str, *, library: bool = True) -> tuple[Module, str | None]:
     """The module of a target, and the name behind its colon if there is one."""
     if target.startswith(LIBRARY):
         if not library:
@@ -211,7 +213,7 @@ def _import_path(report: Report, item: ast.Import, here: Path, root: Path) -> Pa
         return None
     if not exists:
         near = did_you_mean(name, [p.name for p in here.parent.glob("*.nfd")])
-        report.error(item.span, "import", f"there is no file {ascii(name[:60])}{near}")
+        report.error(item.span, "import", f"there is no file {name[:60]!a}{near}")
         return None
     return path
 
@@ -239,7 +241,9 @@ def finish(report: Report, module: Module) -> None:
                 names = (
                     (item.name,)
                     if isinstance(item, ast.Program | ast.Chain)
-                    else () if isinstance(item, ast.Import) else declared(item)
+                    else ()
+                    if isinstance(item, ast.Import)
+                    else declared(item)
                 )
                 for name in names:
                     if name in seen:

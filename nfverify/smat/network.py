@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
@@ -63,9 +63,15 @@ class _Graph:
 
 
 def build(
-    report: Report, item: ast.Program | ast.Chain, names: Names
+    report: Report,
+    item: ast.Program | ast.Chain,
+    names: Names,
+    numbering: Sequence[str] = (),
 ) -> tuple[ir.Network, list[Lowered]]:
-    """The network of a program or chain; errors are in the report."""
+    """The network of a program or chain; errors are in the report.
+
+    If its ports are those of `numbering`, they are numbered in that order.
+    """
     graph = _Graph(report)
     if isinstance(item, ast.Program):
         graph.nodes.append(_Node(item.name, item, names.scope(), {}, item.span))
@@ -75,6 +81,8 @@ def build(
     order = _topological(graph, item)
     position = {old: new for new, old in enumerate(order)}
     ports = _ports(graph, order)
+    if sorted(ports) == sorted(numbering):
+        ports = tuple(numbering)
     numbers = {name: number for number, name in enumerate(ports)}
     instances: list[ir.Instance] = []
     lowered: list[Lowered] = []
@@ -237,7 +245,7 @@ def _cycle(graph: _Graph, item: ast.Program | ast.Chain) -> NoReturn:
     """Names the instances of a cycle."""
     for start in range(len(graph.nodes)):
         seen = [start]
-        frontier = [(start, (start,))]
+        frontier: list[tuple[int, tuple[int, ...]]] = [(start, (start,))]
         while frontier:
             index, path = frontier.pop()
             for (source, _), (target, span) in graph.wires.items():

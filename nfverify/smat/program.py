@@ -29,6 +29,8 @@ from nfverify.smat.statements import output, statements
 from nfverify.smat.types import Set, Type, layout, resolve, show
 from nfverify.smat.values import Value
 
+Item = ast.Declaration | ast.Entry | ast.Statement
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -127,7 +129,9 @@ def port_names(scope: Scope, node: ast.Program) -> dict[str, Span]:
 
 
 def _declare(cx: Context, name: str, symbol: Symbol, span: Span) -> None:
-    if name in RESERVED - {"in"} or name in BUILTIN_CALLS and not isinstance(symbol, Port | Variable):
+    if name in RESERVED - {"in"} or (
+        name in BUILTIN_CALLS and not isinstance(symbol, Port | Variable)
+    ):
         message = f"`{name}` can't be a name of your own"
         cx.report.error(span, "reserved", message, "it is built in")
     cx.symbols[name] = symbol
@@ -136,14 +140,14 @@ def _declare(cx: Context, name: str, symbol: Symbol, span: Span) -> None:
 def _names(
     cx: Context,
     around: Iterable[ast.Declaration],
-    inside: Iterable[ast.Declaration | ast.Entry | ast.Statement],
+    inside: Iterable[Item],
     assigned: set[str],
     overrides: Mapping[str, tuple[ast.Expr, Value]],
 ) -> tuple[ir.Config, ...]:
     """Fill the table of names; the values of the configuration."""
     inner = {name for item in inside for name in declared(item)}
-    levels = (
-        ([item for item in around if not inner & set(declared(item))], set[str](), {}),
+    levels: tuple[tuple[list[Item], set[str], Mapping[str, tuple[ast.Expr, Value]]], ...] = (
+        ([item for item in around if not inner & set(declared(item))], set(), {}),
         (list(inside), assigned, overrides),
     )
     seen: set[str] = set()
@@ -174,7 +178,7 @@ def _names(
     return tuple(config)
 
 
-def declared(item: ast.Declaration | ast.Entry | ast.Statement) -> tuple[str, ...]:
+def declared(item: Item) -> tuple[str, ...]:
     """The names that an item adds to the scope."""
     match item:
         case ast.Variable(name=name) | ast.Rule(name=name) | ast.Ruleset(name=name):
@@ -187,7 +191,7 @@ def declared(item: ast.Declaration | ast.Entry | ast.Statement) -> tuple[str, ..
             return ()
 
 
-def _declaration(cx: Context, item: ast.Declaration | ast.Entry | ast.Statement) -> None:
+def _declaration(cx: Context, item: Item) -> None:
     match item:
         case ast.Rule():
             _declare(cx, item.name, Rule(item), item.span)
@@ -198,13 +202,13 @@ def _declaration(cx: Context, item: ast.Declaration | ast.Entry | ast.Statement)
             for type_ in (*parameters, result):
                 _need_value(cx, type_, item.span)
             if not isinstance(result, ir.Bool | ir.Bits | ir.Bytes):
-                cx.fail(item.result.span, "type", f"an operator can't give {show(result)}")
+                raise cx.fail(item.result.span, "type", f"an operator can't give {show(result)}")
             _declare(cx, item.name, Operator(item, parameters, result), item.span)
         case ast.Function():
             _declare(cx, item.name, Function(item), item.span)
             names = [name for _, name in item.parameters]
             if len(set(names)) < len(names):
-                cx.fail(item.span, "duplicate", "two parameters have one name")
+                raise cx.fail(item.span, "duplicate", "two parameters have one name")
             for type_node in (*[type_ for type_, _ in item.parameters], item.result):
                 _need_value(cx, resolve(type_node, cx.report.fail), type_node.span)
         case ast.Tag(names=names):
@@ -218,14 +222,14 @@ def _declaration(cx: Context, item: ast.Declaration | ast.Entry | ast.Statement)
 
 def _need_value(cx: Context, type_: Type, span: Span) -> None:
     if isinstance(type_, Set) or show(type_).startswith("map"):
-        cx.fail(span, "type", f"{show(type_)} can't be passed around")
+        raise cx.fail(span, "type", f"{show(type_)} can't be passed around")
 
 
 def _ruleset(cx: Context, item: ast.Ruleset) -> Rules:
     if item.file is None:
         return rules.declared_ruleset(cx, item)
     if cx.folder is None:
-        cx.fail(item.span, "load", "a model that is no file can't load one")
+        raise cx.fail(item.span, "load", "a model that is no file can't load one")
     from nfverify.lang.source import ModelError
 
     try:
@@ -235,7 +239,7 @@ def _ruleset(cx: Context, item: ast.Ruleset) -> Rules:
         )
     except ModelError as error:
         cx.report.include(error)
-        cx.report.fail(item.span, "load", f"`{item.file}` can't be used")
+        raise cx.report.fail(item.span, "load", f"`{item.file}` can't be used") from None
     return Rules(item, loaded)
 
 
@@ -257,7 +261,7 @@ def _check_override(cx: Context, node: ast.Program, name: str, span: Span) -> No
 
 
 def assigned_names(
-    items: Iterable[ast.Declaration | ast.Entry | ast.Statement],
+    items: Iterable[Item],
 ) -> Iterator[str]:
     """Names whose variable some statement assigns (or deletes from, or touches)."""
     for node in all_statements(items):
@@ -272,7 +276,7 @@ def assigned_names(
 
 
 def assigned_tags(
-    items: Iterable[ast.Declaration | ast.Entry | ast.Statement],
+    items: Iterable[Item],
 ) -> Iterator[str]:
     """Tags that some statement assigns, and declared ones."""
     everything = list(items)
@@ -289,7 +293,7 @@ def assigned_tags(
 
 
 def all_statements(
-    items: Iterable[ast.Declaration | ast.Entry | ast.Statement],
+    items: Iterable[Item],
 ) -> Iterator[ast.Statement]:
     """Every statement, inner ones included."""
     stack: list[object] = list(items)
@@ -318,9 +322,7 @@ def all_statements(
 # Entries, init, every ---------------------------------------------------------------------
 
 
-def _body(
-    cx: Context, items: Iterable[ast.Declaration | ast.Entry | ast.Statement]
-) -> list[ir.Stmt]:
+def _body(cx: Context, items: Iterable[Item]) -> list[ir.Stmt]:
     """Adjacent entries form one table, statements stand between tables (decision 14)."""
     body: list[ir.Stmt] = []
     table: list[ir.Entry] = []
@@ -393,26 +395,24 @@ def _init(cx: Context, node: ast.Init, timers: list[ir.InitTimer]) -> list[ir.St
                 with cx.recovering():
                     if name in FIELDS or name in PROTOCOL_BITS:
                         message = "all fields of a dummy are 0; only tags can be set"
-                        cx.fail(target.span, "dummy", message)
+                        raise cx.fail(target.span, "dummy", message)
                     (part,) = typed(cx, value, ir.INT, f"the tag `{name}`").parts
                     if not isinstance(part, ir.Const) or not isinstance(part.value, int):
-                        cx.fail(value.span, "not-constant", "a tag of a dummy is constant")
+                        raise cx.fail(value.span, "not-constant", "a tag of a dummy is constant")
                     tags[name] = part.value
             case _:
                 found.extend(statements(cx, [statement]))
     return found
 
 
-def _first_timer(
-    cx: Context, value: ast.Expr, tags: Mapping[str, int], span: Span
-) -> ir.InitTimer:
+def _first_timer(cx: Context, value: ast.Expr, tags: Mapping[str, int], span: Span) -> ir.InitTimer:
     if not isinstance(value, ast.Call) or value.name != "timer":
         message = "a dummy can only be started by a timer"
-        cx.fail(value.span, "dummy", message, "f_dmy[output] = timer(10ms);")
+        raise cx.fail(value.span, "dummy", message, "f_dmy[output] = timer(10ms);")
     delay = output(cx, value)
     assert isinstance(delay, ir.Delay)
     if not isinstance(delay.delay, ir.Const) or not isinstance(delay.delay.value, int):
-        cx.fail(value.span, "not-constant", "the delay of a timer in `init` is constant")
+        raise cx.fail(value.span, "not-constant", "the delay of a timer in `init` is constant")
     return ir.InitTimer(tuple(tags.items()), delay.delay.value, span=span)
 
 
@@ -432,7 +432,9 @@ def _every(
             span = node.span
             period = duration(cx, node.period)
             if period == 0:
-                cx.fail(node.period.span, "range", "`every 0` would fire for ever at one moment")
+                raise cx.fail(
+                    node.period.span, "range", "`every 0` would fire for ever at one moment"
+                )
             timers.append(ir.InitTimer(((tag, 1),), period, span=span))
             test = ir.Compare("==", ir.Tag(tag, span=span), ir.Const(1, ir.INT), span=span)
             with cx.block():
@@ -460,7 +462,7 @@ def _every(
 
 
 def _claims(
-    cx: Context, items: Iterable[ast.Declaration | ast.Entry | ast.Statement]
+    cx: Context, items: Iterable[Item]
 ) -> tuple[tuple[ir.Invariant, ...], tuple[ir.Property, ...]]:
     invariants: list[ir.Invariant] = []
     properties: list[ir.Property] = []
@@ -472,7 +474,7 @@ def _claims(
                         invariants.append(ir.Invariant(condition(cx, expr), span=item.span))
                 case ast.Property(name=name, expr=expr):
                     if any(p.name == name for p in properties):
-                        cx.fail(item.span, "duplicate", f"`{name}` is declared twice")
+                        raise cx.fail(item.span, "duplicate", f"`{name}` is declared twice")
                     with cx.reading("property"):
                         properties.append(ir.Property(name, condition(cx, expr), span=item.span))
                 case _:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import NoReturn
 
 from nfverify.lang.source import Diagnostic, ModelError, Span
 
@@ -24,10 +23,10 @@ class Report:
         self.warnings: list[Diagnostic] = []
         self._seen: set[tuple[str, str, int, str]] = set()
 
-    def fail(self, span: Span, code: str, message: str, hint: str = "") -> NoReturn:
-        """Note an error and give up the part of the model that is being read."""
+    def fail(self, span: Span, code: str, message: str, hint: str = "") -> Failed:
+        """Note an error; the caller raises the result to give up the part that it is reading."""
         self.error(span, code, message, hint)
-        raise Failed
+        return Failed()
 
     def error(self, span: Span, code: str, message: str, hint: str = "") -> None:
         """Note an error; raises ModelError once there are MAX_ERRORS of them."""

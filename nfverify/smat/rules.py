@@ -21,10 +21,14 @@ def tests(cx: Context, rule: ast.RuleLiteral) -> list[Test]:
         name = field_of(part)
         if name not in FIELDS or FIELDS[name].shown == "bytes":
             if name in PROTOCOL_BITS:
-                cx.fail(part.span, "rule", f"`{name}` in a rule", f"write proto:{name.lower()}")
+                raise cx.fail(
+                    part.span, "rule", f"`{name}` in a rule", f"write proto:{name.lower()}"
+                )
             hint = did_you_mean(name, FIELDS)
             known = f"a rule tests {' '.join(COLUMNS)}, or another header field"
-            cx.fail(part.span, "unknown-field", f"unknown field `{name}` in a rule{hint}", known)
+            raise cx.fail(
+                part.span, "unknown-field", f"unknown field `{name}` in a rule{hint}", known
+            )
         low, high = bounds(cx, name, part)
         if (low, high) != full(name):
             found.append((name, low, high))
@@ -47,25 +51,27 @@ def bounds(cx: Context, name: str, part: ast.RuleField) -> tuple[int, int]:
             return full(name)
         case ast.Number(unit=unit, value=value):
             if unit:
-                cx.fail(span, "rule", f"a duration is no value of {name}")
+                raise cx.fail(span, "rule", f"a duration is no value of {name}")
             low = high = value
         case ast.Range(low=low, high=high):
             if low > high:
-                cx.fail(span, "rule", f"the range {low}-{high} is empty: it ends below its start")
+                raise cx.fail(
+                    span, "rule", f"the range {low}-{high} is empty: it ends below its start"
+                )
         case ast.Address4(value=value, length=length):
             if shown != "ip":
                 hint = "for IPv6 write an IPv6 address" if shown == "ip6" else ""
-                cx.fail(span, "rule", f"an IPv4 address is no value of {name}", hint)
+                raise cx.fail(span, "rule", f"an IPv4 address is no value of {name}", hint)
             return prefix(cx, value, length, 32, part)
         case ast.Address6(value=value, length=length):
             if shown != "ip6":
-                cx.fail(span, "rule", f"an IPv6 address is no value of {name}")
+                raise cx.fail(span, "rule", f"an IPv6 address is no value of {name}")
             return prefix(cx, value, length, 128, part)
         case ast.Name(name=word):
             low = high = named(cx, name, word, part)
     if high >> width:
         most = (1 << width) - 1
-        cx.fail(span, "range", f"{high} does not fit {name}, which is at most {most}")
+        raise cx.fail(span, "range", f"{high} does not fit {name}, which is at most {most}")
     return low, high
 
 
@@ -83,10 +89,10 @@ def named(cx: Context, field: str, word: str, part: ast.RuleField) -> int:
             return number
         case Variable(state=ir.StateVar()):
             hint = f"write the test in the match: f[{field}] == {word}"
-            cx.fail(span, "rule", f"`{word}` is state, and a rule is constant", hint)
+            raise cx.fail(span, "rule", f"`{word}` is state, and a rule is constant", hint)
     known = PROTOCOLS if field == "proto" else cx.ports if field == "iface" else cx.symbols
     what = {"proto": "protocol", "iface": "port"}.get(field, "name")
-    cx.fail(span, "unknown-name", f"unknown {what} `{word}`{did_you_mean(word, known)}")
+    raise cx.fail(span, "unknown-name", f"unknown {what} `{word}`{did_you_mean(word, known)}")
 
 
 def prefix(
@@ -163,17 +169,18 @@ def declared_ruleset(cx: Context, node: ast.Ruleset) -> Rules:
                 cx.used.add(item.name)
                 rows.append(rule.value)
             case None:
-                hint = did_you_mean(item.name, [n for n, s in cx.symbols.items() if type(s) is Rule])
-                cx.fail(item.span, "unknown-name", f"unknown rule `{item.name}`{hint}")
+                known = [n for n, s in cx.symbols.items() if isinstance(s, Rule)]
+                hint = did_you_mean(item.name, known)
+                raise cx.fail(item.span, "unknown-name", f"unknown rule `{item.name}`{hint}")
             case _:
-                cx.fail(item.span, "type", f"`{item.name}` is not a rule")
+                raise cx.fail(item.span, "type", f"`{item.name}` is not a rule")
     verdicts, rows = _verdicts(cx, rows)
     found = [tests(cx, row) for row in rows]
     used = {name for row in found for name, _, _ in row}
     if not used <= set(COLUMNS):
         if not all(verdicts):
             hint = f"with actions, rules test {' '.join(COLUMNS)} only"
-            cx.fail(node.span, "rule", "a field that no ruleset has a column for", hint)
+            raise cx.fail(node.span, "rule", "a field that no ruleset has a column for", hint)
         return Rules(node, None, tuple(rows))
     used |= {field_of(part) for row in rows for part in row.fields}
     columns = tuple([column for column in COLUMNS if column in used])
@@ -186,9 +193,7 @@ def declared_ruleset(cx: Context, node: ast.Ruleset) -> Rules:
     return Rules(node, Ruleset(node.name, columns, tuple(lines)))
 
 
-def _verdicts(
-    cx: Context, rows: list[ast.RuleLiteral]
-) -> tuple[list[bool], list[ast.RuleLiteral]]:
+def _verdicts(cx: Context, rows: list[ast.RuleLiteral]) -> tuple[list[bool], list[ast.RuleLiteral]]:
     """What each rule says by its `action:`, accept if it has none, and the rules without."""
     verdicts: list[bool] = []
     plain: list[ast.RuleLiteral] = []
@@ -198,7 +203,7 @@ def _verdicts(
             if part.name == "action":
                 word = part.value.name if isinstance(part.value, ast.Name) else ""
                 if word not in ACTIONS:
-                    cx.fail(part.span, "rule", "an action is accept or drop")
+                    raise cx.fail(part.span, "rule", "an action is accept or drop")
                 accept = ACTIONS[word]
         verdicts.append(accept)
         fields = tuple([part for part in row.fields if part.name != "action"])

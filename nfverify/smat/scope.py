@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from nfverify.lang import ast
 from nfverify.lang.source import Span
@@ -94,8 +94,8 @@ class Context:
     nodes: int = 0
     inlining: tuple[str, ...] = ()
 
-    def fail(self, span: Span, code: str, message: str, hint: str = "") -> NoReturn:
-        self.report.fail(span, code, message, hint)
+    def fail(self, span: Span, code: str, message: str, hint: str = "") -> Failed:
+        return self.report.fail(span, code, message, hint)
 
     def warn(self, span: Span, code: str, message: str, hint: str = "") -> None:
         self.report.warn(span, code, message, hint)
@@ -140,10 +140,10 @@ class Context:
         for _ in ir.walk((root,)):
             self.nodes += 1
             if self.nodes > MAX_NODES:
-                message = "the program becomes too large here: tuples and flows nested in each other"
-                self.fail(span, "too-large", message, "name parts of it by `let`")
+                message = "the program grows too large here: flows nested in each other"
+                raise self.fail(span, "too-large", message, "name parts of it by `let`")
 
-    def unknown(self, span: Span, name: str) -> NoReturn:
+    def unknown(self, span: Span, name: str) -> Failed:
         """No such name: say what was meant, or what to write for a field."""
         hint = ""
         if name in FIELDS or name in PROTOCOL_BITS:
@@ -151,7 +151,7 @@ class Context:
         else:
             known = {*self.symbols, *self.locals, "f", "now"}
             suggestion = did_you_mean(name, known)
-        self.fail(span, "unknown-name", f"unknown name `{name}`{suggestion}", hint)
+        return self.fail(span, "unknown-name", f"unknown name `{name}`{suggestion}", hint)
 
 
 def check_field(cx: Context, node: ast.FieldRef, assigned: bool) -> None:
@@ -163,7 +163,7 @@ def check_field(cx: Context, node: ast.FieldRef, assigned: bool) -> None:
     if near is not None:
         hint = f"for a tag of that name write `tag {name};`"
         message = f"unknown field `{name}`; did you mean `{near}`?"
-        cx.fail(node.span, "unknown-field", message, hint)
+        raise cx.fail(node.span, "unknown-field", message, hint)
 
 
 def nearest_field(name: str) -> str | None:

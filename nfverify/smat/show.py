@@ -6,12 +6,13 @@ Actions run in the order of the text; where that order can matter, they are numb
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nfverify.smat import ir
-from nfverify.smat.unparse import Printer, constant, duration, printer, state_text
+from nfverify.smat.unparse import Printer, constant, duration, printer, state_text, writes_packet
 
 COLUMNS = ("Entry", "Match flow", "Match state", "Action flow", "Action state")
 MIN_COLUMN = 8
@@ -104,14 +105,11 @@ def row(out: Printer, entry: ir.Entry) -> Row:
 def _column(statement: ir.Stmt) -> int:
     """0 for the flow, 1 for the state: by what it writes, of a `let` by what it reads."""
     match statement:
-        case ir.SetField() | ir.SetTag() | ir.SetOutput():
-            return 0
         case ir.Let() | ir.Choose():
             nodes = ir.walk((statement,))
             return int(any(isinstance(node, ir.Read | ir.Has) for node in nodes))
         case _:
-            written = ir.SetField | ir.SetTag | ir.SetOutput
-            return int(not any(isinstance(node, written) for node in ir.walk((statement,))))
+            return int(not writes_packet(statement))
 
 
 # Formats ----------------------------------------------------------------------------------
@@ -124,9 +122,7 @@ def terminal(network: ir.Network, width: int = 100) -> str:
         lines = [_title(one)]
         for label, items in _preamble(one):
             lines.extend(
-                textwrap.wrap(
-                    f"{label}: {'; '.join(items)}", width, subsequent_indent="    "
-                )
+                textwrap.wrap(f"{label}: {'; '.join(items)}", width, subsequent_indent="    ")
             )
         for section in one.sections:
             if section.rows:
@@ -182,9 +178,7 @@ def _box(rows: Sequence[Row], width: int) -> list[str]:
     return [*lines, rules["bottom"]]
 
 
-def _widths(
-    heads: Sequence[str], cells: Sequence[Sequence[Sequence[str]]], room: int
-) -> list[int]:
+def _widths(heads: Sequence[str], cells: Sequence[Sequence[Sequence[str]]], room: int) -> list[int]:
     """As wide as the contents, else the room shared fairly: narrow columns take what they need."""
     wanted = [
         max(len(head), *[len(line) for row in cells for line in row[index]])
@@ -272,10 +266,7 @@ def dot(network: ir.Network) -> str:
     for index, one in enumerate(pictures(network)):
         label = [_title(one)]
         for section in one.sections:
-            for number, row_ in enumerate(section.rows, 1):
-                test = " && ".join([*row_.cells[0], *row_.cells[1]]) or "*"
-                action = "; ".join([*row_.cells[2], *row_.cells[3]]) or "-"
-                label.append(f"{row_.name or number}: {test} => {action}")
+            label.extend(_dot_row(row_, number) for number, row_ in enumerate(section.rows, 1))
             label.extend(section.lines)
         text = "".join([_dot_escape(line) + "\\l" for line in label])
         lines.append(f'    n{index} [label="{text}"];')
@@ -283,10 +274,20 @@ def dot(network: ir.Network) -> str:
     for wire in network.wires:
         port = "" if wire.port is None else f" [label={_dot_text(network.ports[wire.port])}]"
         lines.append(f"    n{wire.source} -> n{wire.target}{port};")
-    for index in range(len(network.instances)):
-        if not any(wire.source == index and wire.port is None for wire in network.wires):
-            lines.append(f"    n{index} -> out;")
+    inner = {wire.source for wire in network.wires if wire.port is None}
+    lines += [
+        f"    n{index} -> out;" for index in range(len(network.instances)) if index not in inner
+    ]
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _dot_row(row_: Row, number: int) -> str:
+    test = " && ".join([*row_.cells[0], *row_.cells[1]]) or "*"
+    actions = [*row_.cells[2], *row_.cells[3]]
+    numbered = [re.match(r"\d+", action) for action in actions]
+    if all(numbered):
+        actions.sort(key=lambda action: int(action.partition(".")[0]))
+    return f"{row_.name or number}: {test} => {'; '.join(actions) or '-'}"
 
 
 def _dot_text(text: str) -> str:

@@ -11,17 +11,14 @@ from nfverify.smat import ir, values
 from nfverify.smat.expressions import (
     Place,
     condition,
-    convert,
     duration,
     expression,
-    flow_value,
-    is_set,
     names_state,
     place,
-    read,
     typed,
 )
 from nfverify.smat.scope import RESERVED, Context, Port, Variable, check_field
+from nfverify.smat.sets import is_set
 from nfverify.smat.types import FLOW, FLOW_LAYOUT, Flow, Map, Set, Tuple, layout, show
 from nfverify.smat.values import Value, components, literal, scalar
 
@@ -90,7 +87,7 @@ def _statement(cx: Context, node: ast.Statement, product: int) -> list[ir.Stmt]:
 
 def _here(cx: Context, span: Span) -> Span:
     if cx.mode == "init":
-        cx.fail(span, "no-packet", "there is no packet in `init`", "a dummy is written f_dmy")
+        raise cx.fail(span, "no-packet", "there is no packet in `init`", "a dummy is written f_dmy")
     return span
 
 
@@ -101,9 +98,10 @@ def _assign(cx: Context, node: ast.Assign) -> list[ir.Stmt]:
     target, span = node.target, node.span
     match target:
         case ast.FieldRef(packet="f'"):
-            cx.fail(target.span, "primed", "`f'` stands in properties only")
+            raise cx.fail(target.span, "primed", "`f'` stands in properties only")
         case ast.FieldRef(packet="f_dmy"):
-            cx.fail(target.span, "dummy", "f_dmy is assigned in `init` only, outside `if` and `while`")
+            message = "f_dmy is assigned in `init` only, outside `if` and `while`"
+            raise cx.fail(target.span, "dummy", message)
         case ast.FieldRef(name=name):
             _here(cx, span)
             if name == "output" or node.value == ast.Keyword("DROP"):
@@ -117,39 +115,43 @@ def _assign(cx: Context, node: ast.Assign) -> list[ir.Stmt]:
         case ast.Name() | ast.Index() if names_state(cx, target):
             return _set_state(cx, target, node)
         case ast.Name(name=name) if name in cx.locals:
-            cx.fail(target.span, "assign", f"`{name}` is a `let`, which is never assigned again")
+            raise cx.fail(
+                target.span, "assign", f"`{name}` is a `let`, which is never assigned again"
+            )
         case ast.Name(name=name) if name in cx.symbols:
             match cx.symbols[name]:
                 case Variable():
                     hint = "declare it inside the program, so that it is state of that program"
                     message = f"`{name}` is declared outside the program: it is configuration"
-                    cx.fail(target.span, "assign", message, hint)
+                    raise cx.fail(target.span, "assign", message, hint)
                 case _:
-                    cx.fail(target.span, "assign", f"`{name}` is no variable")
+                    raise cx.fail(target.span, "assign", f"`{name}` is no variable")
         case ast.Name(name=name) if name not in RESERVED:
-            cx.unknown(target.span, name)
+            raise cx.unknown(target.span, name)
         case ast.Index(base=base):
             while isinstance(base, ast.Index):
                 base = base.base
             if isinstance(base, ast.Name) and base.name not in {*cx.symbols, *cx.locals, "f"}:
-                cx.unknown(base.span, base.name)
-            cx.fail(target.span, "assign", "this can't be assigned", "maps and f[field] can")
+                raise cx.unknown(base.span, base.name)
+            raise cx.fail(target.span, "assign", "this can't be assigned", "maps and f[field] can")
         case _:
-            cx.fail(target.span, "assign", "this can't be assigned", "f[field] and variables can")
+            raise cx.fail(
+                target.span, "assign", "this can't be assigned", "f[field] and variables can"
+            )
 
 
 def _set_field(cx: Context, target: ast.FieldRef, value: ast.Expr, span: Span) -> ir.Stmt:
     name = target.name
     if name in PROTOCOL_BITS:
         hint = f"write f[proto] = {PROTOCOL_BITS[name][0]}"
-        cx.fail(target.span, "assign", f"f[{name}] can't be assigned", hint)
+        raise cx.fail(target.span, "assign", f"f[{name}] can't be assigned", hint)
     if name not in FIELDS:
         check_field(cx, target, assigned=True)
         (expr,) = typed(cx, value, ir.INT, f"the tag `{name}`").parts
         return ir.SetTag(name, expr, span=span)
     info = FIELDS[name]
     if not info.writable:
-        cx.fail(target.span, "assign", f"f[{name}] can't be assigned")
+        raise cx.fail(target.span, "assign", f"f[{name}] can't be assigned")
     if name == "size":
         message = "f[size] is seen by later reads, and never written to the wire"
         cx.warn(target.span, "size", message)
@@ -188,7 +190,9 @@ def output(cx: Context, node: ast.Expr) -> ir.Output:
             return RESUBMIT
         case ast.Call(name="timer", args=args):
             if len(args) != 1:
-                cx.fail(node.span, "arity", "`timer` takes one argument, the delay", "timer(10ms)")
+                raise cx.fail(
+                    node.span, "arity", "`timer` takes one argument, the delay", "timer(10ms)"
+                )
             return ir.Delay(_delay(cx, args[0]))
         case ast.SetLiteral(items=items):
             return ir.Ports(tuple([_port(cx, item) for item in items]))
@@ -200,11 +204,11 @@ def _delay(cx: Context, node: ast.Expr) -> ir.Expr:
     if isinstance(node, ast.Number):
         nanoseconds = duration(cx, node)
         if nanoseconds == 0:
-            cx.fail(node.span, "range", "a timer of 0 would fire for ever at one moment")
+            raise cx.fail(node.span, "range", "a timer of 0 would fire for ever at one moment")
         return ir.Const(nanoseconds, ir.TIME, span=node.span)
     (expr,) = typed(cx, node, ir.TIME, "a delay").parts
     if isinstance(expr, ir.Const) and expr.value == 0:
-        cx.fail(node.span, "range", "a timer of 0 would fire for ever at one moment")
+        raise cx.fail(node.span, "range", "a timer of 0 would fire for ever at one moment")
     return expr
 
 
@@ -212,10 +216,12 @@ def _port(cx: Context, node: ast.Expr) -> ir.Expr:
     if isinstance(node, ast.Number):
         if cx.ports and any(isinstance(s, Port) for s in cx.symbols.values()):
             known = ", ".join(n for n, s in cx.symbols.items() if isinstance(s, Port))
-            cx.fail(node.span, "port", "ports are named once they are declared", f"ports: {known}")
+            raise cx.fail(
+                node.span, "port", "ports are named once they are declared", f"ports: {known}"
+            )
         if node.value > 1 or node.unit:
             hint = "declare more by `iface in, out1, out2;`"
-            cx.fail(node.span, "port", f"there is no port {node.value}, only 0 and 1", hint)
+            raise cx.fail(node.span, "port", f"there is no port {node.value}, only 0 and 1", hint)
     if (
         isinstance(node, ast.Name)
         and node.name not in {*cx.symbols, *cx.locals}
@@ -225,7 +231,7 @@ def _port(cx: Context, node: ast.Expr) -> ir.Expr:
 
         names = [n for n, s in cx.symbols.items() if isinstance(s, Port)]
         message = f"unknown port `{node.name}`{did_you_mean(node.name, names)}"
-        cx.fail(node.span, "unknown-name", message, "declare ports by `iface in, out;`")
+        raise cx.fail(node.span, "unknown-name", message, "declare ports by `iface in, out;`")
     (expr,) = typed(cx, node, ir.PORT, "an output").parts
     return expr
 
@@ -236,10 +242,10 @@ def _set_state(cx: Context, target: ast.Expr, node: ast.Assign) -> list[ir.Stmt]
     where = place(cx, target)
     name = where.state.name
     if where.primed:
-        cx.fail(target.span, "primed", f"`{name}'` stands in properties only")
+        raise cx.fail(target.span, "primed", f"`{name}'` stands in properties only")
     if where.state.constant:
         message = f"`{name}` is declared outside the program: it is configuration"
-        cx.fail(target.span, "assign", message, "declare it inside the program")
+        raise cx.fail(target.span, "assign", message, "declare it inside the program")
     if not where.rest:
         value = typed(cx, node.value, where.missing, f"`{name}`")
         return [ir.Write(name, where.keys, value.parts, span=node.span)]
@@ -267,7 +273,7 @@ def _set_component(cx: Context, where: Place, node: ast.Assign) -> ir.Stmt:
                 start += FLOW_FIELDS.index(name)
                 value = scalar(value.parts[FLOW_FIELDS.index(name)])
             case type_, _:
-                cx.fail(index.span, "type", f"{show(type_)} has no such item")
+                raise cx.fail(index.span, "type", f"{show(type_)} has no such item")
     new = typed(cx, node.value, value.type, "the item")
     parts = list(whole.parts)
     parts[start : start + len(new.parts)] = new.parts
@@ -280,14 +286,15 @@ def _set_set(cx: Context, target: ast.Expr, node: ast.Assign) -> list[ir.Stmt]:
     name = where.state.name
     if where.state.constant:
         message = f"`{name}` is declared outside the program: it is configuration"
-        cx.fail(target.span, "assign", message, "declare it inside the program")
+        raise cx.fail(target.span, "assign", message, "declare it inside the program")
     if not isinstance(where.missing, Set):
         hint = f"assign one key, `{name}[…] = …`"
-        cx.fail(node.span, "type", "a whole map can't be assigned", hint)
+        raise cx.fail(node.span, "type", "a whole map can't be assigned", hint)
     changes: list[tuple[str, ast.SetLiteral]] = []
     rest = node.value
     while isinstance(rest, ast.Binary) and rest.op in ("|", "\\"):
-        op, left, right = rest.op, rest.left, rest.right
+        op: str = rest.op
+        left, right = rest.left, rest.right
         if op == "|" and isinstance(left, ast.SetLiteral) and not isinstance(right, ast.SetLiteral):
             left, right = right, left  # {a} | s
         if not isinstance(right, ast.SetLiteral):
@@ -296,7 +303,7 @@ def _set_set(cx: Context, target: ast.Expr, node: ast.Assign) -> list[ir.Stmt]:
         rest = left
     if rest != target:
         hint = f"write `{name} = {name} | {{…}}` or `{name} = {name} \\ {{…}}`"
-        cx.fail(node.value.span, "type", "a whole set can't be assigned", hint)
+        raise cx.fail(node.value.span, "type", "a whole set can't be assigned", hint)
     found: list[ir.Stmt] = []
     for op, items in reversed(changes):
         for item in items.items:
@@ -339,19 +346,19 @@ def _whole_key(cx: Context, target: ast.Expr, word: str) -> Place:
     """A key of a map, or an instance of a granular variable."""
     if not names_state(cx, target):
         if isinstance(target, ast.Name) and target.name not in cx.symbols:
-            cx.unknown(target.span, target.name)
-        cx.fail(target.span, "type", f"`{word}` takes a key of a map", f"{word} m[k];")
+            raise cx.unknown(target.span, target.name)
+        raise cx.fail(target.span, "type", f"`{word}` takes a key of a map", f"{word} m[k];")
     where = place(cx, target)
     if where.state.constant:
         message = f"`{where.state.name}` is declared outside the program: it is configuration"
-        cx.fail(target.span, "assign", message, "declare it inside the program")
+        raise cx.fail(target.span, "assign", message, "declare it inside the program")
     if isinstance(where.missing, Set | Map) or where.rest or where.state.kind == "plain":
         hint = f"{word} m[k]; with all keys"
         if isinstance(where.missing, Set):
             hint = "s = s \\ {x};" if word == "delete" else "touch is for keys of maps"
-        cx.fail(target.span, "type", f"`{word}` takes a key of a map", hint)
+        raise cx.fail(target.span, "type", f"`{word}` takes a key of a map", hint)
     if where.primed:
-        cx.fail(target.span, "primed", "a primed name stands in properties only")
+        raise cx.fail(target.span, "primed", "a primed name stands in properties only")
     return where
 
 
@@ -367,7 +374,7 @@ def _bare(cx: Context, expr: ast.Expr) -> list[ir.Stmt]:
     if not dropping:
         expression(cx, expr)
     elif isinstance(expr, ast.Binary) and not isinstance(expr.left, ast.FieldRef):
-        cx.fail(expr.span, "type", "`DROP` is a value for `f[output]` only")
+        raise cx.fail(expr.span, "type", "`DROP` is a value for `f[output]` only")
     cx.warn(expr.span, "no-effect", "this statement has no effect", hint)
     return []
 
@@ -375,16 +382,18 @@ def _bare(cx: Context, expr: ast.Expr) -> list[ir.Stmt]:
 def declare_local(cx: Context, name: str, span: Span) -> str:
     """The unique name of a new local."""
     if name in RESERVED:
-        cx.fail(span, "reserved", f"`{name}` can't be a name of your own")
+        raise cx.fail(span, "reserved", f"`{name}` can't be a name of your own")
     if name in cx.locals:
-        cx.fail(span, "duplicate", f"`{name}` has been declared already", "choose another name")
+        raise cx.fail(
+            span, "duplicate", f"`{name}` has been declared already", "choose another name"
+        )
     return cx.fresh(name)
 
 
 def _let(cx: Context, node: ast.Let) -> list[ir.Stmt]:
     value = expression(cx, node.value)
     if isinstance(value.type, Set | Map):
-        cx.fail(node.value.span, "type", "a `let` holds no set or map")
+        raise cx.fail(node.value.span, "type", "a `let` holds no set or map")
     if value.literal is not None:
         value = Value(value.type, value.parts)
     if len(value.parts) == 1:
@@ -409,13 +418,13 @@ def _let(cx: Context, node: ast.Let) -> list[ir.Stmt]:
 def _choose(cx: Context, node: ast.Choose) -> list[ir.Stmt]:
     low, high = expression(cx, node.low), expression(cx, node.high)
     if not isinstance(low.type, ir.Bits) or not isinstance(high.type, ir.Bits):
-        cx.fail(node.span, "type", "the bounds of `choose` are numbers")
+        raise cx.fail(node.span, "type", "the bounds of `choose` are numbers")
     try:
         first, last, type_ = values.balance(low, high)
     except values.Misfit:
-        cx.fail(node.span, "range", "the bounds of `choose` have no type in common")
+        raise cx.fail(node.span, "range", "the bounds of `choose` have no type in common") from None
     if isinstance(first, ir.Const) and isinstance(last, ir.Const) and first.value > last.value:  # type: ignore[operator]
-        cx.fail(node.span, "range", "the range of `choose` is empty")
+        raise cx.fail(node.span, "range", "the range of `choose` is empty")
     name = declare_local(cx, node.name, node.span)
     cx.locals[node.name] = scalar(ir.Local(name, type_, span=node.span))
     where = condition(cx, node.where) if node.where is not None else ir.TRUE
@@ -426,12 +435,15 @@ def _choose(cx: Context, node: ast.Choose) -> list[ir.Stmt]:
 
 
 def _before(cx: Context, node: ast.Statement) -> list[ir.Stmt]:
-    """For each NAT(x) in a statement: give x an address of the pool if it has none (decision 11)."""
+    """For each NAT(x) in a statement: give x an address if it has none (decision 11)."""
     found: list[ir.Stmt] = []
     for call in _calls(node):
-        if call.name == "NAT" and "NAT" not in cx.symbols and len(call.args) == 1:
+        if call.name == "NAT" and len(call.args) == 1:
+            if isinstance(node, ast.While):
+                hint = "take the address before the loop"
+                raise cx.fail(call.span, "nat", "`NAT` can't stand in a loop's condition", hint)
             if cx.mode != "action":
-                cx.fail(call.span, "nat", "`NAT` stands in the actions of an entry")
+                raise cx.fail(call.span, "nat", "`NAT` stands in the actions of an entry")
             size = _pool(cx, call.span)
             flow = typed(cx, call.args[0], FLOW, "the argument of `NAT`").parts
             span = call.span
@@ -451,7 +463,7 @@ def _pool(cx: Context, span: Span) -> int:
     symbol = cx.symbols.get("pool")
     if not isinstance(symbol, Variable) or symbol.type not in (ir.IP, Set(ir.IP)):
         hint = "write `set<IP> pool = {203.0.113.7, 203.0.113.8};`"
-        cx.fail(span, "nat", "`NAT` takes its addresses from a configuration `pool`", hint)
+        raise cx.fail(span, "nat", "`NAT` takes its addresses from a configuration `pool`", hint)
     cx.used.add("pool")
     addresses: list[ir.Value]
     if symbol.value is not None and isinstance(symbol.value.parts[0], ir.Const):
@@ -459,7 +471,7 @@ def _pool(cx: Context, span: Span) -> int:
     elif symbol.state is not None and symbol.state.constant:
         addresses = [key for (key,), _ in symbol.state.entries]
     else:
-        cx.fail(span, "nat", "the `pool` of `NAT` is configuration, and this one is assigned")
+        raise cx.fail(span, "nat", "the `pool` of `NAT` is configuration, and this one is assigned")
     if not cx.hidden:
         entries = tuple([((index,), (address,)) for index, address in enumerate(addresses)])
         cx.hidden += [
@@ -504,6 +516,3 @@ def _calls(node: ast.Statement) -> Iterator[ast.Call]:
                 stack += [test, then, other]
             case _:
                 pass
-
-
-__all__ = ["flow_value", "output", "read", "statements"]

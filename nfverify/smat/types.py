@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
 
 from nfverify.lang import ast
 from nfverify.lang.source import Span
@@ -47,6 +46,9 @@ class Map:
     value: Type
 
 
+Fail = Callable[[Span, str, str, str], Exception]
+"""Notes an error (span, code, message, hint) and gives what is to be raised for it."""
+
 Type = ir.Type | Tuple | Flow | Set | Map
 
 FLOW = Flow()
@@ -79,32 +81,34 @@ def key_layout(type_: Type) -> tuple[ir.Type, ...]:
             return ()
 
 
-def resolve(node: ast.Type, fail: Callable[[Span, str, str, str], NoReturn]) -> Type:
+def resolve(node: ast.Type, fail: Fail) -> Type:
     """The type that the text names. `fail(span, code, message, hint)` is called if it is wrong."""
     type_ = _resolve(node, fail)
     if len(layout(type_)) + len(key_layout(type_)) > MAX_SCALARS:
-        fail(node.span, "type", f"a type of more than {MAX_SCALARS} scalars", "use a smaller tuple")
+        raise fail(
+            node.span, "type", f"a type of more than {MAX_SCALARS} scalars", "use a smaller tuple"
+        )
     return type_
 
 
-def _resolve(node: ast.Type, fail: Callable[[Span, str, str, str], NoReturn]) -> Type:
+def _resolve(node: ast.Type, fail: Fail) -> Type:
     match node:
         case ast.NamedType(name="flow"):
             return FLOW
         case ast.NamedType(name=name) if name in NAMED:
             return NAMED[name]
         case ast.NamedType(name=("rule" | "ruleset") as name):
-            fail(node.span, "type", f"a {name} is no value", f"write `{name} NAME = …;`")
+            raise fail(node.span, "type", f"a {name} is no value", f"write `{name} NAME = …;`")
         case ast.NamedType(name=name):
             from nfverify.smat.report import did_you_mean
 
             hint = did_you_mean(name, (*NAMED, "flow", "set", "map", "bit"))
             known = "the types are bool int bit<N> IP IP6 MAC port time bytes flow set map"
-            fail(node.span, "unknown-type", f"unknown type `{name}`{hint}", known)
+            raise fail(node.span, "unknown-type", f"unknown type `{name}`{hint}", known)
         case ast.BitType(width=width):
             if not 1 <= width <= MAX_WIDTH:
                 message = f"bit<{width}>: a width is from 1 to {MAX_WIDTH}"
-                fail(node.span, "width", message, "")
+                raise fail(node.span, "width", message, "")
             return ir.Bits(width)
         case ast.TupleType(items=items):
             return Tuple(tuple([_value(item, "an item of a tuple", fail) for item in items]))
@@ -114,15 +118,15 @@ def _resolve(node: ast.Type, fail: Callable[[Span, str, str, str], NoReturn]) ->
             of_key, of_value = _value(key, "a key of a map", fail), _resolve(value, fail)
             if isinstance(of_value, Set):
                 hint = f"use set<({show(of_key)}, {show(of_value.element)})>"
-                fail(value.span, "type", "a set can't be a value of a map", hint)
+                raise fail(value.span, "type", "a set can't be a value of a map", hint)
             return Map(of_key, of_value)
 
 
-def _value(node: ast.Type, what: str, fail: Callable[[Span, str, str, str], NoReturn]) -> Type:
+def _value(node: ast.Type, what: str, fail: Fail) -> Type:
     type_ = _resolve(node, fail)
     if isinstance(type_, Set | Map):
         hint = "a nested map is map<K, map<L, V>>; a tuple key is map<(K, L), V>"
-        fail(node.span, "type", f"{show(type_)} can't be {what}", hint)
+        raise fail(node.span, "type", f"{show(type_)} can't be {what}", hint)
     return type_
 
 

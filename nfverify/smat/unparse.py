@@ -8,7 +8,7 @@ written out: int(e), bool(e), bit16(e).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import assert_never
@@ -130,7 +130,7 @@ class Printer:
     def text(self, expr: ir.Expr, to: ir.Type | None = None) -> str:
         return (self.natural(expr) if to is None else self.converted(expr, to)).text
 
-    def tuple(self, exprs: Sequence[ir.Expr], types: Sequence[ir.Type]) -> str:
+    def several(self, exprs: Sequence[ir.Expr], types: Sequence[ir.Type]) -> str:
         """A key or value of several scalars; of seven, perhaps the packet's own flow."""
         if len(exprs) == 1:
             return self.text(exprs[0], types[0])
@@ -172,6 +172,11 @@ class Printer:
                 pass
             case ir.Match() as match_:
                 return self._match(match_, "mismatches", expr)
+            case ir.Or() as tests if (inner := self._one_of(tests)) is not None:
+                return Reading(inner.text.replace(" in {", " not in {"), scalar(expr), COMPARE)
+            case ir.Compare() as test if (inner := self._prefix(test)) is not None:
+                text = inner.text.replace(" matches ", " mismatches ")
+                return Reading(text, scalar(expr), COMPARE)
             case _:
                 pass
         inner = self.natural(expr.operand).within(TIGHT)
@@ -205,7 +210,7 @@ class Printer:
 
     def _other(self, test: ir.Compare, left: Reading) -> str:
         for right in self.readings(test.right):
-            if _reads_as(test, lambda r=right: values.compare("==", left.value, r.value)):  # type: ignore[misc]
+            if _compared("==", left, right) == test:
                 return right.text
         return ""
 
@@ -213,10 +218,7 @@ class Printer:
         precedence = _ARITHMETIC[expr.op]
         for left in self.readings(expr.left):
             for right in self.readings(expr.right):
-                if _reads_as(
-                    expr,
-                    lambda a=left, b=right: values.arithmetic(expr.op, a.value, b.value).parts[0],  # type: ignore[misc]
-                ):
+                if _computed(expr.op, left, right) == expr:
                     text = f"{left.within(precedence)} {expr.op} {right.within(precedence + 1)}"
                     return Reading(text, scalar(expr), precedence)
         # Narrower than the language computes: by value, wider and cut off again.
@@ -228,14 +230,10 @@ class Printer:
         flipped = isinstance(expr.left, ir.Const) and expr.op in ("<", "<=")
         for left in self.readings(expr.left):
             for right in self.readings(expr.right):
-                if _reads_as(
-                    expr, lambda a=left, b=right: values.compare(expr.op, a.value, b.value)  # type: ignore[misc]
-                ):
+                if _compared(expr.op, left, right) == expr:
                     a, b, op = left.within(UNION), right.within(UNION), expr.op
-                    if flipped:
-                        text = f"{b} {'>' if op == '<' else '>='} {a}"
-                    else:
-                        text = f"{a} {op} {b}"
+                    over = ">" if op == "<" else ">="
+                    text = f"{b} {over} {a}" if flipped else f"{a} {op} {b}"
                     return Reading(text, scalar(expr), COMPARE)
         a, b = self.natural(expr.left).within(UNION), self.natural(expr.right).within(UNION)
         return Reading(f"{a} {expr.op} {b}", scalar(expr), COMPARE)
@@ -264,10 +262,7 @@ class Printer:
         test = self.natural(expr.condition).within(OR)
         for then in self.readings(expr.then):
             for other in self.readings(expr.otherwise):
-                if _reads_as(
-                    expr,
-                    lambda a=then, b=other: values.choice(expr.condition, a.value, b.value).parts[0],  # type: ignore[misc]
-                ):
+                if _chosen(expr.condition, then, other) == expr:
                     text = f"{test} ? {then.within(OR)} : {other.within(TERNARY)}"
                     return Reading(text, scalar(expr), TERNARY)
         then, other = self.natural(expr.then), self.natural(expr.otherwise)
@@ -285,7 +280,7 @@ class Printer:
         subject = "f"
         if any(arg != ir.Field(column) for column, arg in given.items()):
             parts = [given.get(column, ir.Field(column)) for column in FLOW_FIELDS]
-            subject = self.tuple(parts, FLOW_LAYOUT)
+            subject = self.several(parts, FLOW_LAYOUT)
         return Reading(f"{subject} {word} {name}", scalar(whole or expr), COMPARE)
 
     def _apply(self, expr: ir.Apply) -> str:
@@ -315,7 +310,7 @@ class Printer:
 
     def _key(self, var: str, keys: Sequence[ir.Expr]) -> str:
         outer, self.primed = self.primed, False
-        text = f"[{self.tuple(keys, self._key_types(var, keys))}]" if keys else ""
+        text = f"[{self.several(keys, self._key_types(var, keys))}]" if keys else ""
         self.primed = outer
         return text
 
@@ -329,7 +324,7 @@ class Printer:
         if len(expr.keys) == 1:
             key = self.converted(expr.keys[0], types[0]).within(UNION)
         else:
-            key = self.tuple(expr.keys, types)
+            key = self.several(expr.keys, types)
         self.primed = outer
         return Reading(f"{key} {words}", scalar(whole or expr), COMPARE)
 
@@ -360,7 +355,9 @@ class Printer:
                 return [self._write(node)]
             case ir.Delete(var=var, keys=keys):
                 if self._kind(var) == "set":
-                    return [f"{var} = {var} \\ {{{self.tuple(keys, self._key_types(var, keys))}}};"]
+                    return [
+                        f"{var} = {var} \\ {{{self.several(keys, self._key_types(var, keys))}}};"
+                    ]
                 return [f"delete {self._target(var, keys)};"]
             case ir.Touch(var=var, keys=keys):
                 return [f"touch {self._target(var, keys)};"]
@@ -402,17 +399,17 @@ class Printer:
     def _target(self, var: str, keys: Sequence[ir.Expr]) -> str:
         variable = self.state.get(var)
         if variable is not None and variable.kind == "granular":
-            if tuple(keys) == tuple([ir.Field(name) for name in variable.granularity]):
-                return var
+            own = tuple([ir.Field(name) for name in variable.granularity])
+            return var if tuple(keys) == own else var + self._key(var, keys)
         return var + self._key(var, keys)
 
     def _write(self, node: ir.Write) -> str:
         var, keys = node.var, node.keys
         if self._kind(var) == "set":
-            return f"{var} = {var} | {{{self.tuple(keys, self._key_types(var, keys))}}};"
+            return f"{var} = {var} | {{{self.several(keys, self._key_types(var, keys))}}};"
         variable = self.state.get(var)
         types = variable.values if variable else tuple([value.type for value in node.values])
-        return f"{self._target(var, keys)} = {self.tuple(node.values, types)};"
+        return f"{self._target(var, keys)} = {self.several(node.values, types)};"
 
     def _choose(self, node: ir.Choose) -> str:
         low, high = self.text(node.low, node.type), self.text(node.high, node.type)
@@ -429,20 +426,62 @@ class Printer:
                 else:
                     joined = " && ".join([text.within(COMPARE) for text in texts])
                 lines.append(f"    match_{word} {{ {joined} }}")
-        if entry.body:
-            body = self.statements(entry.body, "        ")
-            lines += ["    action_flow {", *body, "    }"]
+        for word, body in action_blocks(entry.body):
+            text = self.statements(body, "        ")
+            short = f"    action_{word} {{ {' '.join([line.strip() for line in text])} }}"
+            plain = all(isinstance(node, ir.SetOutput) for node in body)
+            lines += [short] if plain else [f"    action_{word} {{", *text, "    }"]
         return [*lines, "}"]
+
+
+def action_blocks(body: Sequence[ir.Stmt]) -> list[tuple[str, list[ir.Stmt]]]:
+    """Statements in order, in blocks of those that write the packet and those that write state; a
+    `let` goes with what follows it."""
+    blocks: list[tuple[str, list[ir.Stmt]]] = []
+    waiting: list[ir.Stmt] = []
+    for node in body:
+        if isinstance(node, ir.Let | ir.Choose):
+            waiting.append(node)
+            continue
+        word = "flow" if writes_packet(node) else "state"
+        if blocks and blocks[-1][0] == word:
+            blocks[-1][1].extend([*waiting, node])
+        else:
+            blocks.append((word, [*waiting, node]))
+        waiting = []
+    if waiting:
+        blocks.append(("flow", waiting))
+    return blocks
+
+
+def writes_packet(node: ir.Stmt) -> bool:
+    written = ir.SetField | ir.SetTag | ir.SetOutput
+    return any(isinstance(part, written) for part in ir.walk((node,)))
 
 
 # Texts of single things -------------------------------------------------------------------
 
 
-def _reads_as(expr: ir.Expr, read: Callable[[], ir.Expr]) -> bool:
+def _compared(op: ir.CompareOp, left: Reading, right: Reading) -> ir.Expr | None:
+    """What `left op right` is read as; None if it is an error."""
     try:
-        return read() == expr
-    except (Misfit, AssertionError):
-        return False
+        return values.compare(op, left.value, right.value)
+    except Misfit:
+        return None
+
+
+def _computed(op: ir.ArithmeticOp, left: Reading, right: Reading) -> ir.Expr | None:
+    try:
+        return values.arithmetic(op, left.value, right.value).parts[0]
+    except Misfit:
+        return None
+
+
+def _chosen(condition: ir.Expr, then: Reading, other: Reading) -> ir.Expr | None:
+    try:
+        return values.choice(condition, then.value, other.value).parts[0]
+    except Misfit:
+        return None
 
 
 def number(value: int) -> Reading:
@@ -587,11 +626,14 @@ def _bounds(column: str, low: int, high: int) -> str:
 def printer(program: ir.Program, port_names: Sequence[str] = ()) -> Printer:
     """A printer for texts in the scope of a program; `port_names` are those of its network."""
     names = {number: f"port{number}" for number in program.ports}
+    config = {item.name for item in program.config}
     for node in ir.walk(program.init + program.body):
-        if isinstance(node, ir.Const) and node.type == ir.PORT and node.name and node.value in names:
-            assert isinstance(node.value, int)
-            if node.name not in {config.name for config in program.config}:
-                names[node.value] = node.name
+        match node:
+            case ir.Const(value=int() as value, type=type_, name=str() as name):
+                if name and type_ == ir.PORT and value in names and name not in config:
+                    names[value] = name
+            case _:
+                pass
     names.update((n, name) for n, name in enumerate(port_names) if n in names)
     return Printer(
         {config.name: config for config in program.config},
@@ -607,7 +649,8 @@ def _ruleset_names(program: ir.Program) -> dict[Ruleset, str]:
     roots = (
         *program.init,
         *program.body,
-        *[claim.expr for claim in (*program.invariants, *program.properties)],
+        *[invariant.expr for invariant in program.invariants],
+        *[claim.expr for claim in program.properties],
     )
     for node in ir.walk(roots):
         if isinstance(node, ir.Match) and node.ruleset not in found:

@@ -39,9 +39,7 @@ def scalar(expr: ir.Expr) -> Value:
 
 def literal(number: int, *, loose: bool = False, span: Span = NOWHERE) -> Value:
     """A number as written: int if it can be, else as many bits as it needs."""
-    if -(1 << 31) <= number < 1 << 31:
-        type_ = ir.INT
-    elif loose and 0 <= number < 1 << 32:
+    if -(1 << 31) <= number < 1 << 31 or (loose and 0 <= number < 1 << 32):
         type_ = ir.INT
     else:
         width = next((w for w in (32, 64, 128) if number.bit_length() <= w), 0)
@@ -236,10 +234,11 @@ def _compare(op: ir.CompareOp, a: ir.Expr, b: ir.Expr, span: Span) -> ir.Expr:
         if x is not None and y is not None:
             return _compare(op, x, y, span)
     for one, other in ((a, b), (b, a)):
-        if isinstance(one, ir.Cast) and one.operand.type == ir.BOOL and isinstance(other, ir.Const):
-            if op in ("==", "!=") and other.value in (0, 1):
-                same = (op == "==") == (other.value == 1)
-                return one.operand if same else negation(one.operand, span)
+        truth = isinstance(one, ir.Cast) and one.operand.type == ir.BOOL and op in ("==", "!=")
+        if truth and isinstance(other, ir.Const) and other.value in (0, 1):
+            assert isinstance(one, ir.Cast)
+            same = (op == "==") == (other.value == 1)
+            return one.operand if same else negation(one.operand, span)
     return ir.Compare(op, a, b, span=span)
 
 

@@ -68,7 +68,9 @@ def constants(cx: Context, value: Value, span: Span) -> Constants:
     found = []
     for part in value.parts:
         if not isinstance(part, ir.Const):
-            cx.fail(span, "not-constant", "an initial value is constant", "assign it in `init`")
+            raise cx.fail(
+                span, "not-constant", "an initial value is constant", "assign it in `init`"
+            )
         found.append(part.value)
     return tuple(found)
 
@@ -85,25 +87,27 @@ def _check_limits(cx: Context, node: ast.Variable, type_: Type) -> None:
     keyed = bool(node.granularity) or isinstance(type_, Set | Map)
     if not keyed and (node.timeout or node.capacity is not None or node.overflow):
         message = "only maps, sets and granular variables have a time-out or a capacity"
-        cx.fail(node.span, "type", message)
+        raise cx.fail(node.span, "type", message)
     if node.capacity is not None and node.capacity < 1:
-        cx.fail(node.span, "range", "a capacity is at least 1")
+        raise cx.fail(node.span, "range", "a capacity is at least 1")
     if node.overflow and node.capacity is None:
-        cx.fail(node.span, "type", f"`{node.overflow}` says what happens beyond `max`", "add max N")
+        raise cx.fail(
+            node.span, "type", f"`{node.overflow}` says what happens beyond `max`", "add max N"
+        )
     if node.timeout is not None and node.timeout.value == 0:
-        cx.fail(node.timeout.span, "range", "a time-out of 0 forgets at once")
+        raise cx.fail(node.timeout.span, "range", "a time-out of 0 forgets at once")
 
 
 def _granular(cx: Context, node: ast.Variable, type_: Type, assigned: bool) -> ir.StateVar:
     if isinstance(type_, Set | Map):
         message = f"{show(type_)} can't have a granularity"
-        cx.fail(node.span, "type", message, "put the fields into the key")
+        raise cx.fail(node.span, "type", message, "put the fields into the key")
     for name in node.granularity:
         if name in PROTOCOL_BITS or name not in FIELDS or FIELDS[name].shown == "bytes":
             message = f"unknown field `{name}` in a granularity{did_you_mean(name, FIELDS)}"
-            cx.fail(node.span, "unknown-field", message)
+            raise cx.fail(node.span, "unknown-field", message)
     if len(set(node.granularity)) < len(node.granularity):
-        cx.fail(node.span, "duplicate", "a field stands twice in the granularity")
+        raise cx.fail(node.span, "duplicate", "a field stands twice in the granularity")
     keys = tuple([ir.field_type(name) for name in node.granularity])
     return _state(cx, node, keys, type_, _initial(cx, node, type_), {}, "granular", not assigned)
 
@@ -120,7 +124,9 @@ def _state(
 ) -> ir.StateVar:
     assert kind in ("map", "set", "granular")
     if node.capacity is not None and len(contents) > node.capacity:
-        cx.fail(node.span, "range", f"{len(contents)} entries are more than max {node.capacity}")
+        raise cx.fail(
+            node.span, "range", f"{len(contents)} entries are more than max {node.capacity}"
+        )
     return ir.StateVar(
         node.name,
         keys,
@@ -150,7 +156,9 @@ def _table(
     """A map or set with its contents: {k: v, …}, load("file.csv"), or the default of a map."""
     if node.name in overrides:
         span = overrides[node.name][0].span
-        cx.fail(span, "override", f"`{node.name}` is {show(type_)}", "only scalars can be set here")
+        raise cx.fail(
+            span, "override", f"`{node.name}` is {show(type_)}", "only scalars can be set here"
+        )
     keys = key_layout(type_)
     default = tuple([ir.zero(scalar) for scalar in layout(type_)])
     contents: Contents = {}
@@ -167,7 +175,7 @@ def _table(
             contents = _load(cx, file, type_, node.value.span)
         case ast.SetLiteral() | ast.MapLiteral():
             other = "map" if isinstance(node.value, ast.MapLiteral) else "set"
-            cx.fail(node.value.span, "type", f"a literal {other} for {show(type_)}")
+            raise cx.fail(node.value.span, "type", f"a literal {other} for {show(type_)}")
         case value if isinstance(type_, Map):
             innermost: Type = type_
             while isinstance(innermost, Map):
@@ -175,7 +183,7 @@ def _table(
             default = _constant(cx, value, innermost, f"the default of `{node.name}`")
         case value:
             expression(cx, value)
-            cx.fail(value.span, "type", f"`{node.name}` is {show(type_)}", "write {a, b, …}")
+            raise cx.fail(value.span, "type", f"`{node.name}` is {show(type_)}", "write {a, b, …}")
     kind = "set" if isinstance(type_, Set) else "map"
     return _state(cx, node, keys, type_, default, contents, kind, not assigned)
 
@@ -198,7 +206,7 @@ def _collect(
             key = prefix + _constant(cx, key_node, type_.key, f"a key of `{name}`")
             if isinstance(type_.value, Map):
                 if not isinstance(value_node, ast.MapLiteral):
-                    cx.fail(value_node.span, "type", f"this is to be {show(type_.value)}")
+                    raise cx.fail(value_node.span, "type", f"this is to be {show(type_.value)}")
                 _collect(cx, name, value_node, type_.value, key, contents)
             else:
                 value = _constant(cx, value_node, type_.value, f"a value of `{name}`")
@@ -207,19 +215,19 @@ def _collect(
 
 def _add(cx: Context, contents: Contents, key: Constants, value: Constants, span: Span) -> None:
     if key in contents:
-        cx.fail(span, "duplicate", "this key stands twice")
+        raise cx.fail(span, "duplicate", "this key stands twice")
     contents[key] = value
 
 
 def _load(cx: Context, file: str, type_: Set | Map, span: Span) -> Contents:
     """A line for each entry, the keys first; a first line of names is skipped."""
     if cx.folder is None:
-        cx.fail(span, "load", "a model that is no file can't load one")
+        raise cx.fail(span, "load", "a model that is no file can't load one")
     try:
         rows = read_cells(file, cx.folder, span)
     except ModelError as error:
         cx.report.include(error)
-        cx.report.fail(span, "load", f"`{file}` can't be used")
+        raise cx.report.fail(span, "load", f"`{file}` can't be used") from None
     keys = key_layout(type_)
     columns = keys + layout(type_)
     if all(re.fullmatch(r"[A-Za-z_]\w*", text) for text, _ in rows[0]) and any(
@@ -232,13 +240,13 @@ def _load(cx: Context, file: str, type_: Set | Map, span: Span) -> Contents:
             if len(cells) != len(columns):
                 place = cells[0][1].to(cells[-1][1])
                 message = f"{len(cells)} cells where {show(type_)} needs {len(columns)}"
-                cx.fail(place, "csv-cells", message)
+                raise cx.fail(place, "csv-cells", message)
             found = []
             for (text, place), scalar in zip(cells, columns, strict=True):
                 value = parse_cell(text, scalar)
                 if value is None:
-                    message = f"{ascii(text[:40])} is not {show(scalar)}"
-                    cx.fail(place, "csv-value", message)
+                    message = f"{text[:40]!a} is not {show(scalar)}"
+                    raise cx.fail(place, "csv-value", message)
                 found.append(value)
             _add(cx, contents, tuple(found[: len(keys)]), tuple(found[len(keys) :]), cells[0][1])
     return contents
@@ -246,8 +254,8 @@ def _load(cx: Context, file: str, type_: Set | Map, span: Span) -> Contents:
 
 def parse_cell(text: str, type_: ir.Type) -> ir.Value | None:
     """A constant of a CSV as a model spells it, in the range of its type; None if it is none."""
-    from nfverify.lang.literals import literal as parse_literal
     from nfverify.lang.faults import Fault, Faults
+    from nfverify.lang.literals import literal as parse_literal
     from nfverify.lang.tokens import tokenise
     from nfverify.smat.values import Misfit, coerce, literal, scalar
 
