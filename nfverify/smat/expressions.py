@@ -23,6 +23,7 @@ from nfverify.smat.scope import (
 )
 from nfverify.smat.types import (
     FLOW,
+    FLOW_LAYOUT,
     Flow,
     Map,
     Set,

@@ -287,7 +287,7 @@ FALSE = Const(False, BOOL)
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """By the default other side (decision 22) or to the wired successor: what a pass begins with."""
+    """To the wired successor, else by the other side (decision 22): what a pass begins with."""
 
 
 @dataclass(frozen=True, slots=True)

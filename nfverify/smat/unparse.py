@@ -179,8 +179,8 @@ class Printer:
                 return Reading(text, scalar(expr), COMPARE)
             case _:
                 pass
-        inner = self.natural(expr.operand).within(TIGHT)
-        return Reading(f"!{inner}", scalar(expr), TIGHT)
+        operand = self.natural(expr.operand).within(TIGHT)
+        return Reading(f"!{operand}", scalar(expr), TIGHT)
 
     def _junction(
         self, operands: Sequence[ir.Expr], sign: str, precedence: int, expr: ir.Expr
