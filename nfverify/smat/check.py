@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 
 from nfverify.lang import ast
@@ -34,7 +35,8 @@ def check_file(path: str, *, extra_checks: Sequence[Check] = ()) -> list[Diagnos
         if not report.errors:
             _unused_at_top(report, module)
     except ModelError as error:
-        report.include(error)
+        with suppress(ModelError):  # which says that there are enough of them
+            report.include(error)
     if report.errors:
         return in_order([*report.errors, *report.warnings])
     files = {d.span.source.name for d in report.warnings} | {module.source.name}
