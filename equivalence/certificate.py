@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from nfverify.equivalence.induction import CLOSURE_ROUNDS, Step, build_step
+from nfverify.equivalence.induction import GENERATIONS, Step, build_step
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.relation import Candidate, bindings, claim
 from nfverify.equivalence.solver import Solver, Translator
@@ -103,19 +103,29 @@ def _close(
     assumed: set[tuple[int, ...]],
 ) -> None:
     """The relation at every key that the step, the goals and other instances touch."""
+    base = step.base
     by_var: dict[str, list[tuple[Term, ...]]] = {}
+
+    def assume(n: int, keys: tuple[Term, ...]) -> None:
+        mark = (n, *(k.id for k in keys))
+        if mark not in assumed:
+            assumed.add(mark)
+            solver.add(claim(terms, step.pre, relation[n], keys, encode))
+
+    for n, candidate in enumerate(relation):
+        if not candidate.keys:
+            assume(n, ())
     done = 0
-    for _ in range(CLOSURE_ROUNDS):
-        fresh = list(step.base.touched)[done:]
+    while fresh := list(base.touched.items())[done:]:
         done += len(fresh)
-        for var, keys in fresh:
-            by_var.setdefault(var, []).append(keys)
+        for (var, keys), generation in fresh:
             if var in step.presence:
-                solver.add(step.base.facts(var, keys))
-        for n, candidate in enumerate(relation):
-            found = list(bindings(terms, candidate, fresh, by_var))
-            for keys in found if candidate.keys else [()]:
-                mark = (n, *(k.id for k in keys))
-                if mark not in assumed:
-                    assumed.add(mark)
-                    solver.add(claim(terms, step.pre, candidate, keys, encode))
+                solver.add(base.facts(var, keys))
+            if generation >= GENERATIONS:
+                continue
+            by_var.setdefault(var, []).append(keys)
+            base.generation = generation + 1
+            for n, candidate in enumerate(relation):
+                for bound in bindings(terms, candidate, [(var, keys)], by_var):
+                    assume(n, bound)
+            base.generation = 0

@@ -6,9 +6,10 @@ values at the points that were used become lemmas, and the search goes on (decis
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from nfverify.equivalence.packets import HEADERS, SymbolicPacket
 from nfverify.equivalence.simulate import Arrival
@@ -16,7 +17,8 @@ from nfverify.equivalence.solver import Solver
 from nfverify.equivalence.terms import Term, Terms, subterms
 from nfverify.packet.codec import Malformed, build, parse
 from nfverify.packet.fields import FIELDS, Header
-from nfverify.semantics.operators import Function, murmur3
+from nfverify.semantics.operators import Function, aes_ctr, murmur3
+from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
 
@@ -44,6 +46,15 @@ class Strings:
         data = (data + mark).ljust(length, b"\0")
         self.known[number] = data
         return data
+
+    def number(self, data: bytes) -> int:
+        """The number of a byte string; a new one gets one that no model has used yet."""
+        for number, known in self.known.items():
+            if known == data:
+                return number
+        number = 0xF000_0000 + len(self.known)
+        self.known[number] = data
+        return number
 
 
 def concretise(
@@ -96,10 +107,14 @@ def _contains(terms: Terms, payload: Term) -> list[Term]:
 
 @dataclass(frozen=True, slots=True)
 class Reality:
-    """The real meaning of uninterpreted functions, by the names that the encoding gives them."""
+    """The real meaning of uninterpreted functions, by the names that the encoding gives them.
+
+    `signatures` are the user's operators; those without a function in `operators` stay unknown.
+    """
 
     rulesets: Mapping[str, Ruleset]
     operators: Mapping[str, Function]
+    signatures: Mapping[str, ir.Operator]
 
     def value(self, term: Term, args: tuple[Any, ...], strings: Strings) -> int | bool | None:
         """What the function really gives at these arguments; None if nobody knows."""
@@ -114,7 +129,65 @@ class Reality:
         if name == "length":
             data = strings.known.get(int(args[0]))
             return None if data is None else len(data)
+        if name in ("Encrypt", "Decrypt"):
+            texts = [strings.known.get(int(a)) for a in args]
+            if any(t is None for t in texts):
+                return None
+            return strings.number(aes_ctr(*[t for t in texts if t is not None]))
+        if name.startswith("op "):
+            return self._user(name.split(" ")[1], args, strings)
         return None
+
+    def _user(self, op: str, args: tuple[Any, ...], strings: Strings) -> int | bool | None:
+        function, signature = self.operators.get(op), self.signatures.get(op)
+        if function is None or signature is None:
+            return None
+        values: list[ir.Value] = []
+        for arg, type_ in zip(args, signature.parameters, strict=True):
+            if isinstance(type_, ir.Bytes):
+                data = strings.known.get(int(arg))
+                if data is None:
+                    return None
+                values.append(data)
+            elif isinstance(type_, ir.Bits):
+                values.append(ir.wrap(int(arg), type_))
+            else:
+                values.append(bool(arg))
+        result = function(*values)
+        if isinstance(result, bytes):
+            return strings.number(result)
+        match signature.result:
+            case ir.Bits(width=bits):
+                return int(result) & ((1 << bits) - 1)
+            case _:
+                return bool(result)
+
+
+def signatures_of(networks: Iterable[ir.Network]) -> dict[str, ir.Operator]:
+    """The user's operators that the programs of some networks declare."""
+    return {
+        operator.name: operator
+        for network in networks
+        for instance in network.instances
+        for operator in instance.program.operators
+    }
+
+
+def stand_in(operator: ir.Operator) -> Function:
+    """Some pure function of this type, for simulation only: what holds for every function holds
+    for this one, but what it shows is no counterexample."""
+
+    def function(*args: ir.Value) -> ir.Value:
+        number = crc32(repr((operator.name, args)).encode())
+        match operator.result:
+            case ir.Bool():
+                return bool(number & 1)
+            case ir.Bits() as type_:
+                return ir.wrap(number % 5 if number & 1 else number, type_)
+            case ir.Bytes():
+                return number.to_bytes(4, "big")
+
+    return function
 
 
 def lemmas(

@@ -93,6 +93,9 @@ def collect(networks: tuple[ir.Network, ...]) -> Constants:
                 case ir.Compare(left=left, right=right):
                     _comparison(found, where, node, left, right, lets)
                     _comparison(found, where, node, right, left, lets)
+                case ir.Arithmetic(op=("%" | "/" | "&"), left=left, right=right):
+                    # x % n and x & mask bound what a counter that runs round can be.
+                    _comparison(found, where, node, left, right, lets)
                 case ir.Write(var=var, values=values):
                     for value in values:
                         number = constant_folded(value)
@@ -116,7 +119,7 @@ def collect(networks: tuple[ir.Network, ...]) -> Constants:
 def _comparison(
     found: Constants,
     where: str,
-    node: ir.Compare,
+    node: ir.Compare | ir.Arithmetic,
     side: ir.Expr,
     other: ir.Expr,
     lets: dict[str, ir.Expr],
@@ -141,7 +144,7 @@ def _comparison(
                 found.variables[where, var].add(number)
             case _:
                 pass
-    if len(tops) == 1:
+    if len(tops) == 1 and isinstance(node, ir.Compare):
         leaf = next(iter(tops))
         if isinstance(leaf.type, ir.Bits) and leaf.type.width > 1:
             hole = ir.Local(HOLE, leaf.type)

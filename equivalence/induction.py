@@ -28,12 +28,14 @@ from nfverify.equivalence.templates import RANK
 from nfverify.equivalence.terms import Term, Terms, signed, subterms
 from nfverify.smat import ir
 
-CHECK_RLIMIT = 40_000_000
+CHECK_RLIMIT = 4_000_000
+PATIENCE = 12_000_000
 NOTE_RLIMIT = 2_000_000
 MAX_DEPTH = 8
 MAX_SUPPORTS = 24
+FEW_SUPPORTS = 3
 MAX_CHECKS = 150
-CLOSURE_ROUNDS = 3
+GENERATIONS = 2
 AT_ONCE = 3
 
 
@@ -171,6 +173,16 @@ class Failed:
     checks: int
 
 
+def patience(candidate: Candidate) -> int:
+    """How often a candidate that isn't inductive may be propped up by others."""
+    return MAX_SUPPORTS if is_strong(candidate) or candidate.own else FEW_SUPPORTS
+
+
+def is_strong(candidate: Candidate) -> bool:
+    """Is its shape one that is rarely true by accident?"""
+    return RANK.index(candidate.shape) <= RANK.index("guard")
+
+
 class Induction:
     """One attempt: candidates in, a relation or a reason out."""
 
@@ -180,14 +192,19 @@ class Induction:
         snapshots: Sequence[Snapshot],
         *,
         deadline: float,
+        thrifty: bool,
         notify: Callable[[str], None] = lambda text: None,
     ) -> None:
+        """A thrifty attempt props candidates up by strong ones only, and soon drops them."""
+        self.thrifty = thrifty
         self.problem = problem
         self.snapshots = snapshots
         self.terms = Terms()
         self.translator = Translator()
-        self.solver = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
-        self._side = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT // 10)
+        self.solver = Solver(
+            self.translator, deadline=deadline, rlimit=CHECK_RLIMIT, patience=PATIENCE
+        )
+        self._side = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
         self.notify = notify
         self.step = build_step(problem, self.terms, self._feasible)
         self.encode = problem.rulesets(self.terms)
@@ -266,8 +283,14 @@ class Induction:
                 name = f"{candidate.shape} {number} after {event.name}"
                 entry.goals.append(self._goal(name, self.terms.not_(after), number))
         self._assume(entry, keys)
-        for binding in bindings(self.terms, candidate, self._touched, self._touched_by_var):
-            self._assume(entry, binding)
+        base = self.step.base
+        for touched, generation in list(base.touched.items()):
+            if generation < GENERATIONS:
+                base.generation = generation + 1
+                by_var = self._touched_by_var
+                for binding in bindings(self.terms, candidate, [touched], by_var):
+                    self._assume(entry, binding)
+        base.generation = 0
         if not candidate.keys:
             self._assume(entry, ())
         self._close()
@@ -280,22 +303,26 @@ class Induction:
             self.solver.add(self.terms.implies(entry.literal, holds))
 
     def _close(self) -> None:
-        """Instances at newly touched keys, which touch keys of their own."""
-        for _ in range(CLOSURE_ROUNDS):
-            fresh = list(self.step.base.touched)[self._processed :]
-            if not fresh:
-                return
+        """Assumes what is in use at newly touched keys, which touches keys of its own: up to
+        GENERATIONS, for some relations would go on for ever."""
+        base = self.step.base
+        while fresh := list(base.touched.items())[self._processed :]:
             self._processed += len(fresh)
-            for var, keys in fresh:
+            for (var, keys), generation in fresh:
+                if var in self.step.presence:
+                    self.solver.add(base.facts(var, keys))
+                if generation >= GENERATIONS:
+                    continue
                 self._touched.append((var, keys))
                 self._touched_by_var.setdefault(var, []).append(keys)
-                if var in self.step.presence:
-                    self.solver.add(self.step.base.facts(var, keys))
-            for entry in self.active:
-                if entry.alive:
-                    found = list(bindings(self.terms, entry.candidate, fresh, self._touched_by_var))
-                    for binding in found:
-                        self._assume(entry, binding)
+                base.generation = generation + 1
+                for entry in self.active:
+                    if entry.alive:
+                        touched = self._touched_by_var
+                        one = [(var, keys)]
+                        for binding in bindings(self.terms, entry.candidate, one, touched):
+                            self._assume(entry, binding)
+                base.generation = 0
 
     # The loop -------------------------------------------------------------------------------
 
@@ -377,7 +404,8 @@ class Induction:
             tired = [
                 g
                 for g, e in zip(failed, entries, strict=True)
-                if e.depth >= MAX_DEPTH or e.supports >= MAX_SUPPORTS
+                if e.depth >= MAX_DEPTH
+                or e.supports >= (FEW_SUPPORTS if self.thrifty else patience(e.candidate))
             ]
             if tired:
                 self._drop(tired)
@@ -385,7 +413,8 @@ class Induction:
             depth = 1 + min(e.depth for e in entries)
             for entry in entries:
                 entry.supports += 1
-        chosen = self._blockers(state, ranked)
+        weak_too = output is not None or not self.thrifty
+        chosen = self._blockers(state, ranked, weak_too)
         for candidate in chosen:
             self.activate(candidate, depth)
         if chosen:
@@ -396,7 +425,7 @@ class Induction:
         return None
 
     def _blockers(
-        self, state: dict[str, dict[Key, Any]], ranked: Sequence[Candidate]
+        self, state: dict[str, dict[Key, Any]], ranked: Sequence[Candidate], weak_too: bool
     ) -> list[Candidate]:
         """Candidates of the best rank that are false in this state and hold wherever we know."""
         in_use = {e.candidate for e in self.active if e.alive}
@@ -404,7 +433,11 @@ class Induction:
         for candidate in ranked:
             if chosen and candidate.shape != chosen[0].shape:
                 break
+            if not weak_too and not is_strong(candidate):
+                break
             if candidate in self.dead or candidate in in_use:
+                continue
+            if any(c.variables == candidate.variables for c in chosen):
                 continue
             if self._false_in(candidate, state) and self.acceptable(candidate):
                 chosen.append(candidate)

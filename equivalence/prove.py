@@ -120,8 +120,8 @@ class _Run:
         if trace is not None:
             # The search gave up before the length at which simulation had found a difference.
             return self.different(trace, self.depth == len(trace) - 1, self.depth)
-        for quotient in (True, False):
-            proof = self.induct(quotient)
+        for quotient, thrifty in ((True, True), (True, False), (False, False)):
+            proof = self.induct(quotient, thrifty)
             if proof is not None:
                 return proof
             self.tell()
@@ -170,7 +170,7 @@ class _Run:
             self.failed = self.failed or Failed("the symbolic step", str(exception), 0)
         return None
 
-    def induct(self, quotient: bool) -> Equivalent | None:
+    def induct(self, quotient: bool, thrifty: bool) -> Equivalent | None:
         """A proof by induction, certified; None if none was found."""
         assert self.simulation is not None
         self.notify("induction")
@@ -179,6 +179,7 @@ class _Run:
                 self.problem,
                 self.simulation.snapshots,
                 deadline=self.deadline,
+                thrifty=thrifty,
                 notify=self.notify,
             )
         except Unsupported as exception:

@@ -20,7 +20,8 @@ from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import FIELDS, Header
 from nfverify.smat import ir
 
-CHECK_RLIMIT = 60_000_000
+SHALLOW_RLIMIT = 2_000_000
+DEEP_RLIMIT = 60_000_000
 MAX_SPURIOUS = 60
 MAX_TICKS = 3
 """Firings of timers that are looked at between two packets."""
@@ -71,9 +72,10 @@ class Search:
     _used: set[str] = field(init=False)
     _roots: list[Term] = field(default_factory=list)
     _fixed: list[Term] = field(default_factory=list)
+    _pending: Term | None = None  # asked, and not decided
 
     def __post_init__(self) -> None:
-        self._solver = Solver(Translator(), "", deadline=self.deadline, rlimit=CHECK_RLIMIT)
+        self._solver = Solver(Translator(), "", deadline=self.deadline, rlimit=SHALLOW_RLIMIT)
         self._model = Model(self.problem, self.terms)
         self._state = self._model.initial_state()
         start = self._state.plain[CLOCK][0]
@@ -91,8 +93,15 @@ class Search:
             if isinstance(n, ir.Field)
         }
 
+    def be_patient(self) -> None:
+        """What was too hard for a first look may now take its time."""
+        self._solver.rlimit = DEEP_RLIMIT
+        self.stuck = ""
+
     def deepen(self) -> Found | NotFound | None:
         """Tries one more packet. None: no difference at this depth."""
+        if self._pending is not None:
+            return self._conclude(self._pending)
         terms = self.terms
         number = len(self._packets)
         if self._due and number:
@@ -108,11 +117,16 @@ class Search:
             differs = terms.or_(differs, states)
         self._state = event.post
         self._roots += [*event.facts, differs]
+        self._pending = differs
+        return self._conclude(differs)
+
+    def _conclude(self, differs: Term) -> Found | NotFound | None:
         found = self._ask(differs)
         if isinstance(found, Found | NotFound):
             return found
-        self._solver.add(terms.not_(differs))
-        self.depth = number + 1
+        self._pending = None
+        self._solver.add(self.terms.not_(differs))
+        self.depth = len(self._packets)
         return None
 
     def _observed_keys(self, number: int) -> Callable[[str, int], tuple[Term, ...]]:

@@ -158,11 +158,7 @@ class Traffic:
 
 
 def _values(packet: Packet) -> dict[str, int]:
-    return {
-        n: getattr(packet, n)
-        for n, f in FIELDS.items()
-        if f.on_wire and f.width
-    }
+    return {n: getattr(packet, n) for n, f in FIELDS.items() if f.on_wire and f.width}
 
 
 def make_packet(present: Header, values: dict[str, int]) -> Packet | None:

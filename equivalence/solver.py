@@ -149,11 +149,20 @@ class Solver:
     """One incremental Z3 solver over terms, with a resource limit for each check."""
 
     def __init__(
-        self, translator: Translator, logic: str = "QF_UFBV", *, deadline: float, rlimit: int
+        self,
+        translator: Translator,
+        logic: str = "QF_UFBV",
+        *,
+        deadline: float,
+        rlimit: int,
+        patience: int = 0,
     ) -> None:
+        """`rlimit` is of one check; `patience` of a second try by another method."""
         self.translate = translator
         self.deadline = deadline
         self.rlimit = rlimit
+        self.patience = patience
+        self._core: set[int] = set()
         self._solver = (
             z3.SolverFor(logic, ctx=translator.ctx) if logic else z3.Solver(ctx=translator.ctx)
         )
@@ -179,14 +188,31 @@ class Solver:
         self._solver.set("timeout", max(1, int(left * 1000)))
         literals = [self.translate(t) for t in assumptions]
         result = self._solver.check(*literals)
-        self._model = self._solver.model() if result == z3.sat else None
+        if result == z3.unknown and self.patience:
+            result = self._afresh(literals)
+        else:
+            self._model = self._solver.model() if result == z3.sat else None
+            self._core = {a.get_id() for a in self._solver.unsat_core()} if literals else set()
         if result == z3.unknown and time.monotonic() >= self.deadline:
             raise OutOfTime
         return "sat" if result == z3.sat else "unsat" if result == z3.unsat else "unknown"
 
+    def _afresh(self, literals: list[Any]) -> Any:
+        """The same question to a SAT solver behind preprocessing, which is better at sums."""
+        ctx = self.translate.ctx
+        steps = ("simplify", "propagate-values", "solve-eqs", "ackermannize_bv", "bit-blast", "sat")
+        solver = z3.Then(*steps, ctx=ctx).solver()
+        solver.set("rlimit", self.patience)
+        solver.set("timeout", max(1, int((self.deadline - time.monotonic()) * 1000)))
+        solver.add(*self._solver.assertions(), *literals)
+        result = solver.check()
+        self._model = solver.model() if result == z3.sat else None
+        self._core = {literal.get_id() for literal in literals}
+        return result
+
     def core(self) -> set[int]:
-        """Z3 ids of the assumptions that the last unsat answer used."""
-        return {a.get_id() for a in self._solver.unsat_core()}
+        """Z3 ids of the assumptions that the last unsat answer used (all of them, if not known)."""
+        return self._core
 
     def value(self, term: Term) -> int | bool:
         """The value of a term in the last model (completed); unsigned."""

@@ -188,25 +188,28 @@ class InitialBase:
 @dataclass(slots=True)
 class ArbitraryBase:
     """Any state at all: each map component an uninterpreted function. `touched` remembers every
-    (variable, keys) that was read, which is where candidates get assumed (prover.md, 4.1)."""
+    (variable, keys) that was read, which is where candidates get assumed (prover.md, 4.1), with
+    the `generation` then: 0 for the step and its goals, n + 1 for what an assumption made at a key
+    of generation n reads."""
 
     terms: Terms
     variables: dict[str, ir.StateVar]
     initial: InitialBase
-    touched: dict[tuple[str, tuple[Term, ...]], None] = field(default_factory=dict)
+    touched: dict[tuple[str, tuple[Term, ...]], int] = field(default_factory=dict)
+    generation: int = 0
 
     def value(self, var: str, index: int, keys: tuple[Term, ...]) -> Term:
         variable = self.variables[var]
         if variable.constant:
             return self.initial.value(var, index, keys)
-        self.touched[var, keys] = None
+        self.touched.setdefault((var, keys), self.generation)
         return self.terms.uf(f"{var}.{index}", keys, width(variable.values[index]))
 
     def has(self, var: str, keys: tuple[Term, ...]) -> Term:
         variable = self.variables[var]
         if variable.constant:
             return self.initial.has(var, keys)
-        self.touched[var, keys] = None
+        self.touched.setdefault((var, keys), self.generation)
         return self.terms.uf(f"{var}?", keys, 0)
 
     def facts(self, var: str, keys: tuple[Term, ...]) -> Term:

@@ -649,6 +649,11 @@ def apply(
         case "Encrypt" | "Decrypt":
             other = "Decrypt" if op == "Encrypt" else "Encrypt"
             data, *rest = values
+            if data.op == "ite":
+                condition, *branches = data.args
+                return terms.ite(
+                    condition, *(apply(terms, op, args, [b, *rest], type_) for b in branches)
+                )
             if data.op == "uf" and data.data == other and list(data.args[1:]) == rest:
                 return data.args[0]
             return terms.uf(op, values, BYTES_WIDTH)

@@ -15,13 +15,13 @@ from itertools import combinations, permutations, product
 from nfverify.equivalence.consolidate.rewrite import rebuild, transform
 from nfverify.equivalence.constants import HOLE, Constants, replace_leaf
 from nfverify.equivalence.problem import CLOCK, Problem
-from nfverify.equivalence.relation import Candidate
+from nfverify.equivalence.relation import Candidate, Key
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.smat import ir
 
 RANK = (
-    "invariant", "eq", "iff", "permuted", "sum", "diff", "tag", "thresh", "range", "fresh",
-    "freshkey", "clock", "inverse", "vpred", "kpred", "guard", "keyrange", "le", "imp", "excl",
+    "invariant", "eq", "iff", "permuted", "sum", "diff", "tag", "range", "fresh", "freshkey",
+    "inverse", "clock", "thresh", "vpred", "kpred", "guard", "keyrange", "le", "imp", "excl",
     "guarded", "const", "impconst", "enum",
 )  # fmt: skip
 MAX_CONSTANTS = 12
@@ -181,6 +181,7 @@ class Templates:
         self.constants = constants
         self.components = components
         self.snapshots = snapshots
+        self.variables = {c.var: c.variable for c in components}
         self.groups: dict[tuple[ir.Type, ...], list[Component]] = defaultdict(list)
         for component in components:
             self.groups[component.keys].append(component)
@@ -206,7 +207,8 @@ class Templates:
             if isinstance(default, int):
                 values.add(int(default))
         near = {v + d for v in values for d in (-1, 0, 1)}
-        return sorted(v for v in near if ir.wrap(v, type_) == v)
+        # 0 is no bound of an unsigned value.
+        return sorted(v for v in near if ir.wrap(v, type_) == v and (v or type_.signed))
 
     def _alone(self, keys: tuple[ir.Type, ...], group: Sequence[Component]) -> Iterator[Candidate]:
         ks = locals_of(keys)
@@ -214,9 +216,11 @@ class Templates:
             if not is_number(component.type) or component.index is None:
                 continue
             value = component.at(ks)
-            for bound in self._bounds(component):
-                limit = number(bound, component.type)
+            # The tightest first: of one variable only one is tried at a time.
+            limits = [number(bound, component.type) for bound in self._bounds(component)]
+            for limit in limits:
                 yield Candidate("range", keys, ir.Compare("<=", value, limit))
+            for limit in reversed(limits):
                 yield Candidate("range", keys, ir.Compare("<=", limit, value))
             present = ir.Has(component.var, ks)
             if keys and any(c.index is None and c.var == component.var for c in group):
@@ -337,13 +341,7 @@ class Templates:
             if not component.keys:
                 continue
             ks = locals_of(component.keys)
-            present: ir.Expr
-            if any(c.index is None and c.var == component.var for c in self.components):
-                present = ir.Has(component.var, ks)
-            elif is_number(component.type):
-                present = ir.Compare("!=", component.at(ks), number(0, component.type))
-            else:
-                present = component.at(ks)
+            present = self._present(component, ks)
             for other in plain:
                 limit = other.at(())
                 if is_number(component.type) and component.index is not None:
@@ -397,33 +395,46 @@ class Templates:
                             yield Candidate("inverse", x.keys, implies(present, equal(value, part)))
 
     def _present(self, component: Component, keys: tuple[ir.Expr, ...]) -> ir.Expr:
-        if any(c.index is None and c.var == component.var for c in self.components):
+        """That something is stored under a key: presence where it matters, of a variable that
+        always has the same keys if not of this one; else a value that isn't zero."""
+        variable = component.variable
+        holders = [c.var for c in self.groups[component.keys] if c.index is None]
+        for name in holders:
+            if name == component.var or self._same_keys(name, component.var):
+                return ir.Has(name, keys)
+        if not variable.values:
             return ir.Has(component.var, keys)
-        first = component.variable.values[0] if component.variable.values else ir.BOOL
-        if not component.variable.values:
-            return ir.Has(component.var, keys)
-        value = ir.Read(component.var, keys, 0, first)
-        if isinstance(first, ir.Bits):
-            return ir.Compare("!=", value, number(0, first))
-        return value if first == ir.BOOL else ir.TRUE
+        value = ir.Read(component.var, keys, 0, variable.values[0])
+        if isinstance(value.type, ir.Bits):
+            return ir.Compare("!=", value, number(0, value.type))
+        return value if value.type == ir.BOOL else ir.TRUE
+
+    def _same_keys(self, x: str, y: str) -> bool:
+        return any(s.get(x) for s in self.snapshots) and all(
+            s.get(x, {}).keys() == s.get(y, {}).keys() for s in self.snapshots
+        )
 
     def _parts(
         self, x: Component, ks: tuple[ir.Expr, ...]
     ) -> list[tuple[ir.Expr, int | tuple[str, int]]]:
         """Expressions that a key of another map may be made of, and where to find each in a
-        snapshot: a key position, or ("value", index), or ("const", value)."""
+        snapshot: a key position, (variable under the same key, index), or ("", constant)."""
         parts: list[tuple[ir.Expr, int | tuple[str, int]]] = [(k, i) for i, k in enumerate(ks)]
-        for index, type_ in enumerate(x.variable.values):
-            parts.append((ir.Read(x.var, ks, index, type_), ("value", index)))
+        siblings = {c.var: c.variable for c in self.groups[x.keys]}
+        parts.extend(
+            (ir.Read(var, ks, index, type_), (var, index))
+            for var, variable in siblings.items()
+            for index, type_ in enumerate(variable.values)
+        )
         constants = {
             v
             for found in (*self.constants.fields.values(), *self.constants.variables.values())
             for v in found
         }
         parts.extend(
-            (ir.Const(v, ir.IP), ("const", v)) for v in sorted(constants) if 0xFFFF < v < 1 << 32
+            (ir.Const(v, ir.IP), ("", v)) for v in sorted(constants) if 0xFFFF < v < 1 << 32
         )
-        parts.append((ir.Const(0, ir.INT), ("const", 0)))
+        parts.append((ir.Const(0, ir.INT), ("", 0)))
         return parts
 
     def _choices(
@@ -447,7 +458,7 @@ class Templates:
                 return []
         found: list[tuple[int, ...]] = []
         for choice in product(*options):
-            if all(isinstance(parts[n][1], tuple) and parts[n][1][0] == "const" for n in choice):  # type: ignore[index]
+            if all(isinstance(parts[n][0], ir.Const) for n in choice):
                 continue
             if self._supported(x, y, [parts[n][1] for n in choice]):
                 found.append(choice)
@@ -461,8 +472,8 @@ class Templates:
         support = 0
         for snapshot in self.snapshots:
             here = {key[position] for key in snapshot.get(y.var, {})}
-            for key, values in snapshot.get(x.var, {}).items():
-                if _part_value(key, values, where) not in here:
+            for key in snapshot.get(x.var, {}):
+                if self._part_value(snapshot, key, where) not in here:
                     return False
                 support += 1
         return support > 0
@@ -473,11 +484,20 @@ class Templates:
         support = 0
         for snapshot in self.snapshots:
             other = snapshot.get(y.var, {})
-            for key, values in snapshot.get(x.var, {}).items():
-                if tuple(_part_value(key, values, w) for w in where) not in other:
+            for key in snapshot.get(x.var, {}):
+                if tuple(self._part_value(snapshot, key, w) for w in where) not in other:
                     return False
                 support += 1
         return support > 0
+
+    def _part_value(self, snapshot: Snapshot, key: Key, where: int | tuple[str, int]) -> ir.Value:
+        if isinstance(where, int):
+            return key[where]
+        var, number = where
+        if not var:
+            return number
+        default = self.variables[var].default
+        return snapshot.get(var, {}).get(key, default)[number]
 
     # Predicates from the text -----------------------------------------------------------------
 
@@ -562,18 +582,6 @@ def _substitute_fields(expr: ir.Expr, mapping: dict[str, ir.Expr]) -> ir.Expr | 
 
 def _fit(expr: ir.Expr, type_: ir.Type) -> ir.Expr:
     return expr if expr.type == type_ else ir.Cast(expr, type_)
-
-
-def _part_value(
-    key: tuple[ir.Value, ...], values: tuple[ir.Value, ...], where: int | tuple[str, int]
-) -> ir.Value:
-    match where:
-        case int():
-            return key[where]
-        case ("value", index):
-            return values[index]
-        case (_, value):
-            return value
 
 
 def own_invariants(problem: Problem) -> Iterable[Candidate]:
