@@ -64,6 +64,16 @@ def test_clones_share_nothing_that_changes(machine):
     assert m.step(50, 0, udp()) == other.step(50, 0, udp())
 
 
+def test_clones_share_no_waiting_packet(machine):
+    lower = ir.SetField("ttl", add(F("ttl"), c(1, ir.Bits(8)), "-"))
+    again = entry(delay(10), on=(ir.Compare("<", ir.Tag("x"), i(3)),))
+    m = machine(program(lower, ir.SetTag("x", add(ir.Tag("x"), i(1))), table(again)))
+    m.step(0, 0, udp())
+    copy = m.clone()
+    assert [parse(o.frame).ttl for o in copy.advance(50)] == [61]
+    assert [(o.time, parse(o.frame).ttl) for o in m.advance(50)] == [(20, 61)]
+
+
 def test_a_snapshot_can_be_the_start(machine):
     m = machine(program(COUNT, init=(put("n", i(50)),), state=(plain("n"),)),
                 state={"n0": {"n": {(): (7,)}}})  # fmt: skip

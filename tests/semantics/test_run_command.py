@@ -295,3 +295,11 @@ def test_ctrl_c_leaves_the_old_file_and_nothing_else(tmp_path, model):
     assert b"Traceback" not in errors
     assert out.read_bytes() == b"precious"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.pcap", "model.nfd", "out.pcap"]
+
+
+def test_a_time_that_no_pcap_can_hold_is_an_error(tmp_path, model, capsys):
+    source = capture(tmp_path / "in.pcap", (((1 << 32) - 1) * 10**9 + 999_000_000, udp()))
+    out = tmp_path / "out.pcap"
+    assert main(["run", model(LATER), source, "-o", str(out), "--until", "+1s"]) == 2
+    assert "can't hold the time" in capsys.readouterr().err
+    assert not out.exists()
