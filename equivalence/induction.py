@@ -34,9 +34,11 @@ NOTE_RLIMIT = 2_000_000
 MAX_DEPTH = 8
 MAX_SUPPORTS = 24
 FEW_SUPPORTS = 3
-MAX_CHECKS = 150
+MAX_CHECKS = 400
+GROUP = 8
 GENERATIONS = 2
 AT_ONCE = 3
+STRONG = frozenset(RANK[: RANK.index("guard") + 1]) - {"thresh"}
 
 
 class Known(dict[Key, tuple[ir.Value, ...]]):
@@ -66,7 +68,7 @@ class Goal:
     literal: Term
     refutes: Term
     candidate: int | None  # index of the active candidate that it preserves
-    proved: bool = False
+    proof: frozenset[int] | None = None  # the active candidates that it was proved by
 
 
 @dataclass(slots=True)
@@ -180,7 +182,7 @@ def patience(candidate: Candidate) -> int:
 
 def is_strong(candidate: Candidate) -> bool:
     """Is its shape one that is rarely true by accident?"""
-    return RANK.index(candidate.shape) <= RANK.index("guard")
+    return candidate.shape in STRONG
 
 
 class Induction:
@@ -213,11 +215,11 @@ class Induction:
         self.dead: set[Candidate] = set()
         self.good: set[Candidate] = set()
         self.checks = 0
+        self._alone: set[int] = set()  # goals that were too hard within a disjunction
         self._processed = 0
         self._touched_by_var: dict[str, list[tuple[Term, ...]]] = {}
         self._touched: list[tuple[str, tuple[Term, ...]]] = []
         self._initial = self.step.model.initial_state()
-        self._clock_keys = 0
         for event in self.step.events:
             self.solver.add(*event.facts)
         self.outputs = [
@@ -254,11 +256,15 @@ class Induction:
         return fine
 
     def _in_snapshots(self, candidate: Candidate) -> bool:
+        """A thrifty attempt also wants to have seen the case that the candidate is about."""
+        seen = not self.thrifty or candidate.case is None
         for snapshot in self.snapshots:
             for keys in concrete_keys(candidate, snapshot):
                 if not candidate.holds(snapshot, self.defaults, *keys):
                     return False
-        return True
+                if not seen and candidate.case is not None:
+                    seen = candidate.case(snapshot, self.defaults, *keys)
+        return seen
 
     def _initially(self, candidate: Candidate) -> bool:
         keys = tuple(
@@ -333,66 +339,75 @@ class Induction:
             if self.acceptable(candidate):
                 self.activate(candidate, 0)
         while self.checks < MAX_CHECKS:
-            open_goals = list(self._open_goals())
-            if not open_goals:
+            group = self._next_group()
+            if not group:
                 return self._core()
-            answer = self._check(open_goals)
+            answer = self._check(group)
             if answer == "unsat":
-                for goal in open_goals:
-                    goal.proved = True
-                return self._core()
-            if answer == "unknown":
-                stuck = self._one_by_one(open_goals)
+                self._settled(group)
+            elif answer == "sat":
+                stuck = self._strengthen(group, ranked)
                 if stuck is not None:
                     return stuck
-                continue
-            stuck = self._strengthen(open_goals, ranked)
-            if stuck is not None:
-                return stuck
+            elif len(group) > 1:
+                self._alone.update(g.literal.id for g in group)
+            elif group[0].candidate is None:
+                return Failed(group[0].name, "the solver could not decide it", self.checks)
+            else:
+                self._drop(group)
         return Failed("the relation", f"no relation after {self.checks} checks", self.checks)
 
+    def _next_group(self) -> list[Goal]:
+        """Open goals to ask for in one disjunction: the outputs first, then a few at a time."""
+        goals = list(self._open_goals())
+        outputs = [g for g in goals if g.candidate is None]
+        if outputs:
+            return outputs
+        hard = [g for g in goals if g.literal.id in self._alone]
+        return [g for g in goals if g.literal.id not in self._alone][:GROUP] or hard[:1]
+
     def _open_goals(self) -> Iterator[Goal]:
-        yield from (g for g in self.outputs if not g.proved)
+        yield from (g for g in self.outputs if g.proof is None)
         for entry in self.active:
             if entry.alive:
-                yield from (g for g in entry.goals if not g.proved)
+                yield from (g for g in entry.goals if g.proof is None)
+
+    def _settled(self, goals: Sequence[Goal]) -> None:
+        """Remembers of each proved goal which candidates it took."""
+        used = self.solver.core()
+        taken = frozenset(
+            n for n, e in enumerate(self.active) if e.alive and self._z3_id(e.literal) in used
+        )
+        for goal in goals:
+            goal.proof = taken
+
+    def _z3_id(self, term: Term) -> int:
+        return int(self.translator(term).get_id())
 
     def _literals(self) -> list[Term]:
         return [e.literal for e in self.active if e.alive]
 
-    def _check(self, goals: Sequence[Goal], rlimit: int | None = None) -> Answer:
+    def _check(self, goals: Sequence[Goal]) -> Answer:
         self.checks += 1
         select = self.terms.var(f"select {self.checks}", 0)
         self.solver.add(self.terms.implies(select, self.terms.any(g.literal for g in goals)))
-        answer = self.solver.check([*self._literals(), select], rlimit=rlimit)
+        answer = self.solver.check([*self._literals(), select])
         alive = sum(e.alive for e in self.active)
         self.notify(f"induction: {alive} candidates, check {self.checks}: {answer}")
         return answer
 
-    def _one_by_one(self, goals: Sequence[Goal]) -> Failed | None:
-        """After an `unknown`: drop the candidates that can't be decided; outputs must be."""
-        for goal in goals:
-            answer = self._check([goal])
-            if answer == "unsat":
-                goal.proved = True
-            elif answer == "unknown":
-                if goal.candidate is None:
-                    return Failed(goal.name, "the solver could not decide it", self.checks)
-                self._drop([goal])
-                return None
-            else:
-                return None
-        return None
-
     def _drop(self, goals: Sequence[Goal]) -> None:
-        """Failed candidates are no longer assumed, so every proof so far is open again."""
+        """Failed candidates are no longer assumed: what was proved by them is open again."""
+        gone: set[int] = set()
         for goal in goals:
             assert goal.candidate is not None
+            gone.add(goal.candidate)
             entry = self.active[goal.candidate]
             entry.alive = False
             self.dead.add(entry.candidate)
         for goal in (*self.outputs, *(g for e in self.active for g in e.goals)):
-            goal.proved = False
+            if goal.proof is not None and goal.proof & gone:
+                goal.proof = None
 
     def _strengthen(self, goals: Sequence[Goal], ranked: Sequence[Candidate]) -> Failed | None:
         failed = [g for g in goals if self.solver.value(g.refutes)]
@@ -510,20 +525,12 @@ class Induction:
 
     def _core(self) -> Proved:
         """Only the candidates that the outputs need, and those that these need."""
-        literal_ids = {
-            self.translator(e.literal).get_id(): n for n, e in enumerate(self.active) if e.alive
-        }
         needed: dict[int, None] = {}
         pending: list[Goal] = list(self.outputs)
         while pending:
             goal = pending.pop()
-            answer = self.solver.check([*self._literals(), goal.literal])
-            if answer != "unsat":  # decided before within a disjunction: keep everything
-                needed = dict.fromkeys(n for n, e in enumerate(self.active) if e.alive)
-                break
-            for found in sorted(self.solver.core()):
-                number = literal_ids.get(found)
-                if number is not None and number not in needed:
+            for number in sorted(goal.proof or ()):
+                if number not in needed:
                     needed[number] = None
                     pending += self.active[number].goals
         relation = tuple(self.active[n].candidate for n in sorted(needed))

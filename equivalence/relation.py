@@ -57,8 +57,19 @@ class Candidate:
 
     @cached_property
     def holds(self) -> Callable[..., bool]:
-        """Concrete evaluation: holds(state, k0, k1, …); raises Missing."""
-        return _compile(self)
+        """Concrete evaluation: holds(state, defaults, k0, k1, …); raises Missing."""
+        return _compile(self.expr, len(self.keys))
+
+    @cached_property
+    def case(self) -> Callable[..., bool] | None:
+        """Of `p -> q` and `p == q` the case p, concretely; None of other claims."""
+        match self.expr:
+            case ir.Or(operands=(ir.Not(operand=p), _)):
+                return _compile(p, len(self.keys))
+            case ir.Compare(op="==" | "!=", left=p) if p.type == ir.BOOL:
+                return _compile(p, len(self.keys))
+            case _:
+                return None
 
     @cached_property
     def variables(self) -> frozenset[str]:
@@ -102,7 +113,7 @@ def concrete_keys(candidate: Candidate, state: dict[str, dict[Key, Any]]) -> Ite
 # Concrete -----------------------------------------------------------------------------------
 
 
-def _compile(candidate: Candidate) -> Callable[..., bool]:
+def _compile(expr: ir.Expr, key_count: int) -> Callable[..., bool]:
     """Only numbers, operators and names made here reach the generated text; values are bound."""
     bound: dict[str, Any] = {"wrap": ir.wrap, "divide": _divide, "shift": _shift}
 
@@ -111,12 +122,12 @@ def _compile(candidate: Candidate) -> Callable[..., bool]:
         bound[name] = value
         return name
 
-    def text(expr: ir.Expr) -> str:
-        match expr:
+    def text(node: ir.Expr) -> str:
+        match node:
             case ir.Const(value=value):
                 return bind(value)
             case ir.Local():
-                number = _key_number(expr)
+                number = _key_number(node)
                 assert number is not None
                 return f"k{number}"
             case ir.Read(var=var, keys=keys, index=index, type=type_):
@@ -150,10 +161,10 @@ def _compile(candidate: Candidate) -> Callable[..., bool]:
             case ir.Match(ruleset=ruleset, args=args):
                 return f"{bind(ruleset)}.accepts(({''.join(text(a) + ',' for a in args)}))"
             case _:
-                raise TypeError(f"not in a candidate: {expr}")
+                raise TypeError(f"not in a candidate: {node}")
 
-    keys = "".join(f", k{i}" for i in range(len(candidate.keys)))
-    source = f"lambda s, d{keys}: {text(candidate.expr)}"
+    keys = "".join(f", k{i}" for i in range(key_count))
+    source = f"lambda s, d{keys}: {text(expr)}"
     return eval(source, bound)  # type: ignore[no-any-return]
 
 
