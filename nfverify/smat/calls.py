@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nfverify.lang import ast
 from nfverify.smat import expressions, ir, values
-from nfverify.smat.report import did_you_mean
+from nfverify.smat.report import Failed, did_you_mean
 from nfverify.smat.scope import Context, Function, Operator
 from nfverify.smat.types import FLOW, NAMED, Map, Set, resolve, show
 from nfverify.smat.values import Value, scalar
@@ -62,6 +62,8 @@ def call(cx: Context, node: ast.Call) -> Value:
             return _nat(cx, node)
     if name in CASTS or (name.startswith("bit") and name[3:].isdecimal()):
         return _cast(cx, node)
+    if name in cx.broken:
+        raise Failed
     known = [n for n, s in cx.symbols.items() if isinstance(s, Function | Operator)]
     hint = did_you_mean(name, (*known, "hash", "reverse", "PatternMatch", "Encrypt", "Decrypt"))
     message = f"unknown function `{name}`{hint}"

@@ -15,6 +15,7 @@ from nfverify.smat.load import Module, open_target
 from nfverify.smat.network import build
 from nfverify.smat.program import Lowered, all_statements, declared
 from nfverify.smat.report import Report, in_order
+from nfverify.smat.scope import nearest_field
 
 Check = Callable[[ir.Network], Iterable[Diagnostic]]
 """A further check of a model without errors, say one that needs a solver."""
@@ -133,7 +134,10 @@ def _unused_tags(report: Report, module: Module, read: set[str]) -> None:
                 if name in read or name in FIELDS or name in (*PROTOCOL_BITS, "output"):
                     continue
                 if node.value != ast.Keyword("DROP"):
-                    report.warn(node.target.span, "unused", f"the tag `{name}` is never read")
+                    near = nearest_field(name)
+                    hint = f"did you mean the field `{near}`?" if near else ""
+                    message = f"the tag `{name}` is never read"
+                    report.warn(node.target.span, "unused", message, hint)
                     read = read | {name}
 
 

@@ -85,7 +85,7 @@ def convert(cx: Context, value: Value, to: Type, span: Span, what: str) -> Value
             hint = f"{show(to)} is from {low} to {high}"
             raise cx.fail(span, "range", f"{value.literal} does not fit {what}", hint) from None
         hint = ""
-        if value.type == ir.BOOL and isinstance(to, ir.Bits):
+        if value.type == ir.BOOL and isinstance(to, ir.Bits) and to.shown == "int":
             hint = "write `… ? 1 : 0`"
         elif to == ir.BOOL and isinstance(value.type, ir.Bits):
             hint = "write `… != 0`"
@@ -499,6 +499,8 @@ def _comparison(cx: Context, node: ast.Binary) -> Value:
         if isinstance(left.type, ir.Bits) and isinstance(right.type, ir.Bits):
             raise _literal_misfit(cx, node, left, right) from None
         hint = ""
+        if ir.BOOL in (left.type, right.type) and ir.Bits(1) in (left.type, right.type):
+            hint = "compare a bit with 1 or 0"
         if {left.type, right.type} & {ir.BOOL} and {left.literal, right.literal} & {0, 1}:
             hint = "a bool is tested by itself, or compared with true or false"
         message = f"`{op}` between {show(left.type)} and {show(right.type)}"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfverify.lang import ast
-from nfverify.lang.source import Span
+from nfverify.lang.source import ModelError, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir, rules, values, variables
 from nfverify.smat.expressions import condition, duration, typed
-from nfverify.smat.report import Report
+from nfverify.smat.report import Failed, Report, did_you_mean
 from nfverify.smat.ruleset import load_csv
 from nfverify.smat.scope import (
     BUILTIN_CALLS,
@@ -162,18 +162,18 @@ def _names(
     for items, changing, given in levels:
         for item in items:
             if isinstance(item, ast.Variable):
-                with cx.recovering(), cx.reading("constant"):
+                with cx.recovering(item.name), cx.reading("constant"):
                     variable = variables.declare(cx, item, item.name in changing, given)
                     _declare(cx, item.name, variable, item.span)
                     config.extend(variables.configuration(variable))
     for items, _, _ in levels:
         for item in items:
-            with cx.recovering():
+            with cx.recovering(*declared(item)):
                 _declaration(cx, item)
     for items, _, _ in levels:
         for item in items:
             if isinstance(item, ast.Ruleset):
-                with cx.recovering():
+                with cx.recovering(item.name):
                     _declare(cx, item.name, _ruleset(cx, item), item.span)
     return tuple(config)
 
@@ -230,8 +230,6 @@ def _ruleset(cx: Context, item: ast.Ruleset) -> Rules:
         return rules.declared_ruleset(cx, item)
     if cx.folder is None:
         raise cx.fail(item.span, "load", "a model that is no file can't load one")
-    from nfverify.lang.source import ModelError
-
     try:
         ports = {name: s.number for name, s in cx.symbols.items() if isinstance(s, Port)}
         loaded = load_csv(
@@ -239,14 +237,14 @@ def _ruleset(cx: Context, item: ast.Ruleset) -> Rules:
         )
     except ModelError as error:
         cx.report.include(error)
-        raise cx.report.fail(item.span, "load", f"`{item.file}` can't be used") from None
+        raise Failed from None
     return Rules(item, loaded)
 
 
 def _check_override(cx: Context, node: ast.Program, name: str, span: Span) -> None:
-    from nfverify.smat.report import did_you_mean
-
     symbol = cx.symbols.get(name)
+    if name in cx.broken:
+        return
     if isinstance(symbol, Variable):
         if symbol.value is None and symbol.state is not None and not symbol.state.constant:
             message = f"`{name}` is state of `{node.name}`, which its actions assign"

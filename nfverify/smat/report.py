@@ -9,6 +9,7 @@ from nfverify.lang.source import Diagnostic, ModelError, Span
 
 MAX_ERRORS = 20
 MAX_WARNINGS = 200
+MAX_CANDIDATES = 500  # for "did you mean"
 
 
 class Failed(Exception):
@@ -65,5 +66,6 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A clause to append to a message: "; did you mean `sport`?", or nothing."""
-    near = get_close_matches(word[:40], sorted(set(known) - {word}), 1, 0.6)
+    close = [name for name in known if abs(len(name) - len(word)) < 4 and name != word]
+    near = get_close_matches(word[:40], sorted(set(close[:MAX_CANDIDATES])), 1, 0.6)
     return f"; did you mean `{near[0]}`?" if near else ""

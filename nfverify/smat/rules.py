@@ -5,7 +5,7 @@ from __future__ import annotations
 from nfverify.lang import ast
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir
-from nfverify.smat.report import did_you_mean
+from nfverify.smat.report import Failed, did_you_mean
 from nfverify.smat.ruleset import ACTIONS, COLUMNS, PROTOCOLS, Row, Ruleset, full
 from nfverify.smat.scope import Context, Port, Rule, Rules, Variable
 from nfverify.smat.values import Value, conjunction, disjunction, negation
@@ -90,6 +90,8 @@ def named(cx: Context, field: str, word: str, part: ast.RuleField) -> int:
         case Variable(state=ir.StateVar()):
             hint = f"write the test in the match: f[{field}] == {word}"
             raise cx.fail(span, "rule", f"`{word}` is state, and a rule is constant", hint)
+    if word in cx.broken:
+        raise Failed
     known = PROTOCOLS if field == "proto" else cx.ports if field == "iface" else cx.symbols
     what = {"proto": "protocol", "iface": "port"}.get(field, "name")
     raise cx.fail(span, "unknown-name", f"unknown {what} `{word}`{did_you_mean(word, known)}")
@@ -169,6 +171,8 @@ def declared_ruleset(cx: Context, node: ast.Ruleset) -> Rules:
                 cx.used.add(item.name)
                 rows.append(rule.value)
             case None:
+                if item.name in cx.broken:
+                    raise Failed
                 known = [n for n, s in cx.symbols.items() if isinstance(s, Rule)]
                 hint = did_you_mean(item.name, known)
                 raise cx.fail(item.span, "unknown-name", f"unknown rule `{item.name}`{hint}")

@@ -86,6 +86,7 @@ class Context:
     tags: frozenset[str] = frozenset()  # declared or assigned somewhere in the file
     locals: dict[str, Value] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)  # names that no new local may have
+    broken: set[str] = field(default_factory=set)  # names whose declaration is wrong
     used: set[str] = field(default_factory=set)
     tags_read: dict[str, Span] = field(default_factory=dict)
     hidden: list[ir.StateVar] = field(default_factory=list)  # pools of NAT
@@ -101,13 +102,14 @@ class Context:
         self.report.warn(span, code, message, hint)
 
     @contextmanager
-    def recovering(self) -> Iterator[None]:
-        """Errors inside end the part that is being read, not the run."""
+    def recovering(self, *names: str) -> Iterator[None]:
+        """Errors inside end the part that is being read, not the run; it was to declare `names`."""
         depth, mode, inlining = self.depth, self.mode, self.inlining
         try:
             yield
         except Failed:
             self.depth, self.mode, self.inlining = depth, mode, inlining
+            self.broken.update(names)
 
     @contextmanager
     def reading(self, mode: Mode) -> Iterator[None]:
@@ -140,11 +142,13 @@ class Context:
         for _ in ir.walk((root,)):
             self.nodes += 1
             if self.nodes > MAX_NODES:
-                message = "the program grows too large here: flows nested in each other"
+                message = "the program grows too large here when it is written out"
                 raise self.fail(span, "too-large", message, "name parts of it by `let`")
 
     def unknown(self, span: Span, name: str) -> Failed:
         """No such name: say what was meant, or what to write for a field."""
+        if name in self.broken:
+            return Failed()
         hint = ""
         if name in FIELDS or name in PROTOCOL_BITS:
             suggestion = f"; did you mean `f[{name}]`?"

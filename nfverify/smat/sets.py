@@ -6,7 +6,7 @@ from nfverify.lang import ast
 from nfverify.lang.source import Span
 from nfverify.packet.fields import FLOW_FIELDS
 from nfverify.smat import expressions, ir, rules, values
-from nfverify.smat.report import did_you_mean
+from nfverify.smat.report import Failed, did_you_mean
 from nfverify.smat.scope import Context, Rule, Rules, Variable
 from nfverify.smat.types import FLOW, Flow, Map, Set, Tuple, show
 from nfverify.smat.values import Misfit, Value
@@ -110,6 +110,8 @@ def matches(cx: Context, left: ast.Expr, right: ast.Expr) -> ir.Expr:
                     hint = "it takes a rule, a ruleset or a prefix"
                     raise cx.fail(right.span, "type", f"`{name}` can't be matched against", hint)
         case ast.Name(name=name):
+            if name in cx.broken:
+                raise Failed
             known = [n for n, s in cx.symbols.items() if isinstance(s, Rule | Rules)]
             message = f"unknown rule `{name}`{did_you_mean(name, known)}"
             raise cx.fail(right.span, "unknown-name", message)

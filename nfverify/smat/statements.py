@@ -34,7 +34,8 @@ def statements(cx: Context, nodes: Iterable[ast.Statement], product: int = 1) ->
     """
     found: list[ir.Stmt] = []
     for node in nodes:
-        with cx.recovering():
+        declared = (node.name,) if isinstance(node, ast.Let | ast.Choose) else ()
+        with cx.recovering(*declared):
             new = [*_before(cx, node), *_statement(cx, node, product)]
             for statement in new:
                 cx.charge(statement, node.span)
@@ -225,7 +226,7 @@ def _port(cx: Context, node: ast.Expr) -> ir.Expr:
     if (
         isinstance(node, ast.Name)
         and node.name not in {*cx.symbols, *cx.locals}
-        and node.name not in ("f", "now")
+        and node.name not in {"f", "now", *cx.broken}
     ):
         from nfverify.smat.report import did_you_mean
 

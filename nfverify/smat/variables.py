@@ -10,7 +10,7 @@ from nfverify.lang.source import ModelError, Source, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir
 from nfverify.smat.expressions import convert, duration, expression, typed
-from nfverify.smat.report import did_you_mean
+from nfverify.smat.report import Failed, did_you_mean
 from nfverify.smat.ruleset import read_cells
 from nfverify.smat.scope import Context, Variable
 from nfverify.smat.types import Map, Set, Type, key_layout, layout, resolve, show
@@ -227,7 +227,7 @@ def _load(cx: Context, file: str, type_: Set | Map, span: Span) -> Contents:
         rows = read_cells(file, cx.folder, span)
     except ModelError as error:
         cx.report.include(error)
-        raise cx.report.fail(span, "load", f"`{file}` can't be used") from None
+        raise Failed from None
     keys = key_layout(type_)
     columns = keys + layout(type_)
     if all(re.fullmatch(r"[A-Za-z_]\w*", text) for text, _ in rows[0]) and any(
