@@ -62,7 +62,8 @@ def test_a_missing_model_is_named(
     missing = str(tmp_path / "no such.nfd")
     more = {"equiv": [missing], "consolidate": ["-o", str(tmp_path / "out.nfd")]}
     assert main([name, missing, *more.get(name, [])]) == 2
-    assert "no such.nfd" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert "no such.nfd" in (captured.out if name == "check" else captured.err)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +92,12 @@ def test_wrong_model_is_shown_with_its_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = tmp_path / "wrong.nfd"
-    model.write_text("program p { entry { action_flow { f[sprot] = 1; } } }\n")
-    assert main(["check", str(model)]) == 2
+    model.write_text("program p { entry { action_flow { f[sport] = sprot; } } }\n")
+    assert main(["show", str(model)]) == 2
     captured = capsys.readouterr()
-    assert "wrong.nfd:1:" in captured.out + captured.err
+    assert captured.out == ""
+    assert f"{model}:1:46: error: " in captured.err
+    assert "f[sport] = sprot;" in captured.err  # the line itself, with the span marked
 
 
 def test_output_closed_early_is_no_verdict() -> None:
@@ -201,6 +204,6 @@ def test_faults_of_the_world_have_their_own_codes(
 
 
 def test_a_terminal_without_unicode_gets_escapes(tmp_path: Path) -> None:
-    done = nfverify("check", str(tmp_path / "⊏.nfd"), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    done = nfverify("show", str(tmp_path / "⊏.nfd"), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 2
     assert "\\u228f.nfd" in done.stderr
