@@ -1,0 +1,206 @@
+"""`nfverify equiv`: two models proved equal, or the shortest trace on which they part."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nfverify.cli.options import (
+    MODEL,
+    UsageError,
+    add_limits,
+    add_operators,
+    assumption,
+    ignored,
+    load_pair,
+    operators,
+    positive,
+)
+
+if TYPE_CHECKING:
+    from nfverify.equivalence.question import Question
+    from nfverify.equivalence.verdict import Verdict
+    from nfverify.smat.ir import Network
+
+_EPILOG = """\
+Exit codes: 0 equivalent (proved, for traces of any length), 1 different (with the trace), 2 the
+command or a model is wrong, 3 unknown (time, memory or depth ran out), 130 Ctrl-C."""
+_LATER = {"refine": "--refine", "cross_check": "--cross-check"}
+_STYLE = {"equivalent": "bold green", "different": "bold red", "unknown": "bold yellow"}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of `equiv`."""
+    parser = subparsers.add_parser(
+        "equiv",
+        help="prove two models equal, or show the shortest trace",
+        description="Prove that two models do the same for every sequence of packets, or show the"
+        " shortest sequence for which they don't.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("a", metavar="A", help=f"{MODEL}; - is standard input")
+    add("b", metavar="B", help="the other model")
+    choices: tuple[str, ...] = ("packets", "packets+state")
+    what = "what must be equal (default: packets); +state: variables of the same name, too"
+    add("--observe", choices=choices, default="packets", help=what)
+    what = "a header field that need not be equal (may be repeated)"
+    add("--ignore", metavar="FIELD", action="append", default=[], help=what)
+    what = "look only at packets for which this holds (may be repeated)"
+    add("--assume", metavar="EXPR", action="append", default=[], help=what)
+    add("--from", dest="start", metavar="S.json", help="start from this state")
+    choices = ("bypass", "drop")
+    what = "what becomes of frames that are not IP (default: bypass)"
+    add("--non-ip", choices=choices, default="bypass", help=what)
+    add_limits(parser, "answer")
+    what = "search for a difference in traces of up to N packets only"
+    add("--depth", type=positive, metavar="N", help=what)
+    add("--format", choices=("text", "json"), default="text", help="(default: text)")
+    what = "write the verdict there, and a counterexample as captures, a table and a test"
+    add("--save", metavar="DIR", help=what)
+    add_operators(parser)
+    add("--refine", action="store_true", help="is all that A does allowed by B? (not yet)")
+    add("--cross-check", action="store_true", help="ask a second solver, too (not yet)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; the exit code of the verdict, or 2."""
+    try:
+        return _run(args)
+    except UsageError as error:
+        print(f"nfverify: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(args: argparse.Namespace) -> int:
+    started = time.monotonic()
+    from nfverify.equivalence.supervise import supervise
+    from nfverify.equivalence.verdict import EXIT_CODE
+
+    for name, option in _LATER.items():
+        if getattr(args, name):
+            raise UsageError(f"{option} is not there yet")
+    if args.save is not None and Path(args.save).exists() and not Path(args.save).is_dir():
+        raise UsageError(f"--save {args.save}: it is there, and is no folder")
+    a, b = load_pair(args.a, args.b)
+    _comparable(a, b)
+    question = _question(args, a, started)
+    with _progress(args.quiet) as notify:
+        verdict = supervise(a, b, question, memory=args.memory_limit, notify=notify)
+    verdict = _with_notes(verdict, _port_notes(a, b))
+    if args.save is not None:
+        _save(args, verdict, a, b)
+    _print(args, verdict)
+    return EXIT_CODE[type(verdict)]
+
+
+def _question(args: argparse.Namespace, a: Network, started: float) -> Question:
+    from nfverify.equivalence.problem import Options
+    from nfverify.equivalence.question import Question
+
+    options = Options(
+        observe_state=args.observe == "packets+state",
+        ignore=ignored(args.ignore),
+        assume=assumption(args.assume, a),
+        drop_non_ip=args.non_ip == "drop",
+    )
+    return Question(
+        options=options,
+        operators=operators(args.ops) or None,
+        time_limit=args.time_limit,
+        depth=args.depth,
+        assumption=" && ".join(args.assume),
+        started=started,
+    )
+
+
+def _comparable(*networks: Network) -> None:
+    """ModelError for what the prover cannot do yet."""
+    from nfverify.lang.source import Diagnostic, ModelError
+    from nfverify.smat.ir import Choose, Touch, walk
+
+    found = []
+    for network in networks:
+        for program in dict.fromkeys(i.program for i in network.instances):
+            for variable in program.state:
+                for what, value in (("timeout", variable.timeout), ("max", variable.capacity)):
+                    if value is not None:
+                        message = f"equiv can't compare a map with `{what}` yet"
+                        found.append(Diagnostic("error", "unsupported", message, variable.span))
+            for node in walk(program.init + program.body):
+                if isinstance(node, Choose):
+                    message = "`choose` allows several behaviours, and equiv compares one"
+                    hint = "`--refine` will ask whether all that A does is allowed by B (not yet)"
+                    found.append(Diagnostic("error", "unsupported", message, node.span, hint))
+                elif isinstance(node, Touch):
+                    message = "equiv can't compare `touch` yet"
+                    found.append(Diagnostic("error", "unsupported", message, node.span))
+    if found:
+        raise ModelError(*dict.fromkeys(found))
+
+
+def _port_notes(a: Network, b: Network) -> tuple[str, ...]:
+    """How ports were paired, where that is not plain."""
+    if a.ports == b.ports:
+        return ()
+    pairs = [f"{x} is {y}" for x, y in zip(a.ports, b.ports, strict=False) if x != y]
+    more = a.ports[len(b.ports) :] or b.ports[len(a.ports) :]
+    if more:
+        side = "a" if len(a.ports) > len(b.ports) else "b"
+        pairs.append(f"only {side} has {', '.join(more)}")
+    return (f"ports are compared by number: {'; '.join(pairs)}",)
+
+
+def _with_notes(verdict: Verdict, notes: tuple[str, ...]) -> Verdict:
+    return replace(verdict, report=replace(verdict.report, notes=verdict.report.notes + notes))
+
+
+# Output -----------------------------------------------------------------------------------
+
+
+def _print(args: argparse.Namespace, verdict: Verdict) -> None:
+    from nfverify.report.document import dump
+    from nfverify.report.text import text
+
+    if args.format == "json":
+        sys.stdout.write(dump(verdict, args.a, args.b))
+        return
+    shown = text(verdict, args.a, args.b)
+    if args.quiet:
+        shown = shown.partition("\n")[0] + "\n"
+    if args.no_color or not sys.stdout.isatty():
+        sys.stdout.write(shown)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    word = shown.partition(":")[0]
+    styled = Text(shown)
+    styled.stylize(_STYLE[word], 0, len(word))
+    styled.highlight_regex(r"(?m)^[A-Z][^:]*:$", "bold")
+    Console(soft_wrap=True, highlight=False).print(styled, end="")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal what is being tried."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda what: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status("reading") as status:
+        yield lambda what: status.update(escape(what))
+
+
+def _save(args: argparse.Namespace, verdict: Verdict, a: Network, b: Network) -> None:
+    raise UsageError("--save is not there yet")

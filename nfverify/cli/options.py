@@ -1,0 +1,110 @@
+"""Options that several commands share: their types, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nfverify.semantics.operators import Function
+    from nfverify.smat.ir import Expr, Network
+
+MODEL = "FILE.nfd, FILE.nfd:NAME or lib:NAME"
+_SIZE = re.compile(r"([0-9]{1,12})(K|M|G|T|)(?:i?B)?", re.ASCII | re.IGNORECASE)
+_SCALE = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+MIN_MEMORY = 1 << 20
+
+
+class UsageError(Exception):
+    """Arguments that don't fit each other or the models."""
+
+
+def seconds(text: str) -> float:
+    """A time limit."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 < number < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!a} is no time in seconds, above 0")
+    return number
+
+
+def positive(text: str) -> int:
+    """A count of at least 1."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!a} is no number from 1 on")
+    return int(text)
+
+
+def size(text: str) -> int:
+    """Bytes: 8G, 512MB, 1000000."""
+    match = _SIZE.fullmatch(text)
+    count = int(match[1]) << _SCALE[match[2].upper()] if match else 0
+    if not MIN_MEMORY <= count < 1 << 62:
+        raise argparse.ArgumentTypeError(f"{text!a} is no size; write 8G or 512M")
+    return count
+
+
+def add_limits(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--time-limit` and `--memory-limit` of a proof."""
+    limit = f"{what} within this time (default: 60)"
+    parser.add_argument("--time-limit", type=seconds, default=60.0, metavar="SECONDS", help=limit)
+    limit = "and within this much memory (default: 8G)"
+    parser.add_argument("--memory-limit", type=size, default=8 << 30, metavar="SIZE", help=limit)
+
+
+def add_operators(parser: argparse.ArgumentParser) -> None:
+    """`--ops`."""
+    what = "Python functions of the models' own operators"
+    parser.add_argument("--ops", metavar="FILE.py", action="append", default=[], help=what)
+
+
+def operators(files: Sequence[str]) -> dict[str, Function]:
+    """The functions in the files of `--ops`. ModelError if one doesn't run."""
+    from nfverify.semantics.operators import load_operators
+
+    found: dict[str, Function] = {}
+    for file in files:
+        found.update(load_operators(Path(file)))
+    return found
+
+
+def load_pair(a: str, b: str) -> tuple[Network, Network]:
+    """Both models; where they name the same ports in another order, B is numbered as A."""
+    from nfverify.smat.load import load
+
+    if a.partition(":")[0] == b.partition(":")[0] == "-":
+        raise UsageError("standard input can be one of the models, not both")
+    first = load(a)
+    return first, load(b, ports=first.ports)
+
+
+def ignored(names: Sequence[str]) -> tuple[str, ...]:
+    """The fields of `--ignore`, in the order of the language's list."""
+    from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
+    from nfverify.smat.report import did_you_mean
+
+    wire = [name for name, info in FIELDS.items() if info.on_wire]
+    for name in names:
+        if name in PROTOCOL_BITS or (name in FIELDS and name not in wire):
+            raise UsageError(f"--ignore {name}: it is not on the wire, so it is never compared")
+        if name not in FIELDS:
+            meant = did_you_mean(name, wire) or f"; the fields are {', '.join(wire)}"
+            raise UsageError(f"--ignore {name!a}: no such field{meant}")
+    return tuple(name for name in wire if name in names)
+
+
+def assumption(texts: Sequence[str], network: Network) -> Expr | None:
+    """The conjunction of all `--assume`, over the ports of a network. Raises ModelError."""
+    from nfverify.lang.source import Source
+    from nfverify.smat.condition import packet_condition
+    from nfverify.smat.ir import And
+
+    found = [packet_condition(Source("--assume", text), network.ports) for text in texts]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else And(tuple(found), span=found[0].span)

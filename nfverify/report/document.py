@@ -1,0 +1,108 @@
+"""A verdict as JSON; `equiv.schema.json` beside this file says what it may hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import assert_never
+
+from nfverify.equivalence.verdict import (
+    Counterexample,
+    Different,
+    Equivalent,
+    Event,
+    Obligation,
+    SideOfEvent,
+    Unknown,
+    Verdict,
+)
+
+VERSION = 1
+JSON = bool | int | float | str | None | Sequence["JSON"] | dict[str, "JSON"]
+_NAME = {Equivalent: "equivalent", Different: "different", Unknown: "unknown"}
+
+
+def schema() -> str:
+    """The JSON Schema (draft 2020-12) of the documents."""
+    return files("nfverify.report").joinpath("equiv.schema.json").read_text(encoding="utf-8")
+
+
+def dump(verdict: Verdict, a: str, b: str) -> str:
+    """The document as text; `a` and `b` are the models as the user named them."""
+    return json.dumps(document(verdict, a, b), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(verdict: Verdict, a: str, b: str) -> dict[str, JSON]:
+    """The document; what a verdict doesn't have is null."""
+    report = verdict.report
+    found: dict[str, JSON] = {
+        "version": VERSION,
+        "verdict": _NAME[type(verdict)],
+        "a": a,
+        "b": b,
+        "observe": report.observe,
+        "ignored": list(report.ignored),
+        "assumption": report.assumption or None,
+        "non_ip": report.non_ip,
+        "proof": None,
+        "counterexample": None,
+        "reason": None,
+        "depth": 0,
+        "obligations": [],
+        "notes": list(report.notes),
+        "seconds": round(report.seconds, 3),
+    }
+    match verdict:
+        case Equivalent(proof=proof):
+            found["depth"] = proof.depth
+            found["proof"] = {
+                "method": proof.method,
+                "depth": proof.depth,
+                "relation": list(proof.relation),
+                "obligations": _obligations(proof.obligations),
+            }
+        case Different(counterexample=example):
+            found["depth"] = example.excluded
+            found["counterexample"] = _counterexample(example)
+        case Unknown(reason=reason, depth=depth, obligations=obligations):
+            found["reason"] = reason
+            found["depth"] = depth
+            found["obligations"] = _obligations(obligations)
+        case _:
+            assert_never(verdict)
+    return found
+
+
+def _obligations(obligations: Sequence[Obligation]) -> JSON:
+    return [
+        {"name": o.name, "seconds": round(o.seconds, 3), "result": o.result} for o in obligations
+    ]
+
+
+def _counterexample(example: Counterexample) -> JSON:
+    return {
+        "events": [_event(event) for event in example.events],
+        "minimal": example.minimal,
+        "excluded": example.excluded,
+        "differences": list(example.differences),
+    }
+
+
+def _event(event: Event) -> JSON:
+    return {
+        "time": event.time,
+        "port": event.port,
+        "packet": event.frame.hex(),
+        "a": _side(event.a),
+        "b": _side(event.b),
+    }
+
+
+def _side(side: SideOfEvent) -> JSON:
+    return {
+        "outputs": [
+            {"time": o.time, "port": o.port, "packet": o.frame.hex()} for o in side.outputs
+        ],
+        "entries": list(side.entries),
+    }

@@ -1,0 +1,185 @@
+"""A verdict as text for people: the answer first, then what it is about and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import assert_never
+
+from nfverify.equivalence.verdict import (
+    Counterexample,
+    Different,
+    Emitted,
+    Equivalent,
+    Event,
+    Obligation,
+    Proof,
+    Report,
+    SideOfEvent,
+    Unknown,
+    Verdict,
+)
+from nfverify.report.packets import changes, clock, summary
+
+TESTED = (
+    "Tested, not proved: reading and writing frames (checksums, lengths), and that malformed frames"
+    " are dropped by both."
+)
+_LABEL = 12
+
+
+def text(verdict: Verdict, a: str, b: str) -> str:
+    """The whole report; `a` and `b` are the models as the user named them."""
+    return "\n".join(_lines(verdict, a, b)) + "\n"
+
+
+def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:
+    match verdict:
+        case Equivalent(report=report, proof=proof):
+            yield f"equivalent: {a} and {b} do the same for every sequence of packets"
+            yield from _compared(report, a, b)
+            yield from _proof(proof, report)
+            yield from _notes(report, [TESTED])
+        case Different(report=report, counterexample=example):
+            yield f"different: {a} and {b} part after {_packets(len(example.events))}"
+            yield from _compared(report, a, b)
+            yield _item("trace", wording(example))
+            yield _item("time", f"{report.seconds:.2f} s")
+            yield ""
+            yield from table(example)
+            yield from _notes(report, [])
+        case Unknown(report=report, reason=reason, depth=depth, obligations=obligations):
+            yield f"unknown: {reason}"
+            yield from _compared(report, a, b)
+            yield _item("excluded", excluded(depth))
+            yield _item("time", f"{report.seconds:.2f} s")
+            if obligations:
+                yield ""
+                yield from _obligations(obligations)
+            yield from _notes(report, [])
+        case _:
+            assert_never(verdict)
+
+
+def wording(example: Counterexample) -> str:
+    """How short the trace is known to be (decision 28)."""
+    length = _packets(len(example.events))
+    if example.minimal:
+        return f"shortest: {length}"
+    if example.excluded:
+        return f"shortest found: {length}; none of length ≤ {example.excluded}"
+    return f"shortest found: {length}"
+
+
+def excluded(depth: int) -> str:
+    """What is known of short traces."""
+    if not depth:
+        return "nothing: a difference may show at the first packet"
+    return f"no difference in traces of up to {_packets(depth)}"
+
+
+def _compared(report: Report, a: str, b: str) -> Iterator[str]:
+    yield ""
+    yield _item("a", f"{report.a} of {a}" if report.a not in a else a)
+    yield _item("b", f"{report.b} of {b}" if report.b not in b else b)
+    what = "every packet that comes out: time, port, order, fields"
+    if report.observe == "packets+state":
+        what += "; and the state"
+    yield _item("compared", what)
+    if report.ignored:
+        yield _item("ignored", f"{', '.join(report.ignored)}, and the checksums over them")
+    if report.assumption:
+        yield _item("assuming", f"{report.assumption} (of every arriving packet)")
+    non_ip = {"bypass": "pass by", "drop": "are dropped"}[report.non_ip]
+    yield _item("non-IP", f"frames that are not IP {non_ip} ({report.non_ip})")
+
+
+def _proof(proof: Proof, report: Report) -> Iterator[str]:
+    yield _item("proof", f"{proof.method}, {len(proof.obligations)} obligations")
+    yield _item("time", f"{report.seconds:.2f} s")
+    if proof.relation:
+        yield ""
+        yield "The relation between the states, true at the start and kept by every event:"
+        width = len(str(len(proof.relation))) + 2
+        for number, conjunct in enumerate(proof.relation, 1):
+            yield f"  {f'({number})':>{width}} {conjunct}"
+    yield ""
+    yield from _obligations(proof.obligations)
+
+
+def _obligations(obligations: Sequence[Obligation]) -> Iterator[str]:
+    yield "Obligations:"
+    for one in obligations:
+        yield f"  {one.result:8} {one.seconds:7.3f} s  {one.name}"
+
+
+def _notes(report: Report, more: Iterable[str]) -> Iterator[str]:
+    notes = [*report.notes, *more]
+    if notes:
+        yield ""
+        yield "Notes:"
+        yield from (f"  - {note}" for note in notes)
+
+
+# The counterexample -----------------------------------------------------------------------
+
+
+def table(example: Counterexample) -> Iterator[str]:
+    """The trace event by event: what came in, what each side did, and at last what differs."""
+    rows = [row for number, event in enumerate(example.events, 1) for row in _rows(number, event)]
+    yield from aligned([("", "time", "port", "packet", "entries"), *rows])
+    yield ""
+    yield f"After packet {len(example.events)}:"
+    yield from (f"  {difference}" for difference in example.differences)
+
+
+def _rows(number: int, event: Event) -> Iterator[tuple[str, ...]]:
+    yield (str(number), clock(event.time), event.port, summary(event.frame), "")
+    for letter, side in (("a", event.a), ("b", event.b)):
+        entries = ", ".join(entry_name(entry) for entry in side.entries) or "no table"
+        outputs = list(_outputs(event, side)) or [("", "", "nothing comes out")]
+        for n, (time, port, what) in enumerate(outputs):
+            yield (letter if n == 0 else "", time, port, what, entries if n == 0 else "")
+
+
+def _outputs(event: Event, side: SideOfEvent) -> Iterator[tuple[str, str, str]]:
+    for emitted in side.outputs:
+        yield clock(emitted.time) if emitted.time != event.time else "", emitted.port, _out(
+            event, emitted
+        )
+
+
+def _out(event: Event, emitted: Emitted) -> str:
+    return changes(event.frame, emitted.frame)
+
+
+def entry_name(entry: str) -> str:
+    """`instance: entry` without what is not there."""
+    instance, _, name = entry.partition(": ")
+    return f"{instance}: {name}" if name else f"{instance.removesuffix(':')}: unnamed entry"
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows in columns as wide as they need."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
+        yield "  ".join(cells).rstrip()
+
+
+def markdown(example: Counterexample, a: str, b: str) -> str:
+    """The trace as a table in Markdown."""
+    lines = ["| | time, s | port | packet | entries |", "| - | - | - | - | - |"]
+    for number, event in enumerate(example.events, 1):
+        for row in _rows(number, event):
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+    lines += ["", f"`a` is `{a}`, `b` is `{b}`; {wording(example)}.", ""]
+    lines += [f"* {difference}" for difference in example.differences]
+    return "\n".join(lines) + "\n"
+
+
+def _packets(count: int) -> str:
+    return "1 packet" if count == 1 else f"{count} packets"
+
+
+def _item(label: str, what: str) -> str:
+    return f"  {label:{_LABEL}}{what}"
