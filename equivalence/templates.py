@@ -92,6 +92,18 @@ def is_number(type_: ir.Type) -> bool:
     return isinstance(type_, ir.Bits)
 
 
+def kindred(a: ir.Type, b: ir.Type) -> bool:
+    """May values of these types sensibly be held against each other? An address and a counter
+    may not, though both are numbers."""
+
+    def kind(type_: ir.Type) -> str:
+        if not isinstance(type_, ir.Bits):
+            return "none"
+        return "number" if type_.shown in ("int", "port") else type_.shown
+
+    return kind(a) == kind(b) != "none"
+
+
 class Components:
     """The components that relations speak about: those in the cone of influence."""
 
@@ -344,7 +356,7 @@ class Templates:
             present = self._present(component, ks)
             for other in plain:
                 limit = other.at(())
-                if is_number(component.type) and component.index is not None:
+                if kindred(component.type, other.type) and component.index is not None:
                     value = component.at(ks)
                     fresh = implies(present, at_most(value, limit, strictly=True))
                     yield Candidate("fresh", component.keys, fresh)
@@ -352,14 +364,15 @@ class Templates:
                     yield Candidate("fresh", component.keys, below)
                     yield Candidate("le", component.keys, at_most(value, limit))
                 for k in ks:
-                    if is_number(k.type):
+                    if kindred(k.type, other.type):
                         below = implies(present, at_most(k, limit, strictly=True))
                         yield Candidate("freshkey", component.keys, below)
                         above = implies(present, at_most(limit, k, strictly=True))
                         yield Candidate("freshkey", component.keys, above)
             for k in ks:
+                near = [c for c in plain if kindred(k.type, c.type)]
                 if isinstance(k.type, ir.Bits):
-                    for bound in self._plain_bounds(plain, k.type):
+                    for bound in self._plain_bounds(near, k.type):
                         limit = number(bound, k.type)
                         low = implies(present, ir.Compare("<=", limit, k))
                         yield Candidate("keyrange", component.keys, low)
@@ -391,7 +404,7 @@ class Templates:
                 for index, type_ in enumerate(y.variable.values):
                     value = ir.Read(y.var, keys, index, type_)
                     for part, _ in parts:
-                        if part.type == type_ or (is_number(part.type) and is_number(type_)):
+                        if part.type == type_ or kindred(part.type, type_):
                             yield Candidate("inverse", x.keys, implies(present, equal(value, part)))
 
     def _present(self, component: Component, keys: tuple[ir.Expr, ...]) -> ir.Expr:
@@ -449,7 +462,7 @@ class Templates:
             fitting = [
                 n
                 for n, (part, _) in enumerate(parts)
-                if part.type == type_ or (is_number(part.type) and is_number(type_))
+                if part.type == type_ or kindred(part.type, type_)
             ]
             options.append(
                 [n for n in fitting if self._occurs(x, y, position, parts[n][1])][:MAX_SOURCES]
@@ -515,6 +528,8 @@ class Templates:
             for shape, subject in subjects:
                 for predicate in self.constants.predicates:
                     if not isinstance(subject.type, ir.Bits):
+                        continue
+                    if not kindred(subject.type, predicate.type):
                         continue
                     if subject.type.width != predicate.type.width:
                         if shape == "vpred" or subject.type.width < predicate.type.width:
