@@ -39,6 +39,7 @@ from nfverify.smat.ir import (
     Delete,
     Drop,
     Dropped,
+    Entry,
     Expr,
     Field,
     Forward,
@@ -162,10 +163,10 @@ class _Pass:
                     rounds += 1
                     self.execute(node.body)
             case Table():
-                for entry in node.entries:
+                for place, entry in enumerate(node.entries, 1):
                     if truth(self.value(entry.guard)):
                         if self.fixed.log is not None:
-                            self.fixed.log.entries.append(entry.name)
+                            self.fixed.log.entries.append(_title(entry, place))
                         self.execute(entry.body)
                         break
             case Choose() | Touch():
@@ -262,3 +263,10 @@ class _Pass:
 
     def values(self, nodes: tuple[Expr, ...]) -> tuple[Value, ...]:
         return tuple(map(self.value, nodes))
+
+
+def _title(entry: Entry, place: int) -> str:
+    """Its name, else where it stands: in the text, or in its table."""
+    if entry.name:
+        return entry.name
+    return f"line {entry.span.line}" if entry.span.source.text else f"entry {place}"
