@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nfverify.lang.formatter import format_text
+from nfverify.lang.source import Source
 from nfverify.smat.check import check_file
 from nfverify.smat.load import load
 
@@ -21,6 +23,12 @@ def name(path: Path) -> str:
 @pytest.mark.parametrize("path", [*MODELS, *EXAMPLES], ids=name)
 def test_models_check_without_a_warning(path: Path) -> None:
     assert [d.message for d in check_file(str(path))] == []
+
+
+@pytest.mark.parametrize("path", MODELS, ids=name)
+def test_models_are_in_canonical_form(path: Path) -> None:
+    text = path.read_text()
+    assert format_text(Source(str(path), text)) == text
 
 
 @pytest.mark.parametrize("path", MODELS, ids=name)
