@@ -241,6 +241,10 @@ class _Parser:
                         return True
                     if outcome == "operand":
                         return False
+                case "'":
+                    raise tokens.fault(
+                        at, "`'` follows the name of a variable", "write `m'[k]`, not `m[k]'`"
+                    )
                 case _:
                     frame = self._open_frame()
                     if frame is not None:

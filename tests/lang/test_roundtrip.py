@@ -7,10 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfverify.lang import ast
+from nfverify.lang.elements import MAX_BLOCK_DEPTH, MAX_BLOCKS
+from nfverify.lang.expressions import MAX_DEPTH
+from nfverify.lang.faults import MAX_ERRORS
 from nfverify.lang.formatter import format_text
 from nfverify.lang.parser import parse
 from nfverify.lang.printer import print_expr, print_file, print_statement
-from nfverify.lang.source import Source
+from nfverify.lang.render import render
+from nfverify.lang.source import Diagnostic, ModelError, Source
 from nfverify.lang.tokens import comments
 
 
@@ -37,6 +41,46 @@ def test_statements_print_and_parse(statement: ast.Statement) -> None:
     (program,) = read(f"program p {{ {print_statement(statement)} }}").items
     assert isinstance(program, ast.Program)
     assert program.items == (statement,)
+
+
+DAMAGE = (*"{}()[]<>;:,.=+-*/%|&^\\!~?'\"#0 \n", "entry", "if", "::", "∪", "0x", "/*", "\0", "ç")
+
+
+@given(files, st.lists(st.tuples(st.floats(0, 1), st.sampled_from(DAMAGE) | st.none()), max_size=4))
+@settings(max_examples=300)
+def test_damaged_text_is_read_or_refused(
+    file: ast.File, damage: list[tuple[float, str | None]]
+) -> None:
+    """A sign more or less: a tree that prints and parses, or errors that have a place."""
+    text = print_file(file)
+    for where, sign in damage:
+        at = int(where * len(text))
+        text = text[:at] + (text[at + 3 :] if sign is None else sign + text[at:])
+    errors: tuple[Diagnostic, ...] = ()
+    try:
+        tree = read(text)
+    except ModelError as error:
+        errors = error.diagnostics
+    if errors:
+        assert len(errors) <= MAX_ERRORS
+        assert all(0 <= d.span.start <= d.span.end <= len(text) for d in errors)
+        assert render(errors).startswith("test:")
+    else:
+        assert read(print_file(tree)) == tree
+        assert read(format_text(Source("test", text))) == tree
+
+
+def test_the_deepest_programs() -> None:
+    """What the limits allow is read, printed and formatted without touching Python's."""
+    blocks, terms = MAX_BLOCKS - 1, MAX_DEPTH - 2
+    links = MAX_BLOCK_DEPTH - blocks - 1
+    inner = f"x = {'a + ' * terms}a; if (a) {{}}{' else if (a) {}' * links}"
+    for opening in ("if (a) {", "while (a) bound 2 {"):
+        text = f"program p {{ entry {{ action_flow {{ {opening * (blocks - 1)}{inner}"
+        text += "}" * (blocks - 1) + " } } }"
+        tree = read(text)
+        assert read(print_file(tree)) == tree
+        assert read(format_text(Source("test", text))) == tree
 
 
 COMMENTS = ("// a", "# b", "/* c */", "/* d\n   ** e */", "/***/", "//", "// {", "/* } */")
