@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import groupby
 
 from nfverify.lang.faults import Faults
 from nfverify.lang.layout import Piece, layout
 from nfverify.lang.parser import parse
 from nfverify.lang.source import Source, Span
 from nfverify.lang.tokens import comments, tokenise
+
+ALIGN_TO = 60  # columns of code
 
 
 def format_text(source: Source) -> str:
@@ -82,30 +85,48 @@ def _assemble(source: Source, pieces: list[Piece], found: list[Span]) -> str:
                 before[at + 1].append(comment)
         else:
             before[max(at, 0)].append(comment)
-    lines: list[str] = []
+    lines: list[tuple[str, str]] = []  # and the comments behind
     end = 0  # of what was written last, in the source
     opened = True  # nothing yet, or a `{`: no empty line may follow
 
     def gap(start: int) -> None:
         if not opened and source.text.count("\n", end, start) > 1:
-            lines.append("")
+            lines.append(("", ""))
 
     for at, piece in enumerate(pieces):
         for comment in before[at]:
             gap(min(comment.start, piece.start))
-            lines.append(piece.inner + _comment_text(comment))
+            lines.append((piece.inner + _comment_text(comment), ""))
             end, opened = comment.end, False
         if not piece.text.lstrip().startswith("}"):
             gap(piece.start)
-        text = piece.text
-        end = max(end, piece.end)
-        for comment in behind[at]:
-            text += ("  " if comment is behind[at][0] else " ") + _comment_text(comment)
-            end = comment.end
-        lines.append(text)
+        lines.append((piece.text, " ".join(map(_comment_text, behind[at]))))
+        end = max(end, piece.end, *(comment.end for comment in behind[at]))
         opened = piece.text.endswith("{")
     for comment in before[-1]:
         gap(comment.start)
-        lines.append(_comment_text(comment))
+        lines.append((_comment_text(comment), ""))
         end, opened = comment.end, False
-    return "".join(line + "\n" for line in lines)
+    return _aligned(lines)
+
+
+def _aligned(lines: list[tuple[str, str]]) -> str:
+    """The text, with the comments behind neighbouring lines in one column."""
+    text: list[str] = []
+    for (behind, _), run in groupby(lines, key=lambda line: (bool(line[1]), _indent(line[0]))):
+        group = list(run)
+        column = max(map(_width, group)) if behind else 0
+        for code, comment in group:
+            pad = max(column - len(code.rpartition("\n")[2]), 0) + 2 if behind else 0
+            text.append(f"{code}{' ' * pad}{comment}\n")
+    return "".join(text)
+
+
+def _indent(code: str) -> int:
+    return len(code) - len(code.lstrip())
+
+
+def _width(line: tuple[str, str]) -> int:
+    """Where the code of a line ends; a long line doesn't push the comments of its neighbours."""
+    width = len(line[0].rpartition("\n")[2])
+    return width if width <= ALIGN_TO else 0

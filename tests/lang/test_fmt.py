@@ -61,6 +61,19 @@ def test_comments_keep_their_place() -> None:
     assert format_text(Source("neat", NEAT)) == NEAT
 
 
+def test_comments_behind_neighbouring_lines_stand_in_one_column() -> None:
+    table = ", ".join(f"{i}: 10.0.0.{i}" for i in range(5))
+    text = f"""program p {{
+    int x;                 // one
+    map<flow, IP> server;  // two
+
+    int y;  // three
+    map<int, IP> t = {{{table}}};  // four
+}}
+"""
+    assert format_text(Source("t", text.replace("  //", " //"))) == text
+
+
 def test_long_conditions_and_tables_are_broken() -> None:
     terms = " && ".join(f"f[sport] != {i}" for i in range(1000, 1010))
     table = ", ".join(f"{i}: 10.0.0.{i}" for i in range(20))
