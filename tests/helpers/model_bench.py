@@ -57,6 +57,12 @@ class Bench:
         self.machine = Machine(load(target))
         self.now = 0
 
+    def fresh(self) -> Bench:
+        """Another one in the same state."""
+        other = Bench.__new__(Bench)
+        other.machine, other.now = self.machine.clone(), self.now
+        return other
+
     def send(self, data: bytes, port: int = INSIDE, at: int | None = None) -> Packet | None:
         """What comes out, by the other port; None if it was dropped."""
         frames = self.frames(data, port, at)
