@@ -1,5 +1,6 @@
 """The sdist and the wheel: complete, and each does its work in an empty environment elsewhere."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -44,15 +45,21 @@ def package_files(folder: Path, prefix: str = "nfverify") -> Iterator[str]:
             yield name
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dists(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An sdist of a copy of the tree, and the wheel that this sdist (not the tree) builds."""
-    tree, out = tmp_path_factory.mktemp("tree") / "nfverify", tmp_path_factory.mktemp("dist")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers build them once, together
+        shared = shared.parent
+    tree, out = shared / "packaging" / "tree", shared / "packaging" / "dist"
     skip = shutil.ignore_patterns(
         ".*", "build", "dist", "tests", "*.egg-info", "__pycache__", "*.so", "_kernel.c"
     )
-    shutil.copytree(ROOT, tree, symlinks=True, ignore=skip)
-    call(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, ".", cwd=tree)
+    with (shared / "packaging.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not out.exists():
+            shutil.copytree(ROOT, tree, symlinks=True, ignore=skip)
+            call(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, ".", cwd=tree)
     return out
 
 
