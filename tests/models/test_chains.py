@@ -85,6 +85,7 @@ def traffic(seed: int, count: int) -> list[tuple[int, bytes]]:
 RARE = [
     # somebody outside has claimed to be the NAT, with the port that is given out next
     [(1, tcp(PUBLIC, 1024, VIP, 22)), (0, tcp(CLIENT, 1, VIP, 22))],
+    [(1, tcp(PUBLIC, 1024, VIP, 80)), (0, tcp(CLIENT, 1, VIP, 80))],
     # a server's answer to a client that uses port 23
     [(0, tcp(CLIENT, 23, SERVER, 80)), (1, tcp("192.168.1.1", 80, PUBLIC, 1024))],
 ]
