@@ -24,7 +24,10 @@ from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.replay import replay
 from nfverify.equivalence.search import Found, NotFound, Search
 from nfverify.equivalence.simulate import (
+    FULL,
+    LIGHT,
     Arrival,
+    Effort,
     Pair,
     Simulation,
     Trace,
@@ -50,7 +53,7 @@ from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 from nfverify.smat.unparse import expr_text
 
-SHALLOW = 3
+SHALLOW = 2
 DEEPER = 2
 
 
@@ -104,28 +107,18 @@ class _Run:
     # Methods --------------------------------------------------------------------------------
 
     def answer(self) -> Verdict:
-        self.notify("simulation")
         traffic = Traffic(self.problem, self.constants)
         traffic.seeds = list(self.plan.witnesses)
-        simulation = simulate(self.pair, traffic, self.allowed, out_of_time=self.out_of_time)
-        self.simulation = simulation
-        shallow = SHALLOW
-        trace: Trace | None = None
-        if simulation.difference is not None:
-            trace = shrink(self.pair, simulation.difference)
-            shallow = len(trace)
-        verdict = self.deepen(shallow)
+        verdict = self.simulated(traffic, LIGHT) or self.deepen(SHALLOW)
         if verdict is not None:
             return verdict
-        if trace is not None:
-            # The search gave up before the length at which simulation had found a difference.
-            return self.different(trace, self.depth == len(trace) - 1, self.depth)
         for quotient, thrifty in ((True, True), (True, False), (False, False)):
             proof = self.induct(quotient, thrifty)
             if proof is not None:
                 return proof
-            self.tell()
-            verdict = self.deepen((self.search.depth if self.search else 0) + DEEPER)
+            if thrifty:
+                verdict = self.simulated(traffic, FULL)
+            verdict = verdict or self.deepen((self.search.depth if self.search else 0) + DEEPER)
             if verdict is not None:
                 return verdict
         if self.search is not None:
@@ -134,6 +127,23 @@ class _Run:
             if verdict is not None:
                 return verdict
         return self.unknown(self.resistance())
+
+    def simulated(self, traffic: Traffic, effort: Effort) -> Verdict | None:
+        """More states to hold candidates against; a difference, if traffic shows one."""
+        self.notify("simulation")
+        found = simulate(self.pair, traffic, self.allowed, effort, out_of_time=self.out_of_time)
+        if self.simulation is not None:
+            found.snapshots += self.simulation.snapshots
+        self.simulation = found
+        if found.difference is None:
+            return None
+        trace = shrink(self.pair, found.difference)
+        verdict = self.deepen(len(trace))
+        if verdict is not None:
+            return verdict
+        # The search gave up before the length at which simulation had found a difference.
+        excluded = self.search.depth if self.search and self.search.exact else 0
+        return self.different(trace, excluded == len(trace) - 1, excluded)
 
     def resistance(self) -> str:
         if self.failed is None:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from nfverify.equivalence.constants import Constants
 from nfverify.equivalence.problem import CLOCK, Problem
 from nfverify.packet.codec import Malformed, build, parse
 from nfverify.packet.fields import FIELDS, IP, Header
-from nfverify.packet.packet import Packet
+from nfverify.packet.packet import WIRE_VALUES, Packet
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 
@@ -63,6 +64,7 @@ class Traffic:
     rng: random.Random = field(default_factory=lambda: random.Random(1))
     pools: dict[str, list[int]] = field(init=False)
     used: list[str] = field(init=False)
+    _shapes: tuple[tuple[int, Header, int], ...] = field(init=False)
     seeds: list[dict[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,6 +75,7 @@ class Traffic:
             for node in ir.walk(instance.program.body)
             if isinstance(node, ir.Field)
         }
+        self._shapes = _SHAPES if self.problem.only_ip() else (*_SHAPES, _NOT_IP)
         self.used = [n for n in FIELDS if n in mentioned and FIELDS[n].on_wire]
         self.pools = {name: self._pool(name) for name in self.used}
 
@@ -134,8 +137,8 @@ class Traffic:
         return self._make(values)
 
     def _make(self, values: dict[str, int]) -> Packet | None:
-        shapes = _SHAPES if self.problem.only_ip() else (*_SHAPES, _NOT_IP)
-        _, shape, proto = self.rng.choices(shapes, [w for w, _, _ in shapes])[0]
+        weights = [w for w, _, _ in self._shapes]
+        _, shape, proto = self.rng.choices(self._shapes, weights)[0]
         wanted = values.get("proto", proto)
         alike = [s for _, s, p in _SHAPES[:5] if p == wanted and s & shape & IP]
         if alike:
@@ -183,6 +186,11 @@ class Pair:
 
     problem: Problem
     machines: tuple[Machine, Machine]
+    observed: Callable[[Packet], object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ignored = self.problem.options.ignore
+        self.observed = attrgetter(*(f for f in WIRE_VALUES if f not in ignored))
 
     def clone(self) -> Pair:
         a, b = self.machines
@@ -192,25 +200,17 @@ class Pair:
         """Does this event tell the sides apart? Also what came out of the first side."""
         a, b = (m.process(arrival.packet, arrival.time, arrival.port) for m in self.machines)
         differs = len(a) != len(b) or any(
-            x != y or not self.same(p, q) for (x, p), (y, q) in zip(a, b, strict=True)
+            x != y or self.observed(p) != self.observed(q)
+            for (x, p), (y, q) in zip(a, b, strict=True)
         )
         if not differs and self.problem.options.observe_state:
             differs = self.states_differ()
         return differs, [p for _, p in a]
 
-    def same(self, p: Packet, q: Packet) -> bool:
-        """Are two outputs of one arrival equal in all that is observed?"""
-        return all(
-            getattr(p, f) == getattr(q, f)
-            for f in FIELDS
-            if FIELDS[f].on_wire and f not in self.problem.options.ignore
-        )
-
     def states_differ(self) -> bool:
         snapshot = self.snapshot()
         return any(
-            _present(snapshot.get(a, {})) != _present(snapshot.get(b, {}))
-            for a, b in self.problem.state_pairs()
+            snapshot.get(a, {}) != snapshot.get(b, {}) for a, b in self.problem.state_pairs()
         )
 
     def snapshot(self) -> Snapshot:
@@ -221,10 +221,6 @@ class Pair:
                 for name, content in variables.items():
                     found[side.qualify(instance, name)] = content
         return found
-
-
-def _present(content: dict[Key, tuple[ir.Value, ...]]) -> dict[Key, tuple[ir.Value, ...]]:
-    return content
 
 
 def new_pair(problem: Problem, machines: Callable[[ir.Network], Machine]) -> Pair:
@@ -240,30 +236,42 @@ class Simulation:
     difference: Trace | None
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is simulated: mixed traces, and `hammers` of one or two packets repeated, which
+    reach thresholds."""
+
+    traces: int
+    length: int
+    hammers: int
+    hammer_length: int
+
+
+LIGHT = Effort(10, 40, 2, 130)
+FULL = Effort(24, 40, 6, 300)
+
+
 def simulate(
     pair: Pair,
     traffic: Traffic,
     allowed: Callable[[Arrival], bool],
-    *,
-    traces: int = 24,
-    length: int = 40,
-    hammers: int = 6,
-    hammer_length: int = 260,
+    effort: Effort,
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> Simulation:
-    """Mixed traces, and `hammer` traces of one or two packets repeated, which reach thresholds."""
+    """Traces from the initial states; stops at the first that tells the sides apart."""
     snapshots: list[Snapshot] = []
-    for number in range(traces + hammers):
+    for number in range(effort.traces + effort.hammers):
         if out_of_time():
             break
-        hammer = number >= traces
+        hammer = number >= effort.traces
         run = pair.clone()
         events: list[Arrival] = []
         replies: list[Packet] = []
-        time = START
+        origin = traffic.problem.options.origin
+        time = START if origin is None else origin
         source = traffic.packets(replies)
         few = [next(source) for _ in range(1 + number % 2)] if hammer else []
-        for count in range(hammer_length if hammer else length):
+        for count in range(effort.hammer_length if hammer else effort.length):
             rng = traffic.rng
             packet = few[count % len(few)] if hammer and count % 40 else next(source)
             time += rng.choice((0, 0, 1, 1000, 1_000_000, 7_000_000, 100_000_000, 10**9))

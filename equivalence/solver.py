@@ -6,14 +6,15 @@ Resource limits, not seconds, bound a search, so that an answer is the same from
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import z3
 from z3 import z3core as c_api
 
-from nfverify.equivalence.terms import Term, subterms
+from nfverify.equivalence.terms import Term
 
 Answer = Literal["sat", "unsat", "unknown"]
 
@@ -167,6 +168,7 @@ class Solver:
             z3.SolverFor(logic, ctx=translator.ctx) if logic else z3.Solver(ctx=translator.ctx)
         )
         self._model: Any = None
+        self._values: dict[int, int | bool] = {}  # of terms in the last model
 
     def add(self, *terms: Term) -> None:
         for term in terms:
@@ -181,6 +183,7 @@ class Solver:
 
     def check(self, assumptions: Iterable[Term] = (), *, rlimit: int | None = None) -> Answer:
         """sat, unsat or unknown (the resource limit); raises OutOfTime past the deadline."""
+        self._values = {}
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise OutOfTime
@@ -217,17 +220,25 @@ class Solver:
     def value(self, term: Term) -> int | bool:
         """The value of a term in the last model (completed); unsigned."""
         if term.is_const:
-            return term.data  # type: ignore[no-any-return]  # a leaf's data is its value
-        result = self._model.eval(self.translate(term), model_completion=True)
-        return bool(z3.is_true(result)) if term.width == 0 else int(result.as_long())
+            return cast(int | bool, term.data)
+        known = self._values.get(term.id)
+        if known is None:
+            known = self._values[term.id] = self._evaluated(term)
+        return known
 
-    def values(self, terms: Iterable[Term]) -> dict[int, int | bool]:
-        return {t.id: self.value(t) for t in subterms_of(terms)}
+    def _evaluated(self, term: Term) -> int | bool:
+        """By the C API: the Python one takes ten times as long."""
+        ref = self.translate.ctx.ref()
+        found = (z3.Ast * 1)()
+        c_api.Z3_model_eval(ref, self._model.model, self.translate(term).ast, True, found)
+        if term.width == 0:
+            return bool(c_api.Z3_get_bool_value(ref, found[0]) == 1)
+        if term.width <= 64:
+            number = ctypes.c_uint64()
+            c_api.Z3_get_numeral_uint64(ref, found[0], ctypes.byref(number))
+            return number.value
+        return int(c_api.Z3_get_numeral_string(ref, found[0]))
 
     def smt2(self) -> str:
         """The assertions as SMT-LIB 2."""
         return str(self._solver.to_smt2())
-
-
-def subterms_of(terms: Iterable[Term]) -> list[Term]:
-    return subterms(list(terms))

@@ -97,10 +97,14 @@ class Executor:
     feasible: Callable[[Term], bool] = lambda term: term.data is not False
     drop_non_ip: bool = False
     taken: list[Taken] = field(default_factory=list)
+    _sees_non_ip: dict[str, bool] = field(init=False)  # by instance; costs a walk of the program
     _program: ir.Program = field(init=False)
     _instance: str = field(init=False, default="")
     now: Term = field(init=False)
     _guard: Term = field(init=False)  # of the branch that runs: for feasibility and `taken` only
+
+    def __post_init__(self) -> None:
+        self._sees_non_ip = {i.name: i.program.sees_non_ip for i in self.network.instances}
 
     # Steps --------------------------------------------------------------------------------
 
@@ -160,7 +164,7 @@ class Executor:
                 "the chain's step has grown too large", self.network.instances[0].program.span
             )
         instance = self.network.instances[index]
-        outside = self._outside(instance.program, packet)
+        outside = self._outside(instance.name, packet)
         before = packet
         after_state, packet, outcome, failed = self._passes(
             instance.name,
@@ -194,9 +198,9 @@ class Executor:
             emissions += out
         return state, emissions
 
-    def _outside(self, program: ir.Program, packet: SymbolicPacket) -> Term:
-        """Does the packet skip this program: not IP, and no link field is touched (decision 20)?"""
-        if program.sees_non_ip and not self.drop_non_ip:
+    def _outside(self, instance: str, packet: SymbolicPacket) -> Term:
+        """Does the packet skip this instance: not IP, no link field touched (decision 20)?"""
+        if self._sees_non_ip[instance] and not self.drop_non_ip:
             return self.terms.false
         both = FIELDS["proto"].headers
         return self.terms.not_(packet.has(self.terms, both))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 BYTES_WIDTH = 32
 """Byte strings are numbered: no formula has 2^32 terms, so none can tell numbers from strings."""
@@ -311,7 +311,7 @@ def _value(
 ) -> int | bool:
     match term.op:
         case "const":
-            return term.data  # type: ignore[no-any-return]  # a leaf's data is its value
+            return cast(int | bool, term.data)
         case "var":
             return var(term)
         case "uf":
