@@ -38,6 +38,7 @@ class Options:
     ignore: tuple[str, ...] = ()
     assume: ir.Expr | None = None
     drop_non_ip: bool = False
+    origin: int | None = None  # ns: both sides have run until then (`--from`); None: from init on
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,8 @@ class Model:
             if not v.keys
         }
         state = State(terms, self.variables, base, plain)
-        now = terms.var("start", 64)
+        origin = self.problem.options.origin
+        now = terms.var("start", 64) if origin is None else terms.const(origin, 64)
         for executor in self.executors:
             state = executor.initial(state, now)
         state.plain[CLOCK] = (now,)

@@ -143,7 +143,7 @@ class Search:
         assert event.packet is not None
         self._packets.append((event.packet, event.now))
         self._solver.add(*event.facts, *realisable(terms, event.packet))
-        if number == 0:
+        if number == 0 and self.problem.options.origin is None:
             start = terms.var("start", 64)
             self._solver.add(terms.eq(event.now, start), terms.eq(start, terms.const(START, 64)))
 
@@ -239,7 +239,8 @@ class Search:
         self._solver.check(self._fixed)
 
     def _wishes(self) -> Iterator[tuple[Term, int]]:
-        previous = START
+        origin = self.problem.options.origin
+        previous = START if origin is None else origin
         for packet, now in self._packets:
             yield now, previous
             yield packet.fields["iface"], 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.smat.load import load
 
     chain = load(args.chain)
+    _check_target(args)
     program = consolidate(chain, max_rows=args.max_rows, distinct_lets=False)
-    stem = None if args.output == STANDARD else Path(args.output).stem
+    stem = None if args.output == STANDARD else re.sub(r"[^\w.-]", "_", Path(args.output).stem)
     text = table_text(program, chain, stem)
     said = f"{args.output}: {text.model.count(chr(10) + '    entry ')} entries"
     code = 0
@@ -69,9 +73,25 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
+def _check_target(args: argparse.Namespace) -> None:
+    """Before all the work: can the table be written there? OSError, ModelError."""
+    from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
+
+    if args.output == STANDARD:
+        return
+    target = Path(args.output)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target.parent))
+    sources = [Path(args.chain), Path(args.chain.rpartition(":")[0])]
+    if target.is_file() and any(s.is_file() and s.samefile(target) for s in sources):
+        message = f"{args.output} is the model that is read: name another file"
+        raise ModelError(Diagnostic("error", "target", message, NOWHERE))
+
+
 def _prove(args: argparse.Namespace, chain: Network, text: TableText) -> Verdict:
     """What is written is what is proved: the text, read again."""
-    from nfverify.equivalence.prove import Question, equivalent
+    from nfverify.equivalence.question import Question
+    from nfverify.equivalence.supervise import supervise
     from nfverify.semantics.operators import load_operators
     from nfverify.smat.load import load
 
@@ -82,7 +102,7 @@ def _prove(args: argparse.Namespace, chain: Network, text: TableText) -> Verdict
         for name, content in {"table.nfd": text.model, **text.files}.items():
             Path(folder, name).write_text(content, encoding="utf-8")
         table = load(str(Path(folder, "table.nfd")))
-    return equivalent(chain, table, Question(operators=operators, time_limit=args.time_limit))
+    return supervise(chain, table, Question(operators=operators, time_limit=args.time_limit))
 
 
 def _outcome(verdict: Verdict) -> tuple[str, int]:

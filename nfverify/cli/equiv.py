@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,14 @@ from nfverify.cli.options import (
     load_pair,
     operators,
     positive,
+    read_text,
 )
 
 if TYPE_CHECKING:
+    from nfverify.equivalence.problem import Options
     from nfverify.equivalence.question import Question
     from nfverify.equivalence.verdict import Verdict
+    from nfverify.report.pytest_file import Model
     from nfverify.smat.ir import Network
 
 _EPILOG = """\
@@ -90,19 +93,48 @@ def _run(args: argparse.Namespace) -> int:
             raise UsageError(f"{option} is not there yet")
     if args.save is not None and Path(args.save).exists() and not Path(args.save).is_dir():
         raise UsageError(f"--save {args.save}: it is there, and is no folder")
-    a, b = load_pair(args.a, args.b)
-    _comparable(a, b)
-    question = _question(args, a, started)
+    a, b, notes, origin = _sides(args)
+    _comparable(a.network, b.network)
+    question = _question(args, a.network, origin, started)
     with _progress(args.quiet) as notify:
-        verdict = supervise(a, b, question, memory=args.memory_limit, notify=notify)
-    verdict = _with_notes(verdict, _port_notes(a, b))
+        verdict = supervise(a.network, b.network, question, memory=args.memory_limit, notify=notify)
+    verdict = replace(
+        verdict, report=replace(verdict.report, notes=(*verdict.report.notes, *notes))
+    )
     if args.save is not None:
-        _save(args, verdict, a, b)
+        _save(args, verdict, (a, b), question.options)
     _print(args, verdict)
     return EXIT_CODE[type(verdict)]
 
 
-def _question(args: argparse.Namespace, a: Network, started: float) -> Question:
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A model as the user named it, and the state from which it starts, as JSON."""
+
+    target: str
+    network: Network
+    state: str | None = None
+
+
+def _sides(args: argparse.Namespace) -> tuple[_Side, _Side, list[str], int | None]:
+    """Both models, notes on how they are paired, and the time from which on they are compared."""
+    a, b = load_pair(args.a, args.b)
+    notes = list(_port_notes(a, b))
+    if args.start is None:
+        return _Side(args.a, a), _Side(args.b, b), notes, None
+    if args.start == "-" and "-" in (args.a.partition(":")[0], args.b.partition(":")[0]):
+        raise UsageError("standard input can be a model or the state, not both")
+    from nfverify.equivalence.start import starts
+
+    first, second = starts(a, b, read_text(args.start), args.start)
+    for letter, side in (("a", first), ("b", second)):
+        if side.missing:
+            notes.append(f"{letter} has no {', '.join(side.missing)}, which {args.start} gives")
+    sides = _Side(args.a, first.network, first.text), _Side(args.b, second.network, second.text)
+    return *sides, notes, first.state.now
+
+
+def _question(args: argparse.Namespace, a: Network, origin: int | None, started: float) -> Question:
     from nfverify.equivalence.problem import Options
     from nfverify.equivalence.question import Question
 
@@ -111,6 +143,7 @@ def _question(args: argparse.Namespace, a: Network, started: float) -> Question:
         ignore=ignored(args.ignore),
         assume=assumption(args.assume, a),
         drop_non_ip=args.non_ip == "drop",
+        origin=origin,
     )
     return Question(
         options=options,
@@ -159,10 +192,6 @@ def _port_notes(a: Network, b: Network) -> tuple[str, ...]:
     return (f"ports are compared by number: {'; '.join(pairs)}",)
 
 
-def _with_notes(verdict: Verdict, notes: tuple[str, ...]) -> Verdict:
-    return replace(verdict, report=replace(verdict.report, notes=verdict.report.notes + notes))
-
-
 # Output -----------------------------------------------------------------------------------
 
 
@@ -202,5 +231,31 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda what: status.update(escape(what))
 
 
-def _save(args: argparse.Namespace, verdict: Verdict, a: Network, b: Network) -> None:
-    raise UsageError("--save is not there yet")
+def _save(
+    args: argparse.Namespace, verdict: Verdict, sides: tuple[_Side, _Side], options: Options
+) -> None:
+    from nfverify.report.pytest_file import Setting
+    from nfverify.report.save import save
+
+    files = tuple(str(Path(file).resolve()) for file in args.ops)
+    a, b = (_model(letter, side) for letter, side in zip("ab", sides, strict=True))
+    sources = {
+        model.beside: side.network.instances[0].program.span.source.text
+        for model, side in zip((a, b), sides, strict=True)
+        if model.beside
+    }
+    save(Path(args.save), verdict, Setting(a, b, options, files), sources)
+
+
+def _model(letter: str, side: _Side) -> Model:
+    """What a saved test needs to find the model again."""
+    from nfverify.report.pytest_file import Model
+    from nfverify.smat.load import LIBRARY
+
+    target, file, beside = side.target, "", ""
+    if target.partition(":")[0] == "-":
+        beside = f"{letter}.nfd"
+    elif not target.startswith(LIBRARY):
+        file = target if Path(target).exists() else target.rpartition(":")[0]
+    absolute = str(Path(file).resolve()) if file else ""
+    return Model(target, side.network, file, absolute, beside, side.state)

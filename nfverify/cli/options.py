@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ MODEL = "FILE.nfd, FILE.nfd:NAME or lib:NAME"
 _SIZE = re.compile(r"([0-9]{1,12})(K|M|G|T|)(?:i?B)?", re.ASCII | re.IGNORECASE)
 _SCALE = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 MIN_MEMORY = 1 << 20
+MAX_TEXT = 64 << 20
 
 
 class UsageError(Exception):
@@ -81,6 +83,19 @@ def load_pair(a: str, b: str) -> tuple[Network, Network]:
         raise UsageError("standard input can be one of the models, not both")
     first = load(a)
     return first, load(b, ports=first.ports)
+
+
+def read_text(file: str) -> str:
+    """The text of a file, or of standard input for `-`. OSError, UsageError."""
+    stream = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115
+    with stream:
+        data = stream.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        raise UsageError(f"{file}: over {MAX_TEXT >> 20} MB")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: byte {error.start}: not UTF-8") from error
 
 
 def ignored(names: Sequence[str]) -> tuple[str, ...]:

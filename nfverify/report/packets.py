@@ -62,7 +62,7 @@ def _ends(packet: Packet) -> str:
 
 
 def changes(before: bytes, after: bytes) -> str:
-    """What a network made of a packet: `unchanged`, its new values, or the packet that it became."""
+    """What became of a packet: `unchanged`, its new values, or all of it."""
     if before == after:
         return "unchanged"
     old, new = parse(before), parse(after)

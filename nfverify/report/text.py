@@ -8,7 +8,6 @@ from typing import assert_never
 from nfverify.equivalence.verdict import (
     Counterexample,
     Different,
-    Emitted,
     Equivalent,
     Event,
     Obligation,
@@ -135,7 +134,7 @@ def table(example: Counterexample) -> Iterator[str]:
 def _rows(number: int, event: Event) -> Iterator[tuple[str, ...]]:
     yield (str(number), clock(event.time), event.port, summary(event.frame), "")
     for letter, side in (("a", event.a), ("b", event.b)):
-        entries = ", ".join(entry_name(entry) for entry in side.entries) or "no table"
+        entries = ", ".join(side.entries) or "no table"
         outputs = list(_outputs(event, side)) or [("", "", "nothing comes out")]
         for n, (time, port, what) in enumerate(outputs):
             yield (letter if n == 0 else "", time, port, what, entries if n == 0 else "")
@@ -143,19 +142,8 @@ def _rows(number: int, event: Event) -> Iterator[tuple[str, ...]]:
 
 def _outputs(event: Event, side: SideOfEvent) -> Iterator[tuple[str, str, str]]:
     for emitted in side.outputs:
-        yield clock(emitted.time) if emitted.time != event.time else "", emitted.port, _out(
-            event, emitted
-        )
-
-
-def _out(event: Event, emitted: Emitted) -> str:
-    return changes(event.frame, emitted.frame)
-
-
-def entry_name(entry: str) -> str:
-    """`instance: entry` without what is not there."""
-    instance, _, name = entry.partition(": ")
-    return f"{instance}: {name}" if name else f"{instance.removesuffix(':')}: unnamed entry"
+        later = clock(emitted.time) if emitted.time != event.time else ""
+        yield later, emitted.port, changes(event.frame, emitted.frame)
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -170,8 +158,8 @@ def markdown(example: Counterexample, a: str, b: str) -> str:
     """The trace as a table in Markdown."""
     lines = ["| | time, s | port | packet | entries |", "| - | - | - | - | - |"]
     for number, event in enumerate(example.events, 1):
-        for row in _rows(number, event):
-            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+        rows = ([cell.replace("|", r"\|") for cell in row] for row in _rows(number, event))
+        lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", f"`a` is `{a}`, `b` is `{b}`; {wording(example)}.", ""]
     lines += [f"* {difference}" for difference in example.differences]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,95 @@
+"""A verdict as files in a folder: all of them, or those that were there before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+
+from nfverify.equivalence.verdict import Counterexample, Different, Verdict
+from nfverify.packet.pcap import Writer
+from nfverify.report.document import dump
+from nfverify.report.pytest_file import Setting, pytest_file
+from nfverify.report.text import markdown, text
+
+VERDICT = "verdict.json"  # its presence says that a folder is one of ours
+_FIXED = (
+    VERDICT, "report.txt", "table.md", "trace.pcap", "a.pcap", "b.pcap", "a.nfd", "b.nfd",
+    "state-a.json", "state-b.json", "test_counterexample.py",
+)  # fmt: skip
+_PCAP_SECONDS = 1 << 32
+
+
+def save(folder: Path, verdict: Verdict, setting: Setting, sources: Mapping[str, str]) -> None:
+    """Writes the files; those of an earlier verdict in the folder go. Raises OSError.
+
+    `sources` are texts of models that are to stand beside the test, by file name.
+    """
+    a, b = setting.a.target, setting.b.target
+    content = {
+        VERDICT: dump(verdict, a, b).encode(),
+        "report.txt": text(verdict, a, b).encode(),
+    }
+    if isinstance(verdict, Different):
+        example = verdict.counterexample
+        content |= _captures(example)
+        content["table.md"] = markdown(example, a, b).encode()
+        content["test_counterexample.py"] = pytest_file(example, setting).encode()
+        content |= {name: source.encode() for name, source in sources.items()}
+        for letter, model in (("a", setting.a), ("b", setting.b)):
+            if model.state is not None:
+                content[f"state-{letter}.json"] = model.state.encode()
+    _replace(folder, content)
+
+
+def _captures(example: Counterexample) -> dict[str, bytes]:
+    """What came in, by all ports and by each, and what came out of either side."""
+    arrived = [(e.time, e.port, e.frame) for e in example.events]
+    sides = {
+        letter: [
+            (o.time, o.port, o.frame) for e in example.events for o in getattr(e, letter).outputs
+        ]
+        for letter in "ab"
+    }
+    # Stamps that a capture can't hold: all are moved, the table has the true ones.
+    latest = max(time for rows in (arrived, *sides.values()) for time, _, _ in rows)
+    shift = arrived[0][0] if latest // 10**9 >= _PCAP_SECONDS else 0
+    found = {"trace.pcap": _capture(arrived, shift)}
+    ports = sorted({port for _, port, _ in arrived})
+    if len(ports) > 1:
+        for port in ports:
+            rows = [row for row in arrived if row[1] == port]
+            found[f"trace-{port}.pcap"] = _capture(rows, shift)
+    return found | {f"{letter}.pcap": _capture(rows, shift) for letter, rows in sides.items()}
+
+
+def _capture(rows: Sequence[tuple[int, str, bytes]], shift: int) -> bytes:
+    stream = BytesIO()
+    writer = Writer(stream, nanosecond=True)
+    for time, _, frame in rows:
+        writer.write(min(time - shift, _PCAP_SECONDS * 10**9 - 1), frame)
+    return stream.getvalue()
+
+
+def _replace(folder: Path, content: Mapping[str, bytes]) -> None:
+    """All files under other names first, then renamed in one go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ours = (folder / VERDICT).is_file()
+    parts = {name: folder / f".{name}.{os.getpid()}.part" for name in content}
+    try:
+        for name, data in content.items():
+            with parts[name].open("xb") as stream:
+                stream.write(data)
+        if ours:
+            for old in (*_FIXED, *(path.name for path in folder.glob("trace-*.pcap"))):
+                if old not in content:
+                    with suppress(FileNotFoundError):
+                        (folder / old).unlink()
+        for name, part in parts.items():
+            part.replace(folder / name)
+    finally:
+        for part in parts.values():
+            with suppress(FileNotFoundError):
+                part.unlink()
