@@ -20,6 +20,8 @@ from nfverify.smat.scope import nearest_field
 Check = Callable[[ir.Network], Iterable[Diagnostic]]
 """A further check of a model without errors, say one that needs a solver."""
 
+Node = ir.Expr | ir.Stmt | ir.Entry
+
 MAX_ATOMS = 10  # of a table, for the proof that it has no gap
 
 
@@ -144,7 +146,8 @@ def _unused_tags(report: Report, module: Module, read: set[str]) -> None:
 def _program(report: Report, lowered: Lowered, written_tags: set[str]) -> None:
     """The warnings of one program."""
     program, node = lowered.program, lowered.node
-    read = {n.var for n in _nodes(program) if isinstance(n, ir.Read | ir.Has)}
+    nodes = list(_nodes(program))
+    read = {n.var for n in nodes if isinstance(n, ir.Read | ir.Has)}
     state = {variable.name: variable for variable in program.state}
     for item in node.items:
         for name in declared(item):
@@ -165,8 +168,8 @@ def _program(report: Report, lowered: Lowered, written_tags: set[str]) -> None:
         if name not in written_tags:
             message = f"the tag `{name}` is only read: it is always 0"
             report.warn(span, "tag", message, "assign it, or correct the name")
-    _ports(report, program)
-    _lets(report, program)
+    _ports(report, program, nodes)
+    _lets(report, nodes)
     for statement in program.body:
         if isinstance(statement, ir.Table):
             _entries(report, statement)
@@ -174,7 +177,7 @@ def _program(report: Report, lowered: Lowered, written_tags: set[str]) -> None:
                 _rewritten_keys(report, entry.body)
 
 
-def _nodes(program: ir.Program) -> Iterator[ir.Expr | ir.Stmt | ir.Entry]:
+def _nodes(program: ir.Program) -> Iterator[Node]:
     claims = [i.expr for i in program.invariants] + [p.expr for p in program.properties]
     return ir.walk((*program.init, *program.body, *claims))
 
@@ -186,18 +189,18 @@ def _granularity(report: Report, item: ast.Variable) -> None:
             report.warn(item.span, "granularity", message, f"add {six} to {four}")
 
 
-def _ports(report: Report, program: ir.Program) -> None:
+def _ports(report: Report, program: ir.Program, nodes: list[Node]) -> None:
     if len(program.ports) < 3:
         return
-    outputs = [n.output for n in ir.walk(program.body) if isinstance(n, ir.SetOutput)]
+    outputs = [n.output for n in nodes if isinstance(n, ir.SetOutput)]
     if not any(isinstance(output, ir.Ports) for output in outputs):
         message = f"{len(program.ports)} ports, and no action names one: only two are used"
         report.warn(program.span, "ports", message, "write f[output] = PORT;")
 
 
-def _lets(report: Report, program: ir.Program) -> None:
-    used = {node.name for node in ir.walk(program.body) if isinstance(node, ir.Local)}
-    lets = [node for node in ir.walk(program.body) if isinstance(node, ir.Let)]
+def _lets(report: Report, nodes: list[Node]) -> None:
+    used = {node.name for node in nodes if isinstance(node, ir.Local)}
+    lets = [node for node in nodes if isinstance(node, ir.Let)]
     read = {node.span for node in lets if node.name in used}
     for node in lets:
         if node.name not in used and node.span not in read:
@@ -209,7 +212,7 @@ def _lets(report: Report, program: ir.Program) -> None:
 
 def _entries(report: Report, table: ir.Table) -> None:
     """Rows behind one that takes everything, or that say the same again."""
-    seen: set[ir.Expr] = set()
+    seen: set[frozenset[ir.Expr]] = set()
     caught: ir.Entry | None = None
     for entry in table.entries:
         if caught is not None:
@@ -217,11 +220,10 @@ def _entries(report: Report, table: ir.Table) -> None:
             report.warn(entry.span, "unreachable", message)
             continue
         parts = frozenset(entry.match_flow + entry.match_state)
-        guard = ir.And(tuple(sorted(parts, key=repr)))
-        if guard in seen:
+        if parts in seen:
             message = "an entry before has the same match, so no packet gets here"
             report.warn(entry.span, "duplicate-entry", message)
-        seen.add(guard)
+        seen.add(parts)
         if not parts:
             caught = entry
 
@@ -259,8 +261,8 @@ def complete(table: ir.Table) -> bool:
     atoms: Counter[ir.Expr] = Counter()
     for guard in guards:
         _atoms(guard, atoms)
-    if len(atoms) > MAX_ATOMS:
-        return False
+        if len(atoms) > MAX_ATOMS:
+            return False
     names = list(atoms)
     return all(
         any(_holds(guard, dict(zip(names, values, strict=True))) for guard in guards)
