@@ -565,12 +565,16 @@ class Templates:
                     for field in [_plain_field(expr)]
                     if field is not None
                 }
-                present = self._present(component, ks)
-                for guard in guards:
+                cases = [self._present(component, ks)]
+                for stored in self.components:
+                    if stored.var == name and is_number(stored.type):
+                        cases += self._tests(stored, ks)
+                for guard in dict.fromkeys(guards):
                     test = _substitute_fields(guard, mapping)
                     if test is not None:
-                        yield Candidate("guard", component.keys, implies(present, test))
-                        yield Candidate("guard", component.keys, implies(present, negate(test)))
+                        for case in cases:
+                            yield Candidate("guard", component.keys, implies(case, test))
+                            yield Candidate("guard", component.keys, implies(case, negate(test)))
 
 
 def _plain_field(expr: ir.Expr) -> str | None:
