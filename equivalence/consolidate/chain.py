@@ -9,7 +9,8 @@ from nfverify.equivalence.consolidate.conditions import Conditions
 from nfverify.equivalence.consolidate.execute import Executor
 from nfverify.equivalence.consolidate.naming import Renaming, Taken, rename_all, word
 from nfverify.equivalence.consolidate.path import EndPass, Enter, Path, prepend
-from nfverify.equivalence.consolidate.rewriter import NotConsolidatable, Rewriter
+from nfverify.equivalence.consolidate.rewriter import Rewriter, refusal
+from nfverify.equivalence.consolidate.solving import Possible
 from nfverify.equivalence.consolidate.table import map_expressions, table
 from nfverify.equivalence.problem import bypass
 from nfverify.semantics.engine import check_supported
@@ -57,7 +58,7 @@ def consolidate(
         bypass(network, i) != port for i, port in enumerate(default_port)
     )
     deadline = time.monotonic() + seconds
-    conditions = Conditions(variables, count, not sees_non_ip, deadline)
+    conditions = Conditions(variables, count, not sees_non_ip, Possible(deadline))
     rewriter = Rewriter(network, renamings, tuple(t.tags for t in timers), conditions)
     executor = Executor(rewriter, ports, default_port, sees_non_ip, max_rows)
     starts = [
@@ -104,7 +105,7 @@ def _operators(network: ir.Network) -> tuple[ir.Operator, ...]:
     for instance in network.instances:
         for operator in instance.program.operators:
             if found.setdefault(operator.name, operator) != operator:
-                raise NotConsolidatable(
+                raise refusal(
                     f"two NFs of {network.name} declare different operators {operator.name}",
                     operator.span,
                     "give one of them another name",

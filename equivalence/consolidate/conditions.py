@@ -5,11 +5,11 @@ Used to leave things out: what it can't decide is treated as possible, which is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nfverify.equivalence.consolidate.solving import Possible
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet
-from nfverify.equivalence.solver import OutOfTime, Solver, Translator
 from nfverify.equivalence.state import ArbitraryBase, InitialBase, constant, width
 from nfverify.equivalence.symbolic import evaluate_expr
 from nfverify.equivalence.terms import Term, Terms
@@ -18,30 +18,27 @@ from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset, full
 
 MAX_ROWS = 64  # of a ruleset; a longer one is a function of which nothing is known
-RLIMIT = 300_000  # of one check; about 50 ms
 
 
 @dataclass(slots=True)
 class Conditions:
-    """Conditions as terms, and a solver that holds what is true of every packet and state."""
+    """Conditions as terms; `possible` gets to know what is true of every packet and state."""
 
     variables: Mapping[str, ir.StateVar]
     ports: int
     only_ip: bool
-    deadline: float
+    possible: Possible
     terms: Terms = field(default_factory=Terms)
     packet: SymbolicPacket = field(init=False)
     _base: ArbitraryBase = field(init=False)
-    _solver: Solver = field(init=False)
-    _answers: dict[frozenset[int], bool] = field(default_factory=dict)
     _known_keys: set[tuple[str, tuple[Term, ...]]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         terms, variables = self.terms, dict(self.variables)
         self.packet, facts = arriving_packet(terms, "", self.ports, self.only_ip)
         self._base = ArbitraryBase(terms, variables, InitialBase(terms, variables))
-        self._solver = Solver(Translator(), deadline=self.deadline, rlimit=RLIMIT)
-        self._solver.add(*facts)
+        for fact in facts:
+            self.possible.add(fact)
 
     def term(self, expr: ir.Expr) -> Term:
         """A condition, or a value, as a term."""
@@ -50,19 +47,6 @@ class Conditions:
     def present(self, headers: Header) -> Term:
         """Has the packet any of these headers?"""
         return self.packet.has(self.terms, headers)
-
-    def possible(self, conditions: Iterable[Term]) -> bool:
-        """Can they all hold at once? True also if the solver doesn't know."""
-        kept = {t.id: t for t in conditions if t is not self.terms.true}
-        if self.terms.false.id in kept:
-            return False
-        key = frozenset(kept)
-        if key not in self._answers:
-            try:
-                self._answers[key] = self._solver.check(kept.values()) != "unsat"
-            except OutOfTime:
-                return True
-        return self._answers[key]
 
     # What the leaves of expressions mean (symbolic.Scope) ------------------------------------
 
@@ -97,7 +81,7 @@ class Conditions:
     def _assume_facts(self, var: str, keys: tuple[Term, ...]) -> None:
         if (var, keys) not in self._known_keys:
             self._known_keys.add((var, keys))
-            self._solver.add(self._base.facts(var, keys))
+            self.possible.add(self._base.facts(var, keys))
 
     def match(self, ruleset: Ruleset, args: tuple[Term, ...]) -> Term:
         terms = self.terms

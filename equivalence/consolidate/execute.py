@@ -35,7 +35,12 @@ from nfverify.equivalence.consolidate.rewrite import (
     conjuncts,
     disjunction,
 )
-from nfverify.equivalence.consolidate.rewriter import NotConsolidatable, Rewriter, keeps_length
+from nfverify.equivalence.consolidate.rewriter import (
+    NotConsolidatable,
+    Rewriter,
+    keeps_length,
+    refusal,
+)
 from nfverify.equivalence.terms import Term
 from nfverify.smat import ir
 
@@ -94,7 +99,7 @@ class Executor:
         return self.rows
 
     def _too_much(self, what: str, path: Path) -> NotConsolidatable:
-        return NotConsolidatable(
+        return refusal(
             f"the table of {self.network.name} would have {what}",
             self._program(path).span,
             "consolidate a shorter chain",
@@ -310,7 +315,7 @@ class Executor:
                 path.todo = prepend((*self._program(path).body, EndPass()), None)
                 return None
             case ir.Delay():
-                raise NotConsolidatable(
+                raise refusal(
                     f"{self._instance(path).name} holds packets back by timer(…): what goes on"
                     " later, in the middle of a chain, is no row of a table",
                     path.output_span,
@@ -326,7 +331,7 @@ class Executor:
     def _require_length(self, path: Path) -> None:
         """What follows must not run if the payload's length changed (decision 11): is that sure?"""
         if path.unsure_length is not None:
-            raise NotConsolidatable(
+            raise refusal(
                 f"{self._instance(path).name} writes a payload that may have another length, which"
                 " drops the packet before the next NF: no guard can say when",
                 path.unsure_length,
@@ -359,7 +364,7 @@ class Executor:
         if len(ports) == 1:
             each = [Alternative("", (_equals(ports[0], p),), (ToPort(p),), True) for p in own[:-1]]
             return self._branch(path, *each, Alternative("", (), (ToPort(own[-1]),)))
-        raise NotConsolidatable(
+        raise refusal(
             f"{self._instance(path).name} sends copies to other NFs, or by ports that it computes:"
             " no row of a table can",
             path.output_span,

@@ -34,8 +34,9 @@ LENGTH_KEEPING = ("Encrypt", "Decrypt")
 class NotConsolidatable(ModelError):
     """The chain is right, but there is no single table for it here."""
 
-    def __init__(self, message: str, span: Span, hint: str = "") -> None:
-        super().__init__(Diagnostic("error", "not-consolidatable", message, span, hint))
+
+def refusal(message: str, span: Span, hint: str = "") -> NotConsolidatable:
+    return NotConsolidatable(Diagnostic("error", "not-consolidatable", message, span, hint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Rewriter:
 
         result = transform(expr, visit)
         if size(result, MAX_NODES) > MAX_NODES or depth(result) > MAX_DEPTH:
-            raise NotConsolidatable(
+            raise refusal(
                 "a value that depends on this one takes an expression too large to read",
                 expr.span,
                 "consolidate a shorter chain",
@@ -146,7 +147,7 @@ class Rewriter:
         headers = FIELDS[name].headers
         known = self.known(path, self.conditions.present(headers))
         if known is None and headers is Header.VLAN:
-            raise NotConsolidatable(
+            raise refusal(
                 "whether a frame is tagged can't be matched, so f[vlan] can't be read after it"
                 " was assigned",
                 span,

@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import pytest
 
-from nfverify.equivalence.consolidate import NotConsolidatable, consolidate
+from nfverify.equivalence.consolidate import NotConsolidatable, consolidate, table_text
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
+from nfverify.smat.load import load_text
 from nfverify.smat.ruleset import Row, Ruleset
 
 SEED = int(os.environ.get("NFVERIFY_SEED", "0"))
-CHAINS = 60
+CHAINS = 40
 
 VALUES = {
     "sip": (0x0A000001, 0x0A000002, 0x08080808),
@@ -237,3 +238,14 @@ def test_random_chain(seed: int, compare: Callable[..., object]) -> None:
     except NotConsolidatable as refusal:
         pytest.skip(str(refusal))
     assert compare(chain, merged, packets=400, seed=seed, lap=100) is None
+
+
+@pytest.mark.parametrize("seed", range(SEED + CHAINS, SEED + CHAINS + 10))
+def test_random_chain_as_text(seed: int, compare: Callable[..., object]) -> None:
+    chain = random_chain(seed)
+    try:
+        merged = consolidate(chain, max_rows=60, seconds=5, distinct_lets=False)
+    except NotConsolidatable as refusal:
+        pytest.skip(str(refusal))
+    (again,) = load_text(table_text(merged, chain, None).model).instances
+    assert compare(chain, again.program, packets=200, seed=seed, lap=50) is None

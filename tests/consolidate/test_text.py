@@ -151,6 +151,21 @@ def test_a_chain_without_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not output.exists()
 
 
+def test_targets_are_checked_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["consolidate", "lib:edge", "-o", str(tmp_path / "no" / "t.nfd")]) == 2
+    assert "No such file or directory" in capsys.readouterr().err
+    model = acl(tmp_path, 3)
+    before = model.read_text()
+    for target in (str(model), f"{model}:main"):
+        assert main(["consolidate", target, "-o", str(model)]) == 2
+        assert "name another file" in capsys.readouterr().err
+    assert model.read_text() == before
+    assert main(["consolidate", "lib:edge", "-o", "x", "--max-rows", "none"]) == 2
+    assert "'none' is no number above 0" in capsys.readouterr().err
+
+
 def test_too_many_rows_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["consolidate", "lib:edge", "-o", str(tmp_path / "t.nfd"), "--max-rows", "10"]
     assert main(arguments) == 2
