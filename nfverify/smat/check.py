@@ -235,8 +235,9 @@ def _rewritten_keys(report: Report, body: tuple[ir.Stmt, ...]) -> None:
         for node in ir.walk((statement,)):
             if isinstance(node, ir.Write | ir.Delete | ir.Touch):
                 fields = {f.name for f in ir.walk(node.keys) if isinstance(f, ir.Field)}
-                for name in sorted(fields & written):
-                    message = f"`{node.var}` is keyed by f[{name}], which is rewritten already"
+                if fields & written:
+                    names = ", ".join([f"f[{name}]" for name in sorted(fields & written)])
+                    message = f"`{node.var}` is keyed by {names}, which is rewritten already"
                     hint = f"assign `{node.var}` first, or keep the old value by `let`"
                     report.warn(node.span, "rewritten-key", message, hint)
             if isinstance(node, ir.SetField):

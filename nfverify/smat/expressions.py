@@ -538,7 +538,7 @@ def _warn_mixed_operands(cx: Context, left: Value, right: Value, node: ast.Binar
     if node.op in ("*", "/", "%", "<<", ">>", "&", "|", "^"):
         return
     for one, other, side in ((left, right, node.right), (right, left, node.left)):
-        if isinstance(one.type, ir.Bits):
+        if isinstance(one.type, ir.Bits) and one.type.shown in ("time", "ip"):
             _warn_mixed(cx, other, one.type, side.span)
 
 

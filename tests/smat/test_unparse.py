@@ -129,7 +129,7 @@ def statements(depth: int) -> st.SearchStrategy[str]:
         number.map("delete count[{0}]; touch table[(pub, {0})];".format),
         number.map("nested[pub][{0}] = strict;".format),
         number.map("nat[f] = (1.1.1.1, {0}, 5, 6, 17);".format),
-        st.tuples(number, condition).map("choose pick in 0..{0[0]} where {0[1]}; x = pick;".format),
+        st.tuples(number, condition).map("choose pick in 0..({0[0]}) where {0[1]}; x = pick;".format),
         st.sampled_from([
             "pass;", "drop;", "resubmit;", "f[output] = timer(since);", "f[output] := {in, out2};",
             "f[output] = pair[1];", "f := nat[f];", "f := reverse(f);", "last = f; pair = (pub, 4);",
