@@ -59,9 +59,7 @@ def test_wide_unsigned_operands_make_the_operation_unsigned(guard: Guard) -> Non
 def test_literals_take_the_type_of_the_other_operand(guard: Guard) -> None:
     big = "bit<64> y; entry { action_state { y = y + 1; } }"
     y = ir.Read("y", (), 0, ir.Bits(64))
-    assert guard("y == 0xffffffff", big) == ir.Compare(
-        "==", y, ir.Const(0xFFFFFFFF, ir.Bits(64))
-    )
+    assert guard("y == 0xffffffff", big) == ir.Compare("==", y, ir.Const(0xFFFFFFFF, ir.Bits(64)))
     small = "int x; entry { action_state { x = x + 1; } }"
     x = ir.Read("x", (), 0, ir.INT)
     assert guard("x == 0xffffffff", small) == ir.Compare("==", x, int_(-1))
@@ -218,14 +216,14 @@ def test_properties_see_both_states(program: Callable[[str], ir.Program]) -> Non
     assert ir.Post(TTL) in nodes
     assert ir.Post(ir.Has("s", (SIP,))) in nodes
     assert ir.Dropped() in nodes
-    assert lowered.invariants[0].expr == ir.Compare(
-        "<=", int_(0), ir.Read("m", (SIP,), 0, ir.INT)
-    )
+    assert lowered.invariants[0].expr == ir.Compare("<=", int_(0), ir.Read("m", (SIP,), 0, ir.INT))
 
 
 def test_several_errors_in_one_run(program: Callable[[str], ir.Program]) -> None:
     with pytest.raises(ModelError) as caught:
-        program("program p { entry { match_flow { x } action_flow { f[ttl] = y; f[dport] = z; } } }")
+        program(
+            "program p { entry { match_flow { x } action_flow { f[ttl] = y; f[dport] = z; } } }"
+        )
     assert [d.message for d in caught.value.diagnostics] == [
         "unknown name `x`", "unknown name `y`", "unknown name `z`",
     ]  # fmt: skip

@@ -9,7 +9,8 @@ from nfverify.smat import ir
 from nfverify.smat.load import load, load_text
 
 NFS = """
-program a { iface in, out; entry { match_flow { f[dport] == limit } action_flow { drop; } } int limit = 1; }
+program a { iface in, out; int limit = 1;
+            entry { match_flow { f[dport] == limit } action_flow { drop; } } }
 program b { iface in, out, spare; f[output] = spare; }
 program r { pass; }
 """
@@ -51,9 +52,7 @@ def test_port_numbers_are_the_networks() -> None:
     network = load_text(text)
     assert network.ports == ("in", "out", "left")
     assert network.instances[1].program.ports == (2, 0)
-    assert network.instances[1].program.body == (
-        ir.SetOutput(ir.Ports((ir.Const(0, ir.PORT),))),
-    )
+    assert network.instances[1].program.body == (ir.SetOutput(ir.Ports((ir.Const(0, ir.PORT),))),)
 
 
 def test_overrides_configure_an_instance() -> None:

@@ -22,7 +22,9 @@ LIMITER = """program limiter { int burst = 3; int tokens; map<flow, int> sent;
 
 
 def test_terminal() -> None:
-    assert show.terminal(load_text(LIMITER), 100) == """\
+    assert (
+        show.terminal(load_text(LIMITER), 100)
+        == """\
 limiter
 Configuration: burst = 3
 State: int tokens; map<flow, int> sent
@@ -38,6 +40,7 @@ Init: tokens = burst; f_dmy[BR] = 1; f_dmy[output] = timer(10ms)
 │       │ *          │ *           │ drop                    │ -                      │
 └───────┴────────────┴─────────────┴─────────────────────────┴────────────────────────┘
 """
+    )
 
 
 @pytest.mark.parametrize("width", [60, 100])
@@ -49,7 +52,9 @@ def test_nothing_is_wider_than_asked_for(name: str, width: int) -> None:
 def test_markdown() -> None:
     text = show.markdown(load_text(LIMITER))
     assert "| Entry | Match flow | Match state | Action flow | Action state |" in text
-    row = "|  | \\* | `tokens > 0` | `2. f[ttl] = 9` | `1. sent[f] = 1`<br>`3. tokens = tokens - 1` |"
+    row = (
+        "|  | \\* | `tokens > 0` | `2. f[ttl] = 9` | `1. sent[f] = 1`<br>`3. tokens = tokens - 1` |"
+    )
     assert row in text
 
 

@@ -145,13 +145,15 @@ def test_init_and_dummies(program: Program) -> None:
 def test_every_is_a_dummy_and_a_first_entry(program: Program) -> None:
     sugar = program(
         """program p { int t; every 10ms { t = 5; }
-        entry { match_state { t > 0 } action_state { t = t - 1; } } entry { action_flow { drop; } } }"""
+        entry { match_state { t > 0 } action_state { t = t - 1; } }
+        entry { action_flow { drop; } } }"""
     )
     spelt = program(
         """program p { int t; init { f_dmy[every_1] = 1; f_dmy[output] = timer(10ms); }
         entry every_1 { match_flow { f[every_1] == 1 } action_state { t = 5; }
                         action_flow { f[output] = timer(10ms); } }
-        entry { match_state { t > 0 } action_state { t = t - 1; } } entry { action_flow { drop; } } }"""
+        entry { match_state { t > 0 } action_state { t = t - 1; } }
+        entry { action_flow { drop; } } }"""
     )
     assert sugar == spelt
 
