@@ -35,16 +35,7 @@ def certify(
     terms, translator = Terms(), Translator()
     feasibility = Solver(translator, "", deadline=deadline, rlimit=RLIMIT // 10)
 
-    def feasible(term: Term) -> bool:
-        if term.is_const:
-            return bool(term.data)
-        feasibility.push()
-        feasibility.add(term)
-        answer = feasibility.check()
-        feasibility.pop()
-        return answer != "unsat"
-
-    step = build_step(problem, terms, feasible)
+    step = build_step(problem, terms, feasibility.feasible)
     encode = problem.rulesets(terms)
     solver = Solver(translator, "", deadline=deadline, rlimit=RLIMIT)
     for event in step.events:

@@ -208,7 +208,7 @@ class Induction:
         )
         self._side = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
         self.notify = notify
-        self.step = build_step(problem, self.terms, self._feasible)
+        self.step = build_step(problem, self.terms, self._side.feasible)
         self.encode = problem.rulesets(self.terms)
         self.defaults = {n: v.default for n, v in self.step.model.variables.items()}
         self.active: list[Active] = []
@@ -228,15 +228,6 @@ class Induction:
             if differs is not self.terms.false
         ]
         self._close()
-
-    def _feasible(self, term: Term) -> bool:
-        if term.is_const:
-            return bool(term.data)
-        self._side.push()
-        self._side.add(term)
-        answer = self._side.check()
-        self._side.pop()
-        return answer != "unsat"
 
     def _goal(self, name: str, refutes: Term, candidate: int | None) -> Goal:
         literal = self.terms.var(f"goal {len(self.active)} {name}", 0)
@@ -272,7 +263,7 @@ class Induction:
             for i, t in enumerate(candidate.keys)
         )
         holds = claim(self.terms, self._initial, candidate, keys, self.encode)
-        return not self._feasible(self.terms.not_(holds))
+        return not self._side.feasible(self.terms.not_(holds))
 
     def activate(self, candidate: Candidate, depth: int) -> None:
         """Assume it in the pre-state, and make it a goal of every event."""

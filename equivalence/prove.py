@@ -81,7 +81,7 @@ class _Run:
     @property
     def depth(self) -> int:
         """No difference exists in traces of up to this many packets."""
-        return self.search.depth if self.search and self.search.exact else 0
+        return self.search.excluded if self.search else 0
 
     def tell(self) -> None:
         """What is known by now, should the answer never come."""
@@ -142,7 +142,7 @@ class _Run:
         if verdict is not None:
             return verdict
         # The search gave up before the length at which simulation had found a difference.
-        excluded = self.search.depth if self.search and self.search.exact else 0
+        excluded = self.search.excluded if self.search else 0
         return self.different(trace, excluded == len(trace) - 1, excluded)
 
     def resistance(self) -> str:

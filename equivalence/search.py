@@ -65,7 +65,9 @@ class Search:
     stuck: str = ""  # why it can't go on
     exact: bool = True  # are all traces of a length looked at, whatever timers do in between?
     _solver: Solver = field(init=False)
+    _side: Solver = field(init=False)  # for feasibility: no assertions of its own
     _model: Model = field(init=False)
+    _settled: bool = field(init=False)  # a second firing in a row changes nothing
     _state: State = field(init=False)
     _packets: list[tuple[SymbolicPacket, Term]] = field(default_factory=list)
     _due: dict[int, Term] = field(default_factory=dict)
@@ -75,14 +77,17 @@ class Search:
     _pending: Term | None = None  # asked, and not decided
 
     def __post_init__(self) -> None:
-        self._solver = Solver(Translator(), "", deadline=self.deadline, rlimit=SHALLOW_RLIMIT)
-        self._model = Model(self.problem, self.terms)
+        translator = Translator()
+        self._solver = Solver(translator, "", deadline=self.deadline, rlimit=SHALLOW_RLIMIT)
+        self._side = Solver(translator, "", deadline=self.deadline, rlimit=SHALLOW_RLIMIT)
+        self._model = Model(self.problem, self.terms, self._side.feasible)
         self._state = self._model.initial_state()
         start = self._state.plain[CLOCK][0]
         for period in self.problem.periods():
             due = self.terms.binary("add", start, self.terms.const(period, 64))
             self._due[period] = due
-            self.exact = False  # until _ticks shows that more firings change nothing
+        self._settled = len(self._due) == 1 and self._once_is_enough(*self._due)
+        self.exact = self._settled or not self._due
         self._used = {name for name in ("payload",) if any(name in self._reads(s) for s in (0, 1))}
 
     def _reads(self, side: int) -> set[str]:
@@ -92,6 +97,12 @@ class Search:
             for n in ir.walk(i.program.body)
             if isinstance(n, ir.Field)
         }
+
+    @property
+    def excluded(self) -> int:
+        """The length up to which no trace tells apart, whatever timers do (none fires before the
+        first packet)."""
+        return self.depth if self.exact else min(self.depth, 1)
 
     def be_patient(self) -> None:
         """What was too hard for a first look may now take its time."""
@@ -104,10 +115,12 @@ class Search:
             return self._conclude(self._pending)
         terms = self.terms
         number = len(self._packets)
-        if self._due and number:
+        if number and self._settled:
+            self._tick_once(number, *self._due)
+        elif number and self._due:
             self._ticks(number)
         event = self._model.packet_event(self._state, f"p{number}")
-        if self._due and number:
+        if number:
             for due in self._due.values():
                 self._solver.add(terms.compare("ult", event.now, due))
         self._assert_event(event, number)
@@ -147,6 +160,49 @@ class Search:
             start = terms.var("start", 64)
             self._solver.add(terms.eq(event.now, start), terms.eq(start, terms.const(START, 64)))
 
+    def _once_is_enough(self, period: int) -> bool:
+        """Does a second firing, right after a first, leave every state as it is?"""
+        terms, model = self.terms, self._model
+        pre, _ = model.arbitrary_state()
+        first = model.tick_event(pre, period, "first").post
+        second = model.tick_event(first, period, "second").post
+        changes = []
+        for name, variable in model.variables.items():
+            if name == CLOCK:
+                continue
+            keys = tuple(
+                terms.var(f"{name} key {i}", width(t)) for i, t in enumerate(variable.keys)
+            )
+            changes.append(terms.not_(terms.eq(first.has(name, keys), second.has(name, keys))))
+            changes += [
+                terms.not_(terms.eq(first.read(name, keys, i), second.read(name, keys, i)))
+                for i in range(len(variable.values))
+            ]
+        return not self._side.feasible(terms.any(changes))
+
+    def _tick_once(self, number: int, period: int) -> None:
+        """All the firings before packet `number` as one; the next is due after that packet."""
+        terms = self.terms
+        horizon, due = terms.var(f"p{number}.now", 64), self._due[period]
+        fires = terms.compare("ule", due, horizon)
+        event = self._model.tick_event(self._state, period, f"tick {number}")
+        self._solver.add(terms.implies(fires, terms.eq(event.now, due)))
+        self._state = self._state.merge([(fires, event.post)])
+        step = terms.const(period, 64)
+        count = terms.var(f"firings {number}", 64)
+        later = terms.binary("add", due, terms.binary("mul", count, step))
+        # `later` is the first firing after the packet.
+        past = terms.binary("sub", later, step)
+        self._solver.add(
+            terms.implies(
+                fires,
+                terms.and_(
+                    terms.compare("ult", horizon, later), terms.compare("ule", past, horizon)
+                ),
+            )
+        )
+        self._due[period] = terms.ite(fires, later, due)
+
     def _ticks(self, number: int) -> None:
         """The timers that fire before packet `number`: up to MAX_TICKS, in the order of their
         times; a tie goes to the longer period, whose timer was set earlier."""
@@ -185,7 +241,7 @@ class Search:
                 self._canonical(differs)
             trace = self._confirmed()
             if trace is not None:
-                return Found(trace, self.exact, self.depth if self.exact else 0)
+                return Found(trace, self.excluded == len(trace) - 1, self.excluded)
             if not self._refine():
                 return NotFound(self.depth, "the solver's traces don't replay as different")
         return NotFound(self.depth, "too many traces that don't replay as different")

@@ -200,6 +200,16 @@ class Solver:
             raise OutOfTime
         return "sat" if result == z3.sat else "unsat" if result == z3.unsat else "unknown"
 
+    def feasible(self, term: Term) -> bool:
+        """Can the term hold beside the assertions? True if the solver can't say."""
+        if term.is_const:
+            return bool(term.data)
+        self.push()
+        self.add(term)
+        answer = self.check()
+        self.pop()
+        return answer != "unsat"
+
     def _afresh(self, literals: list[Any]) -> Any:
         """The same question to a SAT solver behind preprocessing, which is better at sums."""
         ctx = self.translate.ctx
