@@ -209,8 +209,8 @@ def _child(a: ir.Network, b: ir.Network, question: Question, memory: int, pipe: 
     """All that the child does; it leaves without a trace of the parent's clean-ups."""
     code = 70
     try:
-        _confine(question, memory)
-        _send(pipe, _answer(a, b, question, _Reporter(pipe)))
+        _confine(question)
+        _send(pipe, _answer(a, b, question, memory, _Reporter(pipe)))
         code = 0
     except BrokenPipeError:  # nobody listens any more
         pass
@@ -218,14 +218,17 @@ def _child(a: ir.Network, b: ir.Network, question: Question, memory: int, pipe: 
         os._exit(code)
 
 
-def _confine(question: Question, memory: int) -> None:
-    """Its own group, an end when the parent ends, and limits that the kernel keeps."""
+def _confine(question: Question) -> None:
+    """Its own group, silence, an end when the parent ends, and limits that the kernel keeps."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    if not os.environ.get("NFVERIFY_DEBUG"):  # libraries that fail like to print
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _lower(resource.RLIMIT_AS, memory)
     # A second guard for a parent that is stopped: processor time runs no faster than the clock.
     _lower(resource.RLIMIT_CPU, int(question.time_limit) + 10)
 
@@ -254,10 +257,13 @@ class _Reporter:
         _send(self.pipe, _Known(depth, resisting))
 
 
-def _answer(a: ir.Network, b: ir.Network, question: Question, reporter: _Reporter) -> _Message:
+def _answer(
+    a: ir.Network, b: ir.Network, question: Question, memory: int, reporter: _Reporter
+) -> _Message:
     try:
         from nfverify.equivalence.prove import equivalent
 
+        _lower(resource.RLIMIT_AS, memory)  # now: a library that can't be loaded says anything
         return _Decided(equivalent(a, b, question, reporter.notify, reporter.known))
     except ModelError as error:
         return _Refused(error)
