@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nfverify.equivalence.consolidate.conditions import Conditions
 from nfverify.equivalence.consolidate.execute import Executor
@@ -12,7 +12,9 @@ from nfverify.equivalence.consolidate.path import EndPass, Enter, Path, prepend
 from nfverify.equivalence.consolidate.rewriter import Rewriter, refusal
 from nfverify.equivalence.consolidate.solving import Possible
 from nfverify.equivalence.consolidate.table import map_expressions, table
+from nfverify.equivalence.consolidate.timers import Start, timers_of
 from nfverify.equivalence.problem import bypass
+from nfverify.equivalence.terms import Term
 from nfverify.semantics.engine import check_supported
 from nfverify.smat import ir
 
@@ -36,7 +38,7 @@ def consolidate(
         check_supported(instance.program)
     ports = _ports(network)
     renamings = rename_all(network)
-    timers = _timers(network)
+    timers = timers_of(network)
     variables = {
         v.name: v
         for instance, renaming in zip(network.instances, renamings, strict=True)
@@ -62,16 +64,9 @@ def consolidate(
     rewriter = Rewriter(network, renamings, tuple(t.tags for t in timers), conditions)
     executor = Executor(rewriter, ports, default_port, sees_non_ip, max_rows)
     starts = [
-        Path(
-            prepend((*instance.program.body, EndPass()), None),
-            index,
-            dummy=True,
-            guard=(timer.marker,),
-            guard_terms=(conditions.term(timer.marker),),
-            context=(conditions.term(timer.marker),),
-        )
-        for index, (instance, timer) in enumerate(zip(network.instances, timers, strict=True))
-        if timer.timers
+        _dummy(index, instance.program, start, conditions.term(start.marker))
+        for index, instance in enumerate(network.instances)
+        for start in timers[index].starts
     ]
     rows = executor.run([*starts, Path((Enter(network.ingress), None), network.ingress)])
     taken = _taken(network, renamings)
@@ -84,6 +79,19 @@ def consolidate(
     if sees_non_ip and not program.sees_non_ip:
         program = _seeing_non_ip(program)
     return replace(program, config=_config(network, rewriter, program))
+
+
+def _dummy(index: int, program: ir.Program, start: Start, marked: Term) -> Path:
+    """Where the path of a dummy begins: in its own NF."""
+    return Path(
+        prepend((*program.body, EndPass()), None),
+        index,
+        dummy=True,
+        guard=(start.marker,),
+        guard_terms=(marked,),
+        context=(marked,),
+        tags={name: ir.Const(value, ir.INT) for name, value in start.known.items()},
+    )
 
 
 def as_network(program: ir.Program, network: ir.Network) -> ir.Network:
@@ -111,49 +119,6 @@ def _operators(network: ir.Network) -> tuple[ir.Operator, ...]:
                     "give one of them another name",
                 )
     return tuple(found.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Timers:
-    """What an instance's dummies become: their tags' new names, and a test that knows them."""
-
-    tags: dict[str, str]
-    timers: tuple[ir.InitTimer, ...]
-    marker: ir.Expr
-
-
-def _timers(network: ir.Network) -> tuple[Timers, ...]:
-    """For each instance. A packet has none of these tags when it arrives, so one tells them all."""
-    taken = Taken()
-    return tuple(
-        _timers_of(i.program, "" if len(network.instances) == 1 else f"{i.name}_", taken)
-        for i in network.instances
-    )
-
-
-def _timers_of(program: ir.Program, prefix: str, taken: Taken) -> Timers:
-    given = [dict(t.tags) for t in program.timers]
-    if not given:
-        return Timers({}, (), ir.FALSE)
-    starting = sorted({name for tags in given for name in tags})
-    written = {n.name for n in ir.walk(program.body) if isinstance(n, ir.SetTag)}
-    names = {
-        name: taken.fresh(prefix + word(name, f"tag{i}"))
-        for i, name in enumerate([*starting, *sorted(written - set(starting))], 1)
-    }
-    lasting = [n for n in starting if n not in written and all(t.get(n) for t in given)]
-    extra: tuple[tuple[str, int], ...] = ()
-    if lasting:
-        mark, values = names[lasting[0]], {t[lasting[0]] for t in given}
-    else:
-        mark, values = taken.fresh(f"{prefix}timer"), {1}
-        extra = ((mark, 1),)
-    timers = tuple(
-        ir.InitTimer((*((names[n], v) for n, v in t.tags), *extra), t.delay, span=t.span)
-        for t in program.timers
-    )
-    one = ir.Const(values.pop() if len(values) == 1 else 0, ir.INT)
-    return Timers(names, timers, ir.Compare("==" if one.value else "!=", ir.Tag(mark), one))
 
 
 def _taken(network: ir.Network, renamings: tuple[Renaming, ...]) -> Taken:
