@@ -38,6 +38,7 @@ MAX_CHECKS = 400
 GROUP = 8
 GENERATIONS = 2
 AT_ONCE = 3
+Where = tuple[str, str, str]  # side, instance, entry
 STRONG = frozenset(RANK[: RANK.index("guard") + 1]) - {"thresh"}
 
 
@@ -511,6 +512,19 @@ class Induction:
         select = self.terms.var(f"select {self.checks}", 0)
         self.solver.add(self.terms.implies(select, self.terms.any(guards)))
         return self.solver.check([*self._literals(), select], rlimit=NOTE_RLIMIT) != "unsat"
+
+    def never(self, guards: Mapping[Where, Sequence[Term]]) -> list[Where]:
+        """Those of which no guard can hold in a related state; each model rules many out."""
+        left = dict(guards)
+        while left:
+            if not self.possible([g for found in left.values() for g in found]):
+                return list(left)
+            if not self.solver.has_model:  # it could not say
+                return [w for w, found in left.items() if not self.possible(found)]
+            held = [w for w, found in left.items() if any(map(self.solver.value, found))]
+            for where in held:
+                del left[where]
+        return []
 
     # The core -------------------------------------------------------------------------------
 

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from nfverify.equivalence.induction import Induction
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.relation import Candidate
+from nfverify.equivalence.replay import entries_taken
 from nfverify.equivalence.simulate import Pair, Simulation
 from nfverify.equivalence.terms import Term
+
+TRACES = 4
+"""Simulated traces that are looked through for entries before the solver is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,19 @@ def notes_on(reach: Reach) -> tuple[str, ...]:
 def _notes(reach: Reach) -> Iterator[str]:
     induction = reach.induction
     event = induction.step.events[0]
+    guards: dict[tuple[str, str, str], list[Term]] = {}
     for side, taken in zip(reach.problem.sides, (event.taken_a, event.taken_b), strict=True):
-        guards: dict[tuple[str, str], list[Term]] = {}
         for entry in taken:
-            guards.setdefault((entry.instance, entry.entry), []).append(entry.guard)
-        for (instance, name), found in guards.items():
-            if not induction.possible(found):
-                yield f"{side.letter}: no packet can reach {instance}: {name}"
+            where = (side.letter, entry.instance, entry.entry)
+            guards.setdefault(where, []).append(entry.guard)
+    traces = [] if reach.simulation is None else reach.simulation.traces[:TRACES]
+    for trace in traces:
+        for where in entries_taken(reach.problem, reach.pair, trace):
+            guards.pop(where, None)
+    for letter, instance, name in induction.never(guards):
+        yield f"{letter}: no packet can reach {instance}: {name}"
     emissions = [e.guard for e in (*event.out_a, *event.out_b)]
-    if not induction.possible(emissions):
+    if not any(e.is_const and e.data for e in emissions) and not induction.possible(emissions):
         yield "nothing is ever forwarded"
     variables = induction.step.model.variables
     hidden = [

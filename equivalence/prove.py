@@ -51,7 +51,7 @@ from nfverify.equivalence.verdict import (
 )
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
-from nfverify.smat.unparse import expr_text
+from nfverify.smat.unparse import Printer
 
 SHALLOW = 2
 DEEPER = 2
@@ -222,7 +222,8 @@ class _Run:
         return self.certified(outcome, induction)
 
     def certified(self, proved: Proved, induction: Induction) -> Equivalent | None:
-        texts = tuple(relation_text(c) for c in proved.relation)
+        variables = self.problem.variables()
+        texts = tuple(relation_text(c, variables) for c in proved.relation)
         obligations = certify(
             self.problem, proved.relation, self.deadline, lambda n: f"({n + 1})", self.notify
         )
@@ -239,9 +240,9 @@ class _Run:
         return Equivalent(self.report(), Proof(method, self.depth, texts, obligations))
 
 
-def relation_text(candidate: Candidate) -> str:
+def relation_text(candidate: Candidate, variables: dict[str, ir.StateVar]) -> str:
     """A conjunct of the relation in the models' language, with its key variables."""
-    text = expr_text(candidate.expr)
+    text = Printer(state=variables).text(candidate.expr)
     if not candidate.keys:
         return text
     names = ", ".join(f"k{i}" for i in range(len(candidate.keys)))

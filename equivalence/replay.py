@@ -45,6 +45,19 @@ def replay(problem: Problem, pair: Pair, trace: Trace) -> tuple[tuple[Event, ...
     return tuple(events), tuple(differences)
 
 
+def entries_taken(problem: Problem, pair: Pair, trace: Trace) -> set[tuple[str, str, str]]:
+    """(side, instance, entry) for all that the packets of a trace take."""
+    run = pair.clone()
+    taken = set()
+    for side, machine in zip(problem.sides, run.machines, strict=True):
+        visits: list[Visit] = []
+        machine.trace = visits.append
+        for arrival in trace:
+            machine.process(arrival.packet, arrival.time, arrival.port)
+        taken |= {(side.letter, v.instance, e) for v in visits if not v.dummy for e in v.entries}
+    return taken
+
+
 def port_name(names: tuple[str, ...], number: int) -> str:
     return names[number] if number < len(names) else str(number)
 

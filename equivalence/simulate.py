@@ -230,9 +230,10 @@ def new_pair(problem: Problem, machines: Callable[[ir.Network], Machine]) -> Pai
 
 @dataclass(slots=True)
 class Simulation:
-    """Snapshots of reachable pairs of states, and a trace that tells the sides apart, if any."""
+    """Traces, snapshots of pairs of states on their way, and one that tells apart, if any."""
 
     snapshots: list[Snapshot]
+    traces: list[Trace]
     difference: Trace | None
 
 
@@ -260,6 +261,7 @@ def simulate(
 ) -> Simulation:
     """Traces from the initial states; stops at the first that tells the sides apart."""
     snapshots: list[Snapshot] = []
+    traces: list[Trace] = []
     for number in range(effort.traces + effort.hammers):
         if out_of_time():
             break
@@ -281,11 +283,12 @@ def simulate(
             events.append(arrival)
             differs, out = run.step(arrival)
             if differs:
-                return Simulation(snapshots, tuple(events))
+                return Simulation(snapshots, traces, tuple(events))
             replies += out
             if count < 6 or count % (50 if hammer else 6) == 0:
                 snapshots.append(run.snapshot())
-    return Simulation(snapshots, None)
+        traces.append(tuple(events))
+    return Simulation(snapshots, traces, None)
 
 
 def shrink(pair: Pair, trace: Trace) -> Trace:

@@ -227,6 +227,11 @@ class Solver:
         """Z3 ids of the assumptions that the last unsat answer used (all of them, if not known)."""
         return self._core
 
+    @property
+    def has_model(self) -> bool:
+        """Was the last answer `sat`?"""
+        return self._model is not None
+
     def value(self, term: Term) -> int | bool:
         """The value of a term in the last model (completed); unsigned."""
         if term.is_const:
