@@ -323,7 +323,7 @@ def _value(
         case "any":
             return any(args)
         case "ite":
-            return args[1] if args[0] else args[2]
+            return cast(int | bool, args[1] if args[0] else args[2])
         case "eq":
             return bool(args[0] == args[1])
         case "trunc" | "zext":
