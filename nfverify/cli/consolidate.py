@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from nfverify.cli.files import STANDARD, replacing
+from nfverify.cli.options import add_operators, operators
 
 if TYPE_CHECKING:
     from nfverify.equivalence.consolidate import TableText
@@ -44,8 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--no-check", action="store_true", help="don't prove the table equal to the chain")
     limit = "seconds for the proof (default: 60)"
     add("--time-limit", type=_seconds, default=60.0, metavar="S", help=limit)
-    operators = "Python functions of the models' own operators"
-    add("--ops", metavar="FILE.py", action="append", default=[], help=operators)
+    add_operators(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,17 +92,14 @@ def _prove(args: argparse.Namespace, chain: Network, text: TableText) -> Verdict
     """What is written is what is proved: the text, read again."""
     from nfverify.equivalence.question import Question
     from nfverify.equivalence.supervise import supervise
-    from nfverify.semantics.operators import load_operators
     from nfverify.smat.load import load
 
-    operators = {}
-    for file in args.ops:
-        operators.update(load_operators(Path(file)))
     with TemporaryDirectory(prefix="nfverify-") as folder:
         for name, content in {"table.nfd": text.model, **text.files}.items():
             Path(folder, name).write_text(content, encoding="utf-8")
         table = load(str(Path(folder, "table.nfd")))
-    return supervise(chain, table, Question(operators=operators, time_limit=args.time_limit))
+    question = Question(operators=operators(args.ops), time_limit=args.time_limit)
+    return supervise(chain, table, question)
 
 
 def _outcome(verdict: Verdict) -> tuple[str, int]:

@@ -75,15 +75,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command; the exit code of the verdict, or 2."""
-    try:
-        return _run(args)
-    except UsageError as error:
-        print(f"nfverify: error: {error}", file=sys.stderr)
-        return 2
-
-
-def _run(args: argparse.Namespace) -> int:
+    """Run the command; the exit code of the verdict."""
     started = time.monotonic()
     from nfverify.equivalence.supervise import supervise
     from nfverify.equivalence.verdict import EXIT_CODE

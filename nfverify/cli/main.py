@@ -146,6 +146,7 @@ def _add_global_options(parser: argparse.ArgumentParser, default: object) -> Non
 
 def _report(error: Exception) -> int:
     """Say what went wrong on standard error and return the exit code for it."""
+    from nfverify.cli.options import UsageError
     from nfverify.lang.render import render
     from nfverify.lang.source import ModelError
     from nfverify.packet.pcap import CaptureError
@@ -155,7 +156,7 @@ def _report(error: Exception) -> int:
         case ModelError():
             _say(render(error.diagnostics).removesuffix("\n"))
             code = USAGE_ERROR
-        case CaptureError():
+        case CaptureError() | UsageError():
             _say(f"nfverify: error: {error}")
             code = USAGE_ERROR
         case OSError(filename=str() as name, strerror=str() as reason):

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfverify.cli.files import STANDARD, replacing
+from nfverify.cli.options import UsageError, add_operators, operators
 
 if TYPE_CHECKING:
     from nfverify.cli.trace_text import Printer
     from nfverify.packet.pcap import Capture, CaptureError, Writer
     from nfverify.semantics.machine import Emission, Machine
-    from nfverify.semantics.operators import Function
     from nfverify.smat.ir import Network
 
 UNITS = {"": 1, "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -29,10 +29,6 @@ _TIME = re.compile(r"(\+?)([0-9]{1,19})(ns|us|ms|s|m|h|)", re.ASCII)
 _EPILOG = """\
 Times are in ns, or with a unit (ns us ms s m h); `--until +5s` is 5 s after the last packet.
 A capture that breaks off: the packets before it are run, the outputs are written, exit 2."""
-
-
-class UsageError(Exception):
-    """Arguments that don't fit each other, the model, or their files."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,8 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--from", dest="start", metavar="S.json", help="start from this state")
     add("--until", metavar="T", help="let time go on to T after the last packet")
     add("--trace", action="store_true", help="say which entries each packet took")
-    operators = "Python functions of the model's own operators"
-    add("--ops", metavar="FILE.py", action="append", default=[], help=operators)
+    add_operators(parser)
     choices = ("bypass", "drop")
     non_ip = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=choices, default="bypass", help=non_ip)
@@ -81,15 +76,6 @@ def _intermix(parser: argparse.ArgumentParser) -> None:
             _intermix(parser)
 
     parser.parse_known_args = parse  # type: ignore[method-assign,assignment]  # of one parser
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the command; 0, or 2 after a broken capture or wrong arguments."""
-    try:
-        return _run(args)
-    except UsageError as error:
-        print(f"nfverify: error: {error}", file=sys.stderr)
-        return 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +111,16 @@ class _Files:
         return cls(inputs, outputs)
 
 
-def _run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
+    """Run the command; 0, or 2 after a broken capture."""
     from nfverify.semantics.machine import Machine
-    from nfverify.semantics.operators import load_operators
     from nfverify.semantics.state_json import dump
     from nfverify.smat.load import load
 
     until = None if args.until is None else _time(args.until)
     network = load(args.model)
-    operators: dict[str, Function] = {}
-    for file in args.ops:
-        operators.update(load_operators(Path(file)))
-    machine = Machine(network, operators=operators, engine=args.engine, non_ip=args.non_ip)
+    given = operators(args.ops)
+    machine = Machine(network, operators=given, engine=args.engine, non_ip=args.non_ip)
     if args.start is not None:
         _restore(machine, args.start)
     files = _Files.of(args, network)
