@@ -144,8 +144,11 @@ class Rewriter:
             return _nought(name)
         if name not in path.fields:
             return ir.Field(name)
-        headers = FIELDS[name].headers
-        known = self.known(path, self.conditions.present(headers))
+        value, headers = path.fields[name], FIELDS[name].headers
+        present = self.conditions.present(headers)
+        known = self.known(path, present)
+        if known is None and self._nought_without(path, present, value):
+            return value
         if known is None and headers is Header.VLAN:
             raise refusal(
                 "whether a frame is tagged can't be matched, so f[vlan] can't be read after it"
@@ -155,8 +158,14 @@ class Rewriter:
             )
         if known is None:
             there = self._simplify(path, presence(headers))
-            return conditional(there, path.fields[name], _nought(name))
-        return path.fields[name] if known else _nought(name)
+            return conditional(there, value, _nought(name))
+        return value if known else _nought(name)
+
+    def _nought_without(self, path: Path, present: Term, value: ir.Expr) -> bool:
+        """Is the value 0 wherever the header is absent? As f[sip] = f[dip]: both read 0 then."""
+        terms = self.conditions.terms
+        other = self.conditions.term(comparison("!=", value, _zero(value.type)))
+        return not self.conditions.possible((*path.context, terms.not_(present), other))
 
     def _simplify(self, path: Path, test: ir.Expr) -> ir.Expr:
         """A condition without the parts that are sure on this path."""
@@ -241,9 +250,12 @@ def _values(keys: tuple[ir.Expr, ...]) -> tuple[ir.Value, ...]:
     return tuple(k.value for k in keys if isinstance(k, ir.Const))
 
 
-def _nought(name: str) -> ir.Const:
-    type_ = ir.field_type(name)
+def _zero(type_: ir.Type) -> ir.Const:
     return ir.Const(ir.zero(type_), type_)
+
+
+def _nought(name: str) -> ir.Const:
+    return _zero(ir.field_type(name))
 
 
 def _is(name: str, value: int) -> ir.Expr:
