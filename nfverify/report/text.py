@@ -72,7 +72,7 @@ def wording(example: Counterexample) -> str:
 def excluded(depth: int) -> str:
     """What is known of short traces."""
     if not depth:
-        return "nothing: a difference may show at the first packet"
+        return "no trace is so short that a difference is excluded"
     return f"no difference in traces of up to {_packets(depth)}"
 
 
