@@ -683,6 +683,16 @@ def program_text(program: ir.Program, port_names: Sequence[str] = ()) -> str:
     for ruleset, name in out.rulesets.items():
         lines.extend(ruleset_text(name, ruleset))
     lines.extend(map(state_text, program.state))
+    written = {
+        node.var
+        for node in ir.walk(program.init + program.body)
+        if isinstance(node, ir.Write | ir.Delete | ir.Touch)
+    }
+    lines += [  # an assignment of nothing, so that it stays state
+        f"init {{ {variable.name} = {variable.name} | {{}}; }}"
+        for variable in program.state
+        if variable.kind == "set" and not variable.constant and variable.name not in written
+    ]
     if program.init:
         lines += ["init {", *out.statements(program.init, "    "), "}"]
     for timer in program.timers:
