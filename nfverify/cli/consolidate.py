@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     program = consolidate(chain, max_rows=args.max_rows, distinct_lets=False)
     stem = None if args.output == STANDARD else re.sub(r"[^\w.-]", "_", Path(args.output).stem)
     text = table_text(program, chain, stem)
-    said = f"{args.output}: {text.model.count(chr(10) + '    entry ')} entries"
+    rows = text.model.count("\n    entry ")
+    said = f"{args.output}: {rows} {'entry' if rows == 1 else 'entries'}"
     code = 0
     if not args.no_check:
         outcome, code = _outcome(_prove(args, chain, text))

@@ -514,3 +514,36 @@ def test_a_fault_in_the_method_is_caught(
             real = Executor._enter
             monkeypatch.setattr(Executor, "_enter", enter)
     assert compare(net, consolidate(net), packets=3000) is not None
+
+
+def test_presence_is_asked_only_where_it_matters(compare: Compare) -> None:
+    """f[sip] = f[dip] reads 0 without IPv4 anyway; f[ttl] is there in every packet of the table."""
+    swap = program(
+        ir.Let("s", F("sip")),
+        ir.SetField("sip", F("dip")),
+        ir.SetField("dip", ir.Local("s", IP)),
+        ir.SetField("ttl", c(9, ir.Bits(8))),
+    )
+    block = program(
+        table(
+            entry(DROP, on=(field_is("sip", VIP), field_is("ttl", 9)), name="to_vip"),
+            entry(DROP, on=(field_is("ttl", 8),), name="never"),
+        )
+    )
+    net = chain(swap, block)
+    merged = consolidate(net)
+    assert compare(net, merged) is None
+    assert [e.match_flow for e in entries(merged)] == [(field_is("dip", VIP),), ()]
+
+
+def test_a_tag_that_is_there_for_sure(compare: Compare) -> None:
+    """A VLAN id that is not 0 says that the frame is tagged, so what is written can be matched."""
+    move = program(
+        table(entry(ir.SetField("vlan", c(7, ir.Bits(12))), on=(field_is("vlan", 5),), name="five"))
+    )
+    block = program(table(entry(DROP, on=(field_is("vlan", 7),), name="seven")))
+    net = chain(move, block)
+    merged = consolidate(net)
+    assert [e.name for e in entries(merged)] == ["n0_five__n1_seven", "n0_none__n1_seven",
+                                                 "n0_none__n1_none"]  # fmt: skip
+    assert compare(net, merged) is None

@@ -186,3 +186,21 @@ def test_ports(compare: Compare) -> None:
     assert again.ports == net.ports
     assert compare(net, again.instances[0].program) is None
     assert as_network(again.instances[0].program, net).ports == net.ports
+
+
+def test_operators_of_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are declared in the table, and come from Python where it is run."""
+    model, output = tmp_path / "m.nfd", tmp_path / "t.nfd"
+    model.write_text(
+        "op bucket(IP) -> int;\n"
+        "program a { entry x { action_flow { f[sip] = 10.0.0.9; } } }\n"
+        "program b { map<int, int> n;\n"
+        "    entry z { match_state { n[bucket(f[dip])] == 1 } action_flow { drop; } }\n"
+        "    entry y { action_state { n[bucket(f[sip])] = 1; } } }\n"
+        "chain main = a -> b;\n"
+    )
+    (tmp_path / "ops.py").write_text("def bucket(address):\n    return address % 7\n")
+    arguments = ["consolidate", str(model), "-o", str(output)]
+    assert main([*arguments, "--ops", str(tmp_path / "ops.py")]) == 0
+    assert "2 entries; proved equal" in capsys.readouterr().err
+    assert "op bucket(IP) -> int;" in output.read_text()
