@@ -155,7 +155,7 @@ class _Run:
     def resistance(self) -> str:
         if self.failed is None:
             return "no method applies"
-        return f"{self.failed.obligation}: no relation found that implies it ({self.failed.reason})"
+        return f"no relation was found for {self.failed.obligation!r} ({self.failed.reason})"
 
     def allowed(self, arrival: Arrival) -> bool:
         options = self.problem.options
