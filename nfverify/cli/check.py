@@ -19,7 +19,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="FILE.nfd, lib:NAME, or -")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if there are warnings")
-    parser.add_argument("--no-solver", action="store_true", help="leave out what needs a solver")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -28,8 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.lang.render import render
     from nfverify.smat.check import check_file
 
-    checks = [] if args.no_solver else _solver_checks()
-    found = [d for model in args.models for d in check_file(model, extra_checks=checks)]
+    found = [d for model in args.models for d in check_file(model)]
     if args.format == "json":
         records = [
             {
@@ -53,10 +51,6 @@ def run(args: argparse.Namespace) -> int:
     if errors:
         return WRONG
     return STRICT if warnings and args.strict else OK
-
-
-def _solver_checks() -> list:  # type: ignore[type-arg]
-    return []
 
 
 def _summary(models: int, errors: int, warnings: int) -> str:

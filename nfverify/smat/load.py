@@ -29,6 +29,7 @@ class Module:
     folder: Path | None
     imports: list[Module] = field(default_factory=list)
     tags: frozenset[str] = frozenset()
+    place: str = ""  # the folder of this file, below `folder`
 
     def own(self) -> dict[str, ast.Program | ast.Chain]:
         """The programs and chains of this file, the first of each name."""
@@ -65,7 +66,8 @@ class Module:
         )
 
     def scope(self) -> Scope:
-        return Scope(self.declarations(), self.tags, self.folder)
+        places = {module.source: module.place for module in self.reach()}
+        return Scope(self.declarations(), self.tags, self.folder, places)
 
     def constant(self, report: Report, node: ast.Expr) -> Value:
         """The value of an override, which may name configuration at the top of the file."""
@@ -185,7 +187,8 @@ def _imports(
                 shown = os.path.join(os.path.dirname(module.source.name), item.file)
                 text = read_source(str(path))
                 source = Source(os.path.normpath(shown), text.text)
-                modules[path] = Module(parse(source), source, root)
+                place = str(path.parent.relative_to(root))
+                modules[path] = Module(parse(source), source, root, place=place)
             except ModelError as error:
                 report.include(error)
                 continue

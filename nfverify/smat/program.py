@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfverify.lang import ast
-from nfverify.lang.source import ModelError, Span
+from nfverify.lang.source import ModelError, Source, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir, rules, values, variables
 from nfverify.smat.expressions import condition, duration, typed
@@ -39,6 +39,7 @@ class Scope:
     declarations: tuple[ast.Declaration, ...]
     tags: frozenset[str]
     folder: Path | None
+    places: Mapping[Source, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def lower(
 
     Errors go to the report; the program is of use only if there were none.
     """
-    cx = Context(report, scope.folder, ports, tags=scope.tags)
+    cx = Context(report, scope.folder, ports, tags=scope.tags, places=scope.places)
     around, inside = scope.declarations, node.items
     everything = (*around, *inside)
     assigned = set(assigned_names(everything))
@@ -233,7 +234,12 @@ def _ruleset(cx: Context, item: ast.Ruleset) -> Rules:
     try:
         ports = {name: s.number for name, s in cx.symbols.items() if isinstance(s, Port)}
         loaded = load_csv(
-            item.file, cx.folder, ports, item.span, name=item.name, warnings=cx.report.warnings
+            cx.beside(item.file, item.span),
+            cx.folder,
+            ports,
+            item.span,
+            name=item.name,
+            warnings=cx.report.warnings,
         )
     except ModelError as error:
         cx.report.include(error)

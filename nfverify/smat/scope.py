@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from nfverify.lang import ast
-from nfverify.lang.source import Span
+from nfverify.lang.source import Source, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir
 from nfverify.smat.report import Failed, Report, did_you_mean
@@ -80,7 +81,7 @@ class Context:
     """All that the lowering of one program carries along."""
 
     report: Report
-    folder: Path | None
+    folder: Path | None  # the root that no file leaves
     ports: Mapping[str, int]
     symbols: dict[str, Symbol] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()  # declared or assigned somewhere in the file
@@ -89,6 +90,7 @@ class Context:
     broken: set[str] = field(default_factory=set)  # names whose declaration is wrong
     used: set[str] = field(default_factory=set)
     tags_read: dict[str, Span] = field(default_factory=dict)
+    places: Mapping[Source, str] = field(default_factory=dict)  # below the root, of each file
     hidden: list[ir.StateVar] = field(default_factory=list)  # pools of NAT
     mode: Mode = "action"
     depth: int = 0
@@ -100,6 +102,10 @@ class Context:
 
     def warn(self, span: Span, code: str, message: str, hint: str = "") -> None:
         self.report.warn(span, code, message, hint)
+
+    def beside(self, file: str, span: Span) -> str:
+        """A file named in a model, relative to the root."""
+        return os.path.join(self.places.get(span.source, ""), file)
 
     @contextmanager
     def recovering(self, *names: str) -> Iterator[None]:

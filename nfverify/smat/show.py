@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nfverify.smat import ir
-from nfverify.smat.unparse import Printer, constant, duration, printer, state_text, writes_packet
+from nfverify.smat.texts import constant, duration, state_text
+from nfverify.smat.unparse import Printer, printer, writes_packet
 
 COLUMNS = ("Entry", "Match flow", "Match state", "Action flow", "Action state")
 MIN_COLUMN = 8

@@ -146,3 +146,20 @@ def test_rulesets_and_tables_from_files(tmp_path: Path) -> None:
     assert match_.ruleset.accepts((0x0A000002, 0))
     assert not match_.ruleset.accepts((0x0A000001, 0))
     assert not match_.ruleset.accepts((0x0A000002, 1))
+
+
+def test_files_are_looked_for_beside_the_model_that_names_them(tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "acl.csv").write_text("dport\n80\n")
+    (parts / "one.nfd").write_text(
+        'ruleset A = load("acl.csv"); set<port> s = load("acl.csv"); program one '
+        "{ entry { match_flow { f matches A && f[dport] in s } action_flow { drop; } } }"
+    )
+    (tmp_path / "main.nfd").write_text('import "parts/one.nfd"; chain main = one;')
+    network = load(str(tmp_path / "main.nfd"))
+    assert network.instances == load(str(parts / "one.nfd")).instances
+    (match_,) = [
+        node for node in ir.walk(network.instances[0].program.body) if isinstance(node, ir.Match)
+    ]
+    assert match_.ruleset.accepts((80,))
