@@ -32,7 +32,9 @@ def check_satisfiable(problem: Problem, deadline: float) -> None:
     packet, facts = arriving_packet(terms, "", problem.port_count, problem.options.drop_non_ip)
     now = terms.var("now", 64)
     facts.append(terms.compare("ult", now, terms.const(1 << MAX_TIME_BITS, 64)))
-    facts.append(evaluate_expr(terms, PacketScope(terms, packet, now), assume))
+    facts.append(
+        evaluate_expr(terms, PacketScope(terms, packet, now, problem.rulesets(terms)), assume)
+    )
     solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT)
     solver.add(*facts)
     if solver.check() == "unsat":

@@ -14,7 +14,7 @@ from zlib import crc32
 from nfverify.equivalence.packets import HEADERS, SymbolicPacket
 from nfverify.equivalence.simulate import Arrival
 from nfverify.equivalence.solver import Solver
-from nfverify.equivalence.terms import Term, Terms, subterms
+from nfverify.equivalence.terms import Term, Terms, signed, subterms
 from nfverify.packet.codec import Malformed, build, parse
 from nfverify.packet.fields import FIELDS, Header
 from nfverify.semantics.operators import Function, aes_ctr, murmur3
@@ -55,6 +55,26 @@ class Strings:
         number = 0xF000_0000 + len(self.known)
         self.known[number] = data
         return number
+
+    def value(self, raw: int | bool, kind: str) -> ir.Value | None:
+        """A term's value as one of `symbolic.signature`'s kinds; None for an unknown string."""
+        match kind[0], kind:
+            case _, "bool":
+                return bool(raw)
+            case _, "bytes":
+                return self.known.get(int(raw))
+            case "s", _:
+                return signed(int(raw), int(kind[1:]))
+            case _:
+                return int(raw)
+
+    def raw(self, value: ir.Value, kind: str) -> int | bool:
+        """The other way round."""
+        if isinstance(value, bytes):
+            return self.number(value)
+        if kind == "bool":
+            return bool(value)
+        return int(value) & ((1 << int(kind[1:])) - 1)
 
 
 def concretise(
@@ -107,14 +127,11 @@ def _contains(terms: Terms, payload: Term) -> list[Term]:
 
 @dataclass(frozen=True, slots=True)
 class Reality:
-    """The real meaning of uninterpreted functions, by the names that the encoding gives them.
-
-    `signatures` are the user's operators; those without a function in `operators` stay unknown.
-    """
+    """The real meaning of uninterpreted functions, by the names that the encoding gives them; what
+    has no function in `operators` stays unknown."""
 
     rulesets: Mapping[str, Ruleset]
     operators: Mapping[str, Function]
-    signatures: Mapping[str, ir.Operator]
 
     def value(self, term: Term, args: tuple[Any, ...], strings: Strings) -> int | bool | None:
         """What the function really gives at these arguments; None if nobody knows."""
@@ -129,38 +146,19 @@ class Reality:
         if name == "length":
             data = strings.known.get(int(args[0]))
             return None if data is None else len(data)
-        if name in ("Encrypt", "Decrypt"):
-            texts = [strings.known.get(int(a)) for a in args]
-            if any(t is None for t in texts):
-                return None
-            return strings.number(aes_ctr(*[t for t in texts if t is not None]))
-        if name.startswith("op "):
-            return self._user(name.split(" ")[1], args, strings)
-        return None
-
-    def _user(self, op: str, args: tuple[Any, ...], strings: Strings) -> int | bool | None:
-        function, signature = self.operators.get(op), self.signatures.get(op)
-        if function is None or signature is None:
-            return None
-        values: list[ir.Value] = []
-        for arg, type_ in zip(args, signature.parameters, strict=True):
-            if isinstance(type_, ir.Bytes):
-                data = strings.known.get(int(arg))
-                if data is None:
-                    return None
-                values.append(data)
-            elif isinstance(type_, ir.Bits):
-                values.append(ir.wrap(int(arg), type_))
-            else:
-                values.append(bool(arg))
-        result = function(*values)
-        if isinstance(result, bytes):
-            return strings.number(result)
-        match signature.result:
-            case ir.Bits(width=bits):
-                return int(result) & ((1 << bits) - 1)
+        kind, *rest = name.split(" ")
+        match kind, rest:
+            case ("Encrypt" | "Decrypt", [kinds]):
+                function: Function | None = aes_ctr
+                result = "bytes"
+            case ("op", [operator, kinds, result]):
+                function = self.operators.get(operator)
             case _:
-                return bool(result)
+                return None
+        values = [strings.value(a, k) for a, k in zip(args, kinds.split(","), strict=True)]
+        if function is None or None in values:
+            return None
+        return strings.raw(function(*values), result)
 
 
 def signatures_of(networks: Iterable[ir.Network]) -> dict[str, ir.Operator]:

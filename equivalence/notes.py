@@ -49,6 +49,8 @@ def _notes(reach: Reach) -> Iterator[str]:
     emissions = [e.guard for e in (*event.out_a, *event.out_b)]
     if not any(e.is_const and e.data for e in emissions) and not induction.possible(emissions):
         yield "nothing is ever forwarded"
+    if reach.problem.options.observe_state and reach.problem.unpaired():
+        yield f"not compared, for lack of a partner: {', '.join(reach.problem.unpaired())}"
     variables = induction.step.model.variables
     hidden = [
         n for n in variables if n not in induction.step.relevant and not variables[n].constant

@@ -48,7 +48,8 @@ class RulesetPlan:
         digest = ruleset.digest
         if all(a.is_const for a in args):
             return terms.boolean(ruleset.accepts([a.data for a in args]))
-        if len(ruleset.rows) <= SMALL or digest in self.spelled:
+        known = digest in self.rulesets
+        if len(ruleset.rows) <= SMALL or digest in self.spelled or not known:
             return spelled_out(terms, ruleset, args)
         digest = self.same.get(digest, digest)
         if digest in self.xor:

@@ -88,7 +88,8 @@ class Problem:
 
     @property
     def port_count(self) -> int:
-        return max(2, *(len(s.network.ports) for s in self.sides))
+        """By how many ports packets arrive: those that both sides have."""
+        return min(max(2, len(s.network.ports)) for s in self.sides)
 
     def variables(self) -> dict[str, ir.StateVar]:
         """All state variables by qualified name, the clock among them."""
@@ -122,23 +123,39 @@ class Problem:
         return all(bypass(self.a.network, p) == bypass(self.b.network, p) for p in ports)
 
     def state_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Variables compared under packets+state: equal names, `nat.next` also as `nat_next`."""
-
-        def flat(name: str) -> str:
-            return name.split(".", 1)[1].replace(".", "_")
-
-        b = {flat(name): name for name, _ in self.b.variables()}
-        bare = {name.rsplit(".", 1)[1]: name for name, _ in self.b.variables()}
-        types = dict(self.b.variables())
+        """Variables compared under packets+state: equal names, `nat.next` also as `nat_next`, or
+        the only two of a bare name (decision 21); of the same type, and not constant."""
+        a, b = ({n: v for n, v in side.variables() if not v.constant} for side in self.sides)
         pairs = []
-        for name, variable in self.a.variables():
-            other = b.get(flat(name)) or bare.get(name.rsplit(".", 1)[1])
-            if other is None or variable.constant:
-                continue
-            theirs = types[other]
-            if variable.keys == theirs.keys and variable.values == theirs.values:
-                pairs.append((name, other))
+        for name, variable in a.items():
+            same = [n for n in b if flat(n) == flat(name)]
+            if not same and sum(bare(n) == bare(name) for n in a) == 1:
+                same = [n for n in b if bare(n) == bare(name)]
+            if len(same) == 1:
+                theirs = b[same[0]]
+                if (variable.keys, variable.values) == (theirs.keys, theirs.values):
+                    pairs.append((name, same[0]))
         return tuple(pairs)
+
+    def unpaired(self) -> tuple[str, ...]:
+        """State variables that packets+state cannot compare."""
+        paired = {name for pair in self.state_pairs() for name in pair}
+        return tuple(
+            name
+            for side in self.sides
+            for name, variable in side.variables()
+            if not variable.constant and name not in paired
+        )
+
+
+def flat(name: str) -> str:
+    """A qualified name without its side, as a consolidated table spells it."""
+    return name.split(".", 1)[1].replace(".", "_")
+
+
+def bare(name: str) -> str:
+    """A variable's own name."""
+    return name.rsplit(".", 1)[1]
 
 
 def bypass(network: ir.Network, ingress: int) -> int:
@@ -173,6 +190,7 @@ class PacketScope:
     terms: Terms
     packet: SymbolicPacket
     time: Term
+    encode: RulesetEncoder
 
     def field(self, name: str) -> Term:
         return self.packet.fields[name]
@@ -193,7 +211,7 @@ class PacketScope:
         raise AssertionError(var)
 
     def match(self, ruleset: Ruleset, args: tuple[Term, ...]) -> Term:
-        raise AssertionError(ruleset)
+        return self.encode(ruleset, args)
 
 
 @dataclass(slots=True)
@@ -256,7 +274,7 @@ class Model:
         now = terms.var(f"{name}.now", 64)
         facts += self._time(now, state)
         if problem.options.assume is not None:
-            scope: Scope = PacketScope(terms, packet, now)
+            scope: Scope = PacketScope(terms, packet, now, self.executors[0].rulesets)
             facts.append(evaluate_expr(terms, scope, problem.options.assume))
         a, b = self.executors
         state, out_a = a.packet_step(state, packet, now)

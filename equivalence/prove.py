@@ -7,8 +7,8 @@ and solver resources, so that the answer does not depend on the clock; only `unk
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from nfverify.equivalence.assumption import check_satisfiable, judge
 from nfverify.equivalence.certificate import certify
@@ -49,6 +49,7 @@ from nfverify.equivalence.verdict import (
     Unknown,
     Verdict,
 )
+from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 from nfverify.smat.unparse import Printer
@@ -75,7 +76,6 @@ class _Run:
     search: Search | None = None
     failed: Failed | None = None
     notes: tuple[str, ...] = ()
-    signatures: Mapping[str, ir.Operator] = field(default_factory=dict)
     missing: tuple[str, ...] = ()  # user operators that only a stand-in runs for
 
     @property
@@ -149,8 +149,12 @@ class _Run:
         if verdict is not None:
             return verdict
         # The search gave up before the length at which simulation had found a difference.
-        excluded = self.search.excluded if self.search else 0
-        return self.different(trace, excluded == len(trace) - 1, excluded)
+        excluded = min(self.search.excluded, len(trace) - 1) if self.search else 0
+        return self.different(trace, self.excludes(len(trace) - 1), excluded)
+
+    def excludes(self, length: int) -> bool:
+        """Was just this length excluded? A longer one would contradict the trace at hand."""
+        return self.search is not None and self.search.excluded == length
 
     def resistance(self) -> str:
         if self.failed is None:
@@ -171,10 +175,14 @@ class _Run:
         limit = min(depth, self.question.depth or depth)
         try:
             if self.search is None:
-                reality = Reality(
-                    self.plan.rulesets, self.question.operators or {}, self.signatures
+                self.search = Search(
+                    self.problem,
+                    self.pair,
+                    Reality(self.plan.rulesets, self.question.operators or {}),
+                    self.allowed,
+                    self.deadline,
+                    self.notify,
                 )
-                self.search = Search(self.problem, self.pair, reality, self.deadline, self.notify)
             while self.search.depth < limit and not self.search.stuck:
                 match self.search.deepen():
                     case Found(trace=trace, minimal=minimal, excluded=excluded):
@@ -279,6 +287,12 @@ def equivalent(
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))
     problem = Problem(Side("a", a), Side("b", b), question.options, plan)
 
+    if question.options.observe_state and problem.unpaired() and not problem.state_pairs():
+        message = (
+            "packets+state has nothing to compare: no two state variables pair by name and type"
+        )
+        hint = f"state variables: {', '.join(problem.unpaired())}"
+        raise ModelError(Diagnostic("error", "observe", message, NOWHERE, hint))
     signatures = signatures_of((a, b))
     given = dict(question.operators or {})
     missing = tuple(sorted(set(signatures) - set(given)))
@@ -299,7 +313,6 @@ def equivalent(
         notify,
         known,
         judge(problem, given),
-        signatures=signatures,
         missing=missing,
     )
     try:

@@ -83,6 +83,8 @@ def _differences(problem: Problem, a: list[Output], b: list[Output]) -> Iterator
         return
     for n, (x, y) in enumerate(zip(a, b, strict=True), 1):
         which = f"packet {n}: " if len(a) > 1 else ""
+        if x.time != y.time:
+            yield f"{which}time: a {x.time} ns, b {y.time} ns"
         if x.port != y.port:
             ports = (
                 port_name(problem.a.network.ports, x.port),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from nfverify.equivalence.concrete import NotRealisable, Reality, Strings, concretise, lemmas
 from nfverify.equivalence.packets import HEADERS, LEAST_L4, SymbolicPacket
 from nfverify.equivalence.problem import CLOCK, Event, Model, Problem
-from nfverify.equivalence.simulate import START, Pair, Trace, first_difference
+from nfverify.equivalence.simulate import START, Arrival, Pair, Trace, first_difference
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State, width
 from nfverify.equivalence.terms import Term, Terms
@@ -58,6 +58,7 @@ class Search:
     problem: Problem
     pair: Pair
     reality: Reality
+    allowed: Callable[[Arrival], bool]
     deadline: float
     notify: Callable[[str], None] = lambda text: None
     terms: Terms = field(default_factory=Terms)
@@ -88,7 +89,13 @@ class Search:
             self._due[period] = due
         self._settled = len(self._due) == 1 and self._once_is_enough(*self._due)
         self.exact = self._settled or not self._due
-        self._used = {name for name in ("payload",) if any(name in self._reads(s) for s in (0, 1))}
+        assumed = self.problem.options.assume
+        read = {
+            n.name
+            for n in ir.walk(() if assumed is None else (assumed,))
+            if isinstance(n, ir.Field)
+        }
+        self._used = {"payload"} & (read | self._reads(0) | self._reads(1))
 
     def _reads(self, side: int) -> set[str]:
         return {
@@ -158,7 +165,7 @@ class Search:
         self._solver.add(*event.facts, *realisable(terms, event.packet))
         if number == 0 and self.problem.options.origin is None:
             start = terms.var("start", 64)
-            self._solver.add(terms.eq(event.now, start), terms.eq(start, terms.const(START, 64)))
+            self._solver.add(terms.eq(event.now, start))
 
     def _once_is_enough(self, period: int) -> bool:
         """Does a second firing, right after a first, leave every state as it is?"""
@@ -255,6 +262,8 @@ class Search:
                 for p, now in self._packets
             )
         except NotRealisable:
+            return None
+        if not all(map(self.allowed, trace)):
             return None
         at = first_difference(self.pair, trace)
         return trace if at == len(trace) - 1 else None
@@ -355,11 +364,12 @@ def realisable(terms: Terms, packet: SymbolicPacket) -> list[Term]:
     extension = terms.any(terms.eq(proto, terms.const(p, 8)) for p in (0, 43, 44, 60))
     six = packet.present[Header.IP6]
     facts = [
-        terms.not_(terms.and_(terms.not_(ip), tags)),
-        terms.not_(terms.and_(six, extension)),
+        terms.implies(terms.and_(terms.not_(ip), tags), packet.present[Header.VLAN]),
         *[terms.implies(packet.present[there], ip) for there in LEAST_L4],
     ]
-    least = terms.ite(packet.present[Header.FRAG], terms.const(48, 17), terms.const(40, 17))
+    # A ninth extension header is the payload's first: its number stands in `proto`.
+    whole = terms.ite(extension, terms.const(104, 17), terms.const(40, 17))
+    least = terms.ite(packet.present[Header.FRAG], terms.const(48, 17), whole)
     for header, length in LEAST_L4.items():
         extra = terms.ite(packet.present[header], terms.const(length, 17), terms.const(0, 17))
         least = terms.binary("add", least, extra)

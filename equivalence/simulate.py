@@ -198,14 +198,16 @@ class Pair:
 
     def step(self, arrival: Arrival) -> tuple[bool, list[Packet]]:
         """Does this event tell the sides apart? Also what came out of the first side."""
-        a, b = (m.process(arrival.packet, arrival.time, arrival.port) for m in self.machines)
+        a, b = (m.emit(arrival.packet, arrival.time, arrival.port) for m in self.machines)
         differs = len(a) != len(b) or any(
-            x != y or self.observed(p) != self.observed(q)
-            for (x, p), (y, q) in zip(a, b, strict=True)
+            x.time != y.time
+            or x.port != y.port
+            or self.observed(x.packet) != self.observed(y.packet)
+            for x, y in zip(a, b, strict=True)
         )
         if not differs and self.problem.options.observe_state:
             differs = self.states_differ()
-        return differs, [p for _, p in a]
+        return differs, [e.packet for e in a]
 
     def states_differ(self) -> bool:
         snapshot = self.snapshot()

@@ -390,7 +390,7 @@ class Executor:
     def _length(self, data: Term) -> Term:
         """Bytes of a byte string; encryption keeps it."""
         terms = self.terms
-        if data.op == "uf" and data.data in ("Encrypt", "Decrypt"):
+        if data.op == "uf" and data.data.startswith(("Encrypt ", "Decrypt ")):
             return self._length(data.args[0])
         if data.op == "ite":
             condition, a, b = data.args
@@ -657,12 +657,28 @@ def apply(
                 return terms.ite(
                     condition, *(apply(terms, op, args, [b, *rest], type_) for b in branches)
                 )
-            if data.op == "uf" and data.data == other and list(data.args[1:]) == rest:
+            kinds = signature(args)
+            if data.op == "uf" and data.data == f"{other} {kinds}" and list(data.args[1:]) == rest:
                 return data.args[0]
-            return terms.uf(op, values, BYTES_WIDTH)
+            return terms.uf(f"{op} {kinds}", values, BYTES_WIDTH)
         case _:
-            widths = "_".join(str(v.width) for v in values)
-            return terms.uf(f"op {op} {widths}", values, width(type_))
+            result = signature([ir.Const(ir.zero(type_), type_)])
+            return terms.uf(f"op {op} {signature(args)} {result}", values, width(type_))
+
+
+def signature(args: Sequence[ir.Expr]) -> str:
+    """The types of arguments as part of a function's name: the number of a byte string must never
+    pass for a number, nor 2^32 - 1 for -1."""
+    kinds = []
+    for arg in args:
+        match arg.type:
+            case ir.Bool():
+                kinds.append("bool")
+            case ir.Bytes():
+                kinds.append("bytes")
+            case ir.Bits(width=bits, signed=signed):
+                kinds.append(f"{'s' if signed else 'u'}{bits}")
+    return ",".join(kinds)
 
 
 def _words(terms: Terms, value: Term) -> list[Term]:

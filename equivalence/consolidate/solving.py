@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +31,7 @@ class Possible:
 
     deadline: float
     _facts: list[Term] = field(default_factory=list)
-    _examples: deque[_Example] = field(default_factory=lambda: deque(maxlen=EXAMPLES))
+    _examples: list[_Example] = field(default_factory=list)  # the last that served first
     _cores: list[frozenset[int]] = field(default_factory=list)  # what can't hold at once
     _answers: dict[frozenset[int], bool] = field(default_factory=dict)
     _translate: Translator = field(default_factory=Translator)
@@ -67,12 +66,14 @@ class Possible:
         for example in self._examples:
             if self._holds(example, conditions):
                 self._examples.remove(example)
-                self._examples.appendleft(example)
+                self._examples.insert(0, example)
                 return True
         asked = {self._translate(c).get_id(): c.id for c in conditions}
         result = self._solver.check(*map(self._translate, conditions))
         if result == z3.sat:
-            self._examples.appendleft(_Example(self._solver.model()))
+            # Not the first: that one is known to hold most of a long row of conditions.
+            self._examples.insert(1, _Example(self._solver.model()))
+            del self._examples[EXAMPLES:]
         elif result == z3.unsat:
             core = frozenset(asked[found.get_id()] for found in self._solver.unsat_core())
             self._cores.append(core)

@@ -82,7 +82,7 @@ def run_differential(network: ir.Network, seed: int, packets: int) -> int:
             if machine.now is None:
                 machine.process(arrival.packet, time, arrival.port)
         before = pair.snapshot()
-        reality = Reality({}, {}, {})
+        reality = Reality({}, {})
         assignment = Assignment(terms, pre, before, reality)
         assignment.values[f"{CLOCK}.0"] = time
         assert event.packet is not None
