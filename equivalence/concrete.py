@@ -42,8 +42,11 @@ class Strings:
         data = b"".join(wanted)
         if len(data) > length:
             raise NotRealisable
-        mark = number.to_bytes(4, "big") if length - len(data) >= 4 and number else b""
+        room = min(4, length - len(data))
+        mark = (number & ((1 << 8 * room) - 1)).to_bytes(room, "big")
         data = (data + mark).ljust(length, b"\0")
+        if data in self.known.values():
+            raise NotRealisable
         self.known[number] = data
         return data
 

@@ -370,8 +370,12 @@ def realisable(terms: Terms, packet: SymbolicPacket) -> list[Term]:
     # A ninth extension header is the payload's first: its number stands in `proto`.
     whole = terms.ite(extension, terms.const(104, 17), terms.const(40, 17))
     least = terms.ite(packet.present[Header.FRAG], terms.const(48, 17), whole)
+    least = terms.ite(six, least, terms.const(20, 17))
     for header, length in LEAST_L4.items():
         extra = terms.ite(packet.present[header], terms.const(length, 17), terms.const(0, 17))
         least = terms.binary("add", least, extra)
-    facts.append(terms.implies(six, terms.compare("ule", least, packet.fields["size"])))
+    size, payload = packet.fields["size"], packet.fields["payload"]
+    empty = terms.eq(payload, terms.string(b""))
+    facts.append(terms.implies(ip, terms.compare("ule", least, size)))
+    facts.append(terms.implies(ip, terms.eq(empty, terms.eq(size, least))))
     return facts

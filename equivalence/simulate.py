@@ -4,7 +4,7 @@ any solver sees them, and finds shallow differences at once (prover.md, 4.3)."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -65,6 +65,7 @@ class Traffic:
     pools: dict[str, list[int]] = field(init=False)
     used: list[str] = field(init=False)
     _shapes: tuple[tuple[int, Header, int], ...] = field(init=False)
+    _payloads: list[bytes] = field(init=False)
     seeds: list[dict[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,6 +78,7 @@ class Traffic:
         }
         self._shapes = _SHAPES if self.problem.only_ip() else (*_SHAPES, _NOT_IP)
         self.used = [n for n in FIELDS if n in mentioned and FIELDS[n].on_wire]
+        self._payloads = self._strings() if "payload" in self.used else []
         self.pools = {name: self._pool(name) for name in self.used}
 
     def _pool(self, name: str) -> list[int]:
@@ -108,6 +110,18 @@ class Traffic:
                 for row in ruleset.rows[:64]:
                     values.update(row.bounds[at])
         return sorted(values)
+
+    def _strings(self) -> list[bytes]:
+        """Payloads: the literal strings of the models, alone and inside others."""
+        found = {
+            node.value: None
+            for side in self.problem.sides
+            for instance in side.network.instances
+            for node in ir.walk(instance.program.body)
+            if isinstance(node, ir.Const) and isinstance(node.value, bytes)
+        }
+        literals = list(found)[:32]
+        return [b"", b"x", b"GET / HTTP/1.1", *literals, *[b"--" + s + b"--" for s in literals]]
 
     def packets(self, replies: Sequence[Packet]) -> Iterator[Packet]:
         """An endless mix: repeats, replies to outputs, reverses, one field changed, fresh ones."""
@@ -143,13 +157,14 @@ class Traffic:
         alike = [s for _, s, p in _SHAPES[:5] if p == wanted and s & shape & IP]
         if alike:
             shape, proto = alike[0], wanted
-        return make_packet(shape, values | {"proto": proto})
+        payload = self.rng.choice(self._payloads) if self._payloads else b""
+        return make_packet(shape, values | {"proto": proto}, payload)
 
     def _reversed(self, packet: Packet) -> Packet | None:
         values = _values(packet)
         for a, b in (("sip", "dip"), ("sip6", "dip6"), ("sport", "dport")):
             values[a], values[b] = values[b], values[a]
-        return make_packet(packet.present, values)
+        return make_packet(packet.present, values, packet.payload)
 
     def _changed(self, packet: Packet) -> Packet | None:
         names = [n for n in self.used if n not in ("payload", "proto", "ethertype")]
@@ -157,22 +172,24 @@ class Traffic:
         if names:
             name = self.rng.choice(names)
             values[name] = self.rng.choice(self.pools[name])
-        return make_packet(packet.present, values)
+        return make_packet(packet.present, values, packet.payload)
 
 
 def _values(packet: Packet) -> dict[str, int]:
     return {n: getattr(packet, n) for n, f in FIELDS.items() if f.on_wire and f.width}
 
 
-def make_packet(present: Header, values: dict[str, int]) -> Packet | None:
+def make_packet(present: Header, values: Mapping[str, int], payload: bytes = b"") -> Packet | None:
     """A parsed packet with these headers and fields (those of absent headers are left out);
     None if no frame has them."""
     given = {"iplen", "size", "payload"} | ({"ethertype"} if present & IP else set())
-    kept = {
+    kept: dict[str, int | bytes] = {
         n: v
         for n, v in values.items()
         if n in FIELDS and FIELDS[n].headers & present and n not in given
     }
+    if payload and present & IP:
+        kept["payload"] = payload
     try:
         packet = parse(build(present, kept))
     except ValueError:

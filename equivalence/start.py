@@ -65,6 +65,7 @@ def _side(network: ir.Network, given: _Names, top: dict[str, JSON], name: str) -
         (instance.name, variable.name)
         for instance in network.instances
         for variable in instance.program.state
+        if not variable.constant
     }
     flat = {f"{instance}_{variable}": (instance, variable) for instance, variable in places}
     alone = len(network.instances) == 1 and len({instance for instance, _ in given}) == 1
