@@ -148,6 +148,7 @@ def _inline(cx: Context, node: ast.Call, function: ast.Function) -> Value:
         value = expressions.typed(cx, function.body, result, f"the result of `{name}`")
     finally:
         cx.locals, cx.inlining = outer, inlining
+    cx.nodes += 32  # calls that are written out by the thousand cost more than they leave
     for part in value.parts:
         cx.charge(part, node.span)
     return value

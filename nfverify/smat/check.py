@@ -213,8 +213,12 @@ def _lets(report: Report, nodes: list[Node]) -> None:
 def _entries(report: Report, table: ir.Table) -> None:
     """Rows behind one that takes everything, or that say the same again."""
     seen: set[frozenset[ir.Expr]] = set()
+    names: set[str] = set()
     caught: ir.Entry | None = None
     for entry in table.entries:
+        if entry.name and entry.name in names:
+            report.warn(entry.span, "duplicate", f"another entry is called `{entry.name}`")
+        names.add(entry.name)
         if caught is not None:
             message = f"no packet gets here: the entry in line {caught.span.line} takes all"
             report.warn(entry.span, "unreachable", message)

@@ -30,14 +30,15 @@ class Module:
     imports: list[Module] = field(default_factory=list)
     tags: frozenset[str] = frozenset()
     place: str = ""  # the folder of this file, below `folder`
+    _own: dict[str, ast.Program | ast.Chain] = field(default_factory=dict)
 
     def own(self) -> dict[str, ast.Program | ast.Chain]:
         """The programs and chains of this file, the first of each name."""
-        found: dict[str, ast.Program | ast.Chain] = {}
-        for item in self.file.items:
-            if isinstance(item, ast.Program | ast.Chain):
-                found.setdefault(item.name, item)
-        return found
+        if not self._own:
+            for item in self.file.items:
+                if isinstance(item, ast.Program | ast.Chain):
+                    self._own.setdefault(item.name, item)
+        return self._own
 
     def reach(self) -> list[Module]:
         """This module and all that it imports, itself first."""

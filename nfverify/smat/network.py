@@ -14,6 +14,7 @@ from nfverify.smat.report import Report, did_you_mean
 from nfverify.smat.values import Value
 
 MAX_INSTANCES = 256
+MAX_NESTING = 32  # of chains in chains
 DEFAULT_PORTS = ("0", "1")
 
 
@@ -113,6 +114,10 @@ def _chain(
         report.error(chain.span, "chain-cycle", f"the chain contains itself: {cycle}")
         report.stop()
     within = (*outer, chain.name)
+    if len(within) > MAX_NESTING:
+        message = f"chains are nested more than {MAX_NESTING} deep"
+        report.error(chain.span, "too-large", message)
+        report.stop()
     first = len(graph.nodes)
     mentioned: dict[str, _Part] = {}
     for path in chain.paths:

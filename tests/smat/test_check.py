@@ -94,6 +94,10 @@ CASES = {
         "entry { action_flow { drop; } }",
         "1:50", "the same match",
     ),
+    "two entries of one name": (
+        "entry a { match_flow { f[ttl] == 1 } } entry a { action_flow { drop; } }",
+        "1:52", "another entry is called `a`",
+    ),
     "gap": (
         "entry { match_flow { f[ttl] == 1 } action_flow { drop; } }",
         "1:13", "forwarded unchanged",
