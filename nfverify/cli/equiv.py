@@ -119,6 +119,7 @@ def _sides(args: argparse.Namespace) -> tuple[_Side, _Side, list[str], int | Non
     from nfverify.equivalence.start import starts
 
     first, second = starts(a, b, read_text(args.start), args.start)
+    notes.insert(0, f"both start from the state in {args.start}")
     for letter, side in (("a", first), ("b", second)):
         if side.missing:
             notes.append(f"{letter} has no {', '.join(side.missing)}, which {args.start} gives")

@@ -93,7 +93,7 @@ def _compared(report: Report, a: str, b: str) -> Iterator[str]:
 
 
 def _proof(proof: Proof, report: Report) -> Iterator[str]:
-    yield _item("proof", f"{proof.method}, {len(proof.obligations)} obligations")
+    yield _item("proof", f"{proof.method}, {_count(len(proof.obligations), 'obligation')}")
     yield _item("time", f"{report.seconds:.2f} s")
     if proof.relation:
         yield ""
@@ -166,7 +166,11 @@ def markdown(example: Counterexample, a: str, b: str) -> str:
 
 
 def _packets(count: int) -> str:
-    return "1 packet" if count == 1 else f"{count} packets"
+    return _count(count, "packet")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _item(label: str, what: str) -> str:
