@@ -163,3 +163,15 @@ def test_files_are_looked_for_beside_the_model_that_names_them(tmp_path: Path) -
         node for node in ir.walk(network.instances[0].program.body) if isinstance(node, ir.Match)
     ]
     assert match_.ruleset.accepts((80,))
+
+
+def test_ports_in_a_file_of_a_model_that_declares_none(tmp_path: Path) -> None:
+    (tmp_path / "acl.csv").write_text("iface\n1\n")
+    path = tmp_path / "m.nfd"
+    path.write_text(
+        'program p { ruleset A = load("acl.csv"); '
+        "entry { match_flow { f matches A } action_flow { drop; } } }"
+    )
+    program = load(str(path)).instances[0].program
+    (match_,) = [node for node in ir.walk(program.body) if isinstance(node, ir.Match)]
+    assert [match_.ruleset.accepts((number,)) for number in (0, 1)] == [False, True]
