@@ -1,15 +1,19 @@
 """How many packets a second the reference semantics runs, on the 4-NF chain and on its parts.
 
 Run as `python benchmarks/bench_run.py [--packets N]`. Frames are in memory; times include
-parsing and deparsing. Medians of three runs.
+parsing and deparsing, and making the machine. All take turns; medians. `ratio` is the first engine
+to the second, the plain walk.
 """
 
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from itertools import product
 from random import Random
 from statistics import median
-from time import perf_counter
+
+from measuring import interleaved, machine
 
 from nfverify.packet.codec import build
 from nfverify.packet.fields import Header
@@ -17,7 +21,6 @@ from nfverify.semantics.machine import ENGINES, Machine
 from nfverify.smat.load import load
 
 MODELS = ("edge", "inspect", "lb-blacklist", "napt", "lb", "monitor", "firewall", "rate-limiter")
-ROUNDS = 3
 
 
 def frames(count: int) -> list[bytes]:
@@ -37,27 +40,31 @@ def frames(count: int) -> list[bytes]:
     return found
 
 
-def rate(machine: Machine, traffic: list[bytes]) -> float:
-    """Packets in a second."""
-    start = perf_counter()
+def run(machine: Machine, traffic: list[bytes]) -> None:
+    """All packets, 1 µs apart."""
     for number, frame in enumerate(traffic):
         machine.step(number * 1000, 0, frame)
-    return len(traffic) / (perf_counter() - start)
 
 
 def main() -> None:
     """Print a line for each model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--packets", type=int, default=20_000)
-    traffic = frames(parser.parse_args().packets)
-    print(f"{'packets/s':14}" + "".join(f"{engine:>12}" for engine in ENGINES))
-    for name in MODELS:
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    traffic = frames(options.packets)
+    print(f"{machine()}; packets/s, median of {options.rounds}")
+    print(" " * 18 + "".join(f"{engine:>12}" for engine in ENGINES) + "       ratio")
+    cases = {}
+    for name, engine in product(MODELS, ENGINES):
         network = load(f"lib:{name}")
-        rates = [
-            median(rate(Machine(network, engine=engine), traffic) for _ in range(ROUNDS))
-            for engine in ENGINES
-        ]
-        print(f"lib:{name:14}" + "".join(f"{r:>12,.0f}" for r in rates))
+        fresh = partial(Machine, network, engine=engine)
+        cases[name, engine] = lambda fresh=fresh: run(fresh(), traffic)
+    seconds = interleaved(cases, options.rounds)
+    for name in MODELS:
+        rates = [options.packets / median(seconds[name, engine]) for engine in ENGINES]
+        shown = "".join(f"{rate:>12,.0f}" for rate in rates)
+        print(f"lib:{name:14}{shown}{rates[0] / rates[1]:>12.2f}")
 
 
 if __name__ == "__main__":

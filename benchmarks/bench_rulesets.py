@@ -1,20 +1,21 @@
 """How long comparing two rulesets takes: twins, rewritings, worst cases, and 10 to 10,000 rules.
 
-Run as `python benchmarks/rulesets.py [--rounds N] [--limit SECONDS] [--only TEXT]`. Times are in
-seconds from rulesets in memory to the verdict, medians of rounds in which all cases take turns.
+Run as `python benchmarks/bench_rulesets.py [--rounds N] [--limit SECONDS] [--only TEXT]`. Times
+are from rulesets in memory to the verdict, medians of rounds in which all cases take turns; the
+second is per rule, of both lists together.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+
+from measuring import interleaved, machine
 
 from nfverify.equivalence.rulesets import Budget, Unknown, compare, difference_boxes
 from nfverify.equivalence.rulesets.comparing import solver
@@ -181,7 +182,7 @@ def blocklist(count: int, rng: random.Random, then: Ruleset | None = None) -> Ru
     return Ruleset(f"blocklist {count}", columns, tuple(rows))
 
 
-def interleaved(ruleset: Ruleset, blocks: int, rng: random.Random) -> Ruleset:
+def strewn(ruleset: Ruleset, blocks: int, rng: random.Random) -> Ruleset:
     """Drops by one field alone, strewn over the whole list."""
     rows = list(ruleset.rows)
     for row in blocklist(blocks, rng).rows[:-1]:
@@ -248,9 +249,9 @@ def worst(rng: random.Random) -> Iterator[Case]:
         blocks = blocklist(count, rng, load(then))
         yield Case(f"blocklist {count} + {then}, split", blocks, split(blocks, 2, rng), "Equal")
     for count, then in ((100, "fw1.1k.csv"), (300, "acl1.5k.csv"), (300, "fw1.5k.csv")):
-        strewn = interleaved(load(then), count, rng)
+        whole = strewn(load(then), count, rng)
         yield Case(
-            f"blocklist {count} strewn in {then}, split", strewn, split(strewn, 2, rng), "Equal"
+            f"blocklist {count} strewn in {then}, split", whole, split(whole, 2, rng), "Equal"
         )
 
 
@@ -264,15 +265,6 @@ def curve(rng: random.Random) -> Iterator[Case]:
         yield Case(f"curve {count} split in 3", mix, split(mix, 3, rng), "Equal")
 
 
-def machine() -> str:
-    """The processor, as the system names it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    model = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "")
-    python = platform.python_version()
-    return f"{model or platform.processor()}, {os.cpu_count()} cores, Python {python}"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -281,7 +273,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     kernel = "C" if solver().__module__.endswith("_kernel") else "pure Python"
-    print(f"{machine()}; kernel: {kernel}; load {os.getloadavg()[0]:.1f}; seed {options.seed}")
+    print(f"{machine()}; kernel: {kernel}; seed {options.seed}")
     groups: tuple[Callable[[random.Random], Iterator[Case]], ...] = (
         lambda rng: twins(),
         rewritings,
@@ -295,21 +287,21 @@ def main() -> int:
         for case in group(random.Random(options.seed))
         if options.only in case.name
     ]
-    times: dict[str, list[float]] = {case.name: [] for case in cases}
     verdicts: dict[str, str] = {}
-    for _ in range(options.rounds):
-        for case in cases:
-            began = perf_counter()
-            verdict = compare(case.a, case.b, Budget(seconds=options.limit))
-            times[case.name].append(perf_counter() - began)
-            verdicts[case.name] = type(verdict).__name__
-            if not isinstance(verdict, Unknown) and type(verdict).__name__ != case.expected:
-                raise SystemExit(f"{case.name}: {verdict}, expected {case.expected}")
+
+    def decide(case: Case) -> None:
+        verdict = compare(case.a, case.b, Budget(seconds=options.limit))
+        verdicts[case.name] = type(verdict).__name__
+        if not isinstance(verdict, Unknown) and type(verdict).__name__ != case.expected:
+            raise SystemExit(f"{case.name}: {verdict}, expected {case.expected}")
+
+    seconds = interleaved({case.name: partial(decide, case) for case in cases}, options.rounds)
     for case in cases:
-        rules = f"{len(case.a.rows)}/{len(case.b.rows)}"
-        print(
-            f"{case.name:48} {rules:>14} {median(times[case.name]):8.3f} s  {verdicts[case.name]}"
-        )
+        a, b = len(case.a.rows), len(case.b.rows)
+        middle = median(seconds[case.name])
+        each = 1e6 * middle / (a + b)
+        told = f"{middle:8.3f} s {each:8.1f} µs  {verdicts[case.name]}"
+        print(f"{case.name:48} {f'{a}/{b}':>14} {told}")
     return 0
 
 
