@@ -232,11 +232,11 @@ def _ruleset(cx: Context, item: ast.Ruleset) -> Rules:
     if cx.folder is None:
         raise cx.fail(item.span, "load", "a model that is no file can't load one")
     try:
-        ports = {name: s.number for name, s in cx.symbols.items() if isinstance(s, Port)}
+        named = {name: s.number for name, s in cx.symbols.items() if isinstance(s, Port)}
         loaded = load_csv(
             cx.beside(item.file, item.span),
             cx.folder,
-            ports,
+            named or {"0": 0, "1": 1},
             item.span,
             name=item.name,
             warnings=cx.report.warnings,
