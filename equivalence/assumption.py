@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from nfverify.equivalence.expressions import evaluate_expr
 from nfverify.equivalence.packets import arriving_packet
 from nfverify.equivalence.problem import MAX_TIME_BITS, PacketScope, Problem
 from nfverify.equivalence.simulate import Arrival
 from nfverify.equivalence.solver import Solver, Translator
-from nfverify.equivalence.symbolic import evaluate_expr
 from nfverify.equivalence.terms import Terms
 from nfverify.lang.source import Diagnostic, ModelError
 from nfverify.semantics import walk

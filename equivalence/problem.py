@@ -9,16 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from nfverify.equivalence.expressions import Scope, evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet
 from nfverify.equivalence.state import ArbitraryBase, InitialBase, State, constant, width
-from nfverify.equivalence.symbolic import (
-    Emission,
-    Executor,
-    RulesetEncoder,
-    Scope,
-    Taken,
-    evaluate_expr,
-)
+from nfverify.equivalence.symbolic import Emission, Executor, RulesetEncoder, Taken
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 from nfverify.equivalence.assumption import check_satisfiable, judge
 from nfverify.equivalence.certificate import certify
+from nfverify.equivalence.components import Components, matchings
 from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
 from nfverify.equivalence.constants import Constants, collect
+from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.induction import Failed, Induction, Proved
 from nfverify.equivalence.notes import Reach, notes_on
 from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
@@ -37,8 +39,7 @@ from nfverify.equivalence.simulate import (
     simulate,
 )
 from nfverify.equivalence.solver import OutOfTime
-from nfverify.equivalence.symbolic import Unsupported
-from nfverify.equivalence.templates import Components, Templates, matchings, own_invariants
+from nfverify.equivalence.templates import Templates, own_invariants
 from nfverify.equivalence.verdict import (
     Counterexample,
     Different,

@@ -13,8 +13,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from nfverify.equivalence.expressions import evaluate_expr
 from nfverify.equivalence.state import State, width
-from nfverify.equivalence.symbolic import evaluate_expr
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset

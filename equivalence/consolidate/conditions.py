@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nfverify.equivalence.consolidate.solving import Possible
+from nfverify.equivalence.expressions import evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet
 from nfverify.equivalence.state import ArbitraryBase, InitialBase, constant, width
-from nfverify.equivalence.symbolic import evaluate_expr
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import Header
 from nfverify.smat import ir

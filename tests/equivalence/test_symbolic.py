@@ -7,12 +7,12 @@ from ir_random import Options, random_network
 
 from nfverify.equivalence.concrete import Reality
 from nfverify.equivalence.constants import collect
+from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.oracle import Assignment
 from nfverify.equivalence.predicates import RulesetPlan
 from nfverify.equivalence.problem import CLOCK, Event, Model, Problem, Side
 from nfverify.equivalence.problem import Options as Compared
 from nfverify.equivalence.simulate import START, Arrival, Pair, Traffic, new_pair
-from nfverify.equivalence.symbolic import Unsupported
 from nfverify.equivalence.terms import Terms
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics.machine import Machine
