@@ -220,8 +220,16 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.markup import escape
 
-    with Console(stderr=True).status("reading") as status:
-        yield lambda what: status.update(escape(what))
+    status = Console(stderr=True).status("")
+
+    def show(what: str) -> None:
+        status.update(escape(what))
+        status.start()  # only now: its thread must not be there when the prover is forked
+
+    try:
+        yield show
+    finally:
+        status.stop()
 
 
 def _save(

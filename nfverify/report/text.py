@@ -78,8 +78,8 @@ def excluded(depth: int) -> str:
 
 def _compared(report: Report, a: str, b: str) -> Iterator[str]:
     yield ""
-    yield _item("a", f"{report.a} of {a}" if report.a not in a else a)
-    yield _item("b", f"{report.b} of {b}" if report.b not in b else b)
+    yield _item("a", _model(report.a, a))
+    yield _item("b", _model(report.b, b))
     what = "every packet that comes out: time, port, order, fields"
     if report.observe == "packets+state":
         what += "; and the state"
@@ -90,6 +90,12 @@ def _compared(report: Report, a: str, b: str) -> Iterator[str]:
         yield _item("assuming", f"{report.assumption} (of every arriving packet)")
     non_ip = {"bypass": "pass by", "drop": "are dropped"}[report.non_ip]
     yield _item("non-IP", f"frames that are not IP {non_ip} ({report.non_ip})")
+
+
+def _model(name: str, target: str) -> str:
+    if target.partition(":")[0] == "-":
+        return f"{name} of standard input"
+    return target if name in target else f"{name} of {target}"
 
 
 def _proof(proof: Proof, report: Report) -> Iterator[str]:

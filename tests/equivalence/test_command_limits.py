@@ -159,12 +159,14 @@ def test_the_memory_limit(limit: str) -> None:
     ],
 )
 def test_operators_that_misbehave(tmp_path: Path, does: str, code: int, says: str) -> None:
-    model = tmp_path / "m.nfd"
-    model.write_text("program m { op g(int) -> int; entry { action_flow { f[ttl] = g(1); } } }")
+    models = [tmp_path / "a.nfd", tmp_path / "b.nfd"]
+    for number, model in enumerate(models):
+        body = f"op g(int) -> int; entry {{ action_flow {{ f[ttl] = g({number}); }} }}"
+        model.write_text(f"program m {{ {body} }}")
     ops = tmp_path / "ops.py"
     ops.write_text(f"import os, sys\ndef g(x):\n    {does}\n    return 1\n")
     done = subprocess.run(
-        [*NFVERIFY, model, model, "--ops", ops],
+        [*NFVERIFY, *models, "--ops", ops],
         capture_output=True,
         text=True,
         check=False,
@@ -173,6 +175,31 @@ def test_operators_that_misbehave(tmp_path: Path, does: str, code: int, says: st
     assert done.returncode == code, done.stdout + done.stderr
     assert says in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_command_itself_loads_no_solver(tmp_path: Path) -> None:
+    model = tmp_path / "m.nfd"
+    model.write_text("program m { entry { } }")
+    code = "import sys; from nfverify.cli.main import main; main(sys.argv[1:])\n"
+    code += "print(*{'z3', 'rich', 'scapy', 'hypothesis', 'numpy'} & set(sys.modules), 'none')"
+    command = [sys.executable, "-c", code, "equiv", "-q", model, "lib:firewall"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.stdout.startswith("different: ")
+    assert done.stdout.splitlines()[-1] == "none"
+
+
+def test_an_answer_longer_than_a_pipe_holds(tmp_path: Path) -> None:
+    """A hundred packets with what became of them."""
+    text = "program m {{ int n; entry {{ match_state {{ n >= {} }} action_flow {{ drop; }} }}"
+    text += " entry {{ action_state {{ n = n + 1; }} action_flow {{ f[output] = {{0, 1}}; }} }} }}"
+    models = [tmp_path / "a.nfd", tmp_path / "b.nfd"]
+    for model, limit in zip(models, (120, 121), strict=True):
+        model.write_text(text.format(limit))
+    command = [*NFVERIFY, *models, "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 1, done.stderr
+    assert len(done.stdout) > 1 << 16
+    assert len(json.loads(done.stdout)["counterexample"]["events"]) >= 121
 
 
 # On a terminal ----------------------------------------------------------------------------
