@@ -1,6 +1,7 @@
 """What every test shares: Hypothesis with fixed examples; with NFVERIFY_SEEK=1, with new ones."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -14,3 +15,7 @@ settings.register_profile(
 )
 settings.register_profile("seek", parent=settings.get_profile("fixed"), derandomize=False)
 settings.load_profile("seek" if os.environ.get("NFVERIFY_SEEK") else "fixed")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started with `&` in a script: commands under test would inherit it, and never hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
