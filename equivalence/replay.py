@@ -82,7 +82,7 @@ def _differences(problem: Problem, a: list[Output], b: list[Output]) -> Iterator
         yield f"a sends {_packets(len(a))}, b {_packets(len(b))}"
         return
     for n, (x, y) in enumerate(zip(a, b, strict=True), 1):
-        which = f"packet {n}: " if len(a) > 1 else ""
+        which = f"output {n}: " if len(a) > 1 else ""
         if x.time != y.time:
             yield f"{which}time: a {x.time} ns, b {y.time} ns"
         if x.port != y.port:
