@@ -38,7 +38,9 @@ def _notes(reach: Reach) -> Iterator[str]:
     guards: dict[tuple[str, str, str], list[Term]] = {}
     for side, taken in zip(reach.problem.sides, (event.taken_a, event.taken_b), strict=True):
         for entry in taken:
-            where = (side.letter, entry.instance, entry.entry)
+            if entry.entry is None:
+                continue
+            where = (side.letter, entry.instance, entry.entry.name)
             guards.setdefault(where, []).append(entry.guard)
     traces = [] if reach.simulation is None else reach.simulation.traces[:TRACES]
     for trace in traces:

@@ -7,7 +7,7 @@ other, so that within a branch a write is unconditional.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -33,11 +33,13 @@ class Emission:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """If `guard`, an instance took an entry (in order of execution)."""
+    """If `guard`, an instance took an entry (in order of execution); None is that a table had none
+    for the packet."""
 
     guard: Term
     instance: str
-    entry: str
+    table: ir.Table
+    entry: ir.Entry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ class Executor:
     feasible: Callable[[Term], bool] = lambda term: term.data is not False
     drop_non_ip: bool = False
     taken: list[Taken] = field(default_factory=list)
+    overruns: list[tuple[Term, ir.Program]] = field(
+        default_factory=list
+    )  # a 17th pass is asked for
     _sees_non_ip: dict[str, bool] = field(init=False)  # by instance; costs a walk of the program
     _program: ir.Program = field(init=False)
     _instance: str = field(init=False, default="")
@@ -107,6 +112,17 @@ class Executor:
         self.now = now
         self.taken = []
         return self._enter(self.network.ingress, state, packet, self.terms.true)
+
+    def only_guards(self, state: State, packet: SymbolicPacket, now: Term) -> None:
+        """Fills `taken` for the first table of a single program, without running any entry."""
+        instance = self.network.instances[0]
+        self.now, self._guard, self.taken = now, self.terms.true, []
+        self._select(instance.name, instance.program)
+        at = self._new_pass(state, packet)
+        table = next((s for s in instance.program.body if isinstance(s, ir.Table)), None)
+        if table is not None and table is instance.program.body[0]:
+            for _ in self._rows(table, at):
+                pass
 
     def tick_step(
         self, state: State, timers: Sequence[tuple[str, ir.Program, ir.InitTimer]], now: Term
@@ -259,6 +275,7 @@ class Executor:
             if again is terms.false or not self.feasible(terms.and_(guard, again)):
                 break
             if count == ir.MAX_PASSES:
+                self.overruns.append((terms.and_(guard, again), program))
                 current.failed = terms.or_(current.failed, again)
                 break
             done.append((again, current))
@@ -357,8 +374,8 @@ class Executor:
                 return self._if(self.expr(condition, at), then, otherwise, at)
             case ir.While():
                 return self._while(statement, at)
-            case ir.Table(entries=entries):
-                return self._table(entries, at)
+            case ir.Table():
+                return self._table(statement, at)
             case ir.Choose():
                 raise Unsupported("`choose` needs --refine, which is not there yet", statement.span)
             case ir.Touch():
@@ -453,23 +470,27 @@ class Executor:
             at = self._merge(before, [(test, at)])
         return at
 
-    def _table(self, entries: Sequence[ir.Entry], at: Pass) -> Pass:
-        terms, outer = self.terms, self._guard
-        guards = [self.expr(entry.guard, at) for entry in entries]
+    def _table(self, table: ir.Table, at: Pass) -> Pass:
+        outer = self._guard
         branches: list[tuple[Term, Pass]] = []
-        none_before = terms.true
-        for entry, guard in zip(entries, guards, strict=True):
-            this = terms.and_(none_before, guard)
-            none_before = terms.and_(none_before, terms.not_(guard))
-            if this is terms.false:
-                continue
-            self._guard = terms.and_(outer, this)
-            self.taken.append(Taken(self._guard, self._instance, entry.name))
+        for entry, this in self._rows(table, at):
+            self._guard = self.terms.and_(outer, this)
             branches.append((this, self._statements(entry.body, at.fork())))
-            if none_before is terms.false:
-                break
-        self._guard = outer
+            self._guard = outer
         return self._merge(at, branches)
+
+    def _rows(self, table: ir.Table, at: Pass) -> Iterator[tuple[ir.Entry, Term]]:
+        """Each entry that may be taken, and when: its guard holds and none before it did, all in
+        the state at entry to the table."""
+        terms, outer, left = self.terms, self._guard, self.terms.true
+        guards = [self.expr(entry.guard, at) for entry in table.entries]
+        for entry, guard in zip(table.entries, guards, strict=True):
+            this = terms.and_(left, guard)
+            left = terms.and_(left, terms.not_(guard))
+            if this is not terms.false:
+                self.taken.append(Taken(terms.and_(outer, this), self._instance, table, entry))
+                yield entry, this
+        self.taken.append(Taken(terms.and_(outer, left), self._instance, table, None))
 
     # Expressions --------------------------------------------------------------------------
 

@@ -19,15 +19,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="FILE.nfd, lib:NAME, or -")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if there are warnings")
+    parser.add_argument(
+        "--no-solver", action="store_true", help="leave out what only a solver can tell"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
 def run(args: argparse.Namespace) -> int:
     """Diagnostics on standard output, the summary on standard error."""
+    from nfverify.equivalence.check import solver_checks
     from nfverify.lang.render import render
     from nfverify.smat.check import check_file
 
-    found = [d for model in args.models for d in check_file(model)]
+    checks = () if args.no_solver else (solver_checks,)
+    found = [d for model in args.models for d in check_file(model, extra_checks=checks)]
     if args.format == "json":
         records = [
             {
