@@ -37,9 +37,7 @@ def rewrite(node: Any, change: Change) -> Any:
 
 def rewrite_program(program: ir.Program, change: Change) -> ir.Program:
     """The program with its body and `init` rewritten; its declarations stay."""
-    return replace(
-        program, init=rewrite(program.init, change), body=rewrite(program.body, change)
-    )
+    return replace(program, init=rewrite(program.init, change), body=rewrite(program.body, change))
 
 
 def rewrite_one(

@@ -139,7 +139,8 @@ def map_to_set(program: ir.Program, rng: Random) -> ir.Program | None:
 
 def reverse_counter(program: ir.Program, rng: Random) -> ir.Program | None:
     """A number that is kept as a constant minus it."""
-    old = pick(rng, (v for v in program.state if v.values and isinstance(v.values[0], ir.Bits)))
+    numbers = (v for v in program.state if len(v.values) == 1 and isinstance(v.values[0], ir.Bits))
+    old = pick(rng, numbers)
     if old is None:
         return None
     type_ = old.values[0]
@@ -174,8 +175,7 @@ def merge_variables(program: ir.Program, rng: Random) -> ir.Program | None:
         for y in program.state
         if x.name < y.name
         and x.keys == y.keys
-        and x.values
-        and y.values
+        and len(x.values) == len(y.values) == 1
         and not x.entries
         and not y.entries
         and not any(reads(program, k, v.name) for v in (x, y) for k in (ir.Has, ir.Delete))
@@ -340,9 +340,7 @@ def identity(program: ir.Program, rng: Random) -> ir.Program | None:
                 k = const(rng.randrange(1, 4), type_)
                 op = rng.choice(("+", "^", "*", "max"))
                 if op == "*":  # x = 3 * x - 2 * x
-                    three, two = (
-                        ir.Arithmetic("*", node, const(n, type_), type_) for n in (3, 2)
-                    )
+                    three, two = (ir.Arithmetic("*", node, const(n, type_), type_) for n in (3, 2))
                     return ir.Arithmetic("-", three, two, type_)
                 if op == "max":  # x = x if x <= k else x
                     return ir.Conditional(ir.Compare("<=", node, k), node, node, type_)
@@ -397,8 +395,10 @@ def threshold_flag(program: ir.Program, rng: Random) -> ir.Program | None:
     def visit(node: Any) -> Any:
         match node:
             case ir.Compare(op=this, left=ir.Read(var=var, keys=keys), right=right) if (
-                (this, var, right) == (op, name, limit)
-            ):
+                this,
+                var,
+                right,
+            ) == (op, name, limit):
                 return ir.Read("flag", keys, 0, ir.BOOL)
             case ir.Write(var=var, keys=keys, values=(value,)) if var == name:
                 local = ir.Local(f"new{next(counter)}", value.type)
@@ -507,9 +507,7 @@ def swap_statements(program: ir.Program, rng: Random) -> ir.Program | None:
             return entry
         return replace(entry, body=(*entry.body[:at], y, x, *entry.body[at + 2 :]))
 
-    return rewrite_one(
-        program, rng, lambda n: isinstance(n, ir.Entry) and len(n.body) > 1, swap
-    )
+    return rewrite_one(program, rng, lambda n: isinstance(n, ir.Entry) and len(n.body) > 1, swap)
 
 
 def swap_rows(program: ir.Program, rng: Random) -> ir.Program | None:

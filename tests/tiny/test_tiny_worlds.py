@@ -68,5 +68,5 @@ def test_exploration_finds_the_shortest() -> None:
     three, two = (load_text(text.format(n)) for n in (3, 2))
     assert explore(three, two, world.events).shortest == 3
     same = explore(three, three, world.events)
-    assert (same.shortest, same.states, same.telling) == (None, 5, True)
+    assert (same.shortest, same.states, same.telling) == (None, 4, True)
     assert network([three.instances[0].program]).ports == ("in", "out")
