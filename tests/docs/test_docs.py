@@ -1,4 +1,4 @@
-"""Every command shown in README.md and docs/ runs here, and prints what the page says it prints.
+"""Every command shown in a README.md and docs/ runs here, and prints what the page says it prints.
 
 docs/contributing.md describes the format. NFVERIFY_UPDATE_DOCS=1 writes the real output into the
 pages where it differs.
@@ -16,7 +16,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "models/README.md")),
+    *sorted((ROOT / "docs").glob("**/*.md")),
+    *sorted((ROOT / "examples").glob("**/*.md")),
+]
 UPDATE = bool(os.environ.get("NFVERIFY_UPDATE_DOCS"))
 # What cannot run in a test: it fetches the project, or would start this suite again.
 NOT_RUN = re.compile(
