@@ -66,9 +66,7 @@ def test_elements_are_computed_before_the_first_change(actions: Actions) -> None
 
 def test_maps(actions: Actions) -> None:
     state = "map<IP, map<port, int>> m; map<IP, (IP, port)> t;"
-    assert actions("m[f[sip]][f[dport]] = 5;", state) == (
-        ir.Write("m", (SIP, DPORT), (int_(5),)),
-    )
+    assert actions("m[f[sip]][f[dport]] = 5;", state) == (ir.Write("m", (SIP, DPORT), (int_(5),)),)
     assert actions("delete m[f[sip]][f[dport]]; touch t[f[sip]];", state) == (
         ir.Delete("m", (SIP, DPORT)), ir.Touch("t", (SIP,)),
     )  # fmt: skip
