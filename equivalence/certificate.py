@@ -44,7 +44,7 @@ def certify(
         tuple(terms.var(f"any {n}.{i}", width(t)) for i, t in enumerate(c.keys))
         for n, c in enumerate(relation)
     ]
-    goals: list[tuple[str, Term]] = list(step.differences)
+    goals = [(name, differs) for name, differs, _ in step.differences]
     for n, candidate in enumerate(relation):
         for event in step.events:
             after = claim(terms, event.post, candidate, skolem[n], encode)

@@ -36,7 +36,8 @@ class Strings:
         """A payload of this length for a number: a literal if it is one, else one that holds the
         wanted patterns and tells its number from others."""
         if number in self.known:
-            if len(self.known[number]) != length:
+            # A shorter one makes a frame that was cut by the snap length.
+            if len(self.known[number]) > length:
                 raise NotRealisable
             return self.known[number]
         data = b"".join(wanted)

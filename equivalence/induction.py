@@ -24,9 +24,10 @@ from nfverify.equivalence.relation import (
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.solver import Answer, Solver, Translator
 from nfverify.equivalence.state import ArbitraryBase, State, width
-from nfverify.equivalence.templates import RANK
+from nfverify.equivalence.templates import RANK, own_invariants, triable
 from nfverify.equivalence.terms import Term, Terms, signed, subterms
 from nfverify.smat import ir
+from nfverify.smat.unparse import Printer
 
 CHECK_RLIMIT = 4_000_000
 PATIENCE = 12_000_000
@@ -69,6 +70,7 @@ class Goal:
     literal: Term
     refutes: Term
     candidate: int | None  # index of the active candidate that it preserves
+    event: int
     proof: frozenset[int] | None = None  # the active candidates that it was proved by
 
 
@@ -94,7 +96,7 @@ class Step:
     pre: State
     base: ArbitraryBase
     events: tuple[Event, ...]
-    differences: tuple[tuple[str, Term], ...]  # named; each must be impossible
+    differences: tuple[tuple[str, Term, int], ...]  # name, what must be impossible, event
     relevant: frozenset[str]
     presence: frozenset[str]
 
@@ -105,9 +107,9 @@ def build_step(problem: Problem, terms: Terms, feasible: Callable[[Term], bool])
     pre, base = model.arbitrary_state()
     events = [model.packet_event(pre, "packet")]
     events += [model.tick_event(pre, p, f"tick {p} ns") for p in problem.periods()]
-    differences = [("equal outputs", model.outputs_differ(events[0]))]
+    differences = [("equal outputs", model.outputs_differ(events[0]), 0)]
     if problem.options.observe_state:
-        for event in events:
+        for number, event in enumerate(events):
 
             def keys(var: str, n: int, name: str = event.name) -> tuple[Term, ...]:
                 types = model.variables[var].keys
@@ -115,9 +117,11 @@ def build_step(problem: Problem, terms: Terms, feasible: Callable[[Term], bool])
                     terms.var(f"observed {n} {name}.{i}", width(t)) for i, t in enumerate(types)
                 )
 
-            differs = model.states_differ(event.post, keys)
-            differences.append((f"equal state after {event.name}", differs))
-    relevant, presence = _cone(model, events, [d for _, d in differences])
+            differences += [
+                (f"equal {name} after {event.name}", differs, number)
+                for name, differs in model.states_differ(event.post, keys)
+            ]
+    relevant, presence = _cone(model, events, [d for _, d, _ in differences])
     return Step(
         model, pre, base, tuple(events), tuple(differences), frozenset(relevant),
         frozenset(presence),
@@ -224,16 +228,16 @@ class Induction:
         for event in self.step.events:
             self.solver.add(*event.facts)
         self.outputs = [
-            self._goal(name, differs, None)
-            for name, differs in self.step.differences
+            self._goal(name, differs, None, event)
+            for name, differs, event in self.step.differences
             if differs is not self.terms.false
         ]
         self._close()
 
-    def _goal(self, name: str, refutes: Term, candidate: int | None) -> Goal:
+    def _goal(self, name: str, refutes: Term, candidate: int | None, event: int) -> Goal:
         literal = self.terms.var(f"goal {len(self.active)} {name}", 0)
         self.solver.add(self.terms.implies(literal, refutes))
-        return Goal(name, literal, refutes, candidate)
+        return Goal(name, literal, refutes, candidate, event)
 
     # Candidates -----------------------------------------------------------------------------
 
@@ -275,11 +279,11 @@ class Induction:
         )
         entry = Active(candidate, literal, keys, depth, [])
         self.active.append(entry)
-        for event in self.step.events:
+        for index, event in enumerate(self.step.events):
             after = claim(self.terms, event.post, candidate, keys, self.encode)
             if after is not self.terms.true:
                 name = f"{candidate.shape} {number} after {event.name}"
-                entry.goals.append(self._goal(name, self.terms.not_(after), number))
+                entry.goals.append(self._goal(name, self.terms.not_(after), number, index))
         self._assume(entry, keys)
         base = self.step.base
         for touched, generation in list(base.touched.items()):
@@ -336,27 +340,54 @@ class Induction:
                 return self._core()
             answer = self._check(group)
             if answer == "unsat":
-                self._settled(group)
+                self._settle(group, self.solver.core())
             elif answer == "sat":
                 stuck = self._strengthen(group, ranked)
                 if stuck is not None:
                     return stuck
             elif len(group) > 1:
                 self._alone.update(g.literal.id for g in group)
+            elif (answer := self._by_cases(group[0])) == "unsat":
+                pass
+            elif answer == "sat":
+                stuck = self._strengthen(group, ranked)
+                if stuck is not None:
+                    return stuck
             elif group[0].candidate is None:
                 return Failed(group[0].name, "the solver could not decide it", self.checks)
             else:
                 self._drop(group)
         return Failed("the relation", f"no relation after {self.checks} checks", self.checks)
 
+    def _by_cases(self, goal: Goal) -> Answer:
+        """A goal that is too hard at once: one question for each entry that the packet may take in
+        the largest table of a side, and one for all else."""
+        event = self.step.events[goal.event]
+        tables: dict[int, list[Term]] = {}
+        for taken in (*event.taken_a, *event.taken_b):
+            tables.setdefault(id(taken.table), []).append(taken.guard)
+        if not tables:
+            return "unknown"
+        cases = max(tables.values(), key=len)
+        used: set[int] = set()
+        for case in (*cases, self.terms.not_(self.terms.any(cases))):
+            self.checks += 1
+            literal = self.terms.var(f"case {case.id}", 0)
+            self.solver.add(self.terms.implies(literal, case))
+            answer = self.solver.check([*self._literals(), goal.literal, literal])
+            self.notify(f"induction: {goal.name} by cases: {answer}")
+            if answer != "unsat":
+                return answer
+            used |= self.solver.core()
+        self._settle([goal], used)
+        return "unsat"
+
     def _next_group(self) -> list[Goal]:
         """Open goals to ask for in one disjunction: the outputs first, then a few at a time."""
         goals = list(self._open_goals())
-        outputs = [g for g in goals if g.candidate is None]
-        if outputs:
-            return outputs
-        hard = [g for g in goals if g.literal.id in self._alone]
-        return [g for g in goals if g.literal.id not in self._alone][:GROUP] or hard[:1]
+        first = [g for g in goals if g.candidate is None] or goals
+        easy = [g for g in first if g.literal.id not in self._alone]
+        return easy[:GROUP] or first[:1]
 
     def _open_goals(self) -> Iterator[Goal]:
         yield from (g for g in self.outputs if g.proof is None)
@@ -364,9 +395,8 @@ class Induction:
             if entry.alive:
                 yield from (g for g in entry.goals if g.proof is None)
 
-    def _settled(self, goals: Sequence[Goal]) -> None:
+    def _settle(self, goals: Sequence[Goal], used: set[int]) -> None:
         """Remembers of each proved goal which candidates it took."""
-        used = self.solver.core()
         taken = frozenset(
             n for n, e in enumerate(self.active) if e.alive and self._z3_id(e.literal) in used
         )
@@ -505,6 +535,19 @@ class Induction:
                     at = f"[{', '.join(map(str, key))}]" if key else ""
                     parts.append(f"{name}{at} = {shown}")
         return "; ".join(parts[:16])
+
+    def on_invariants(self) -> Iterator[str]:
+        """What became of the models' own invariants, after a proof."""
+        alive = {e.candidate for e in self.active if e.alive}
+        for candidate in own_invariants(self.problem):
+            text = Printer(state=self.step.model.variables).text(candidate.expr)
+            proved = "proved" if candidate in alive else "not proved, and not used"
+            yield f"invariant {text}: {proved}"
+        for side in self.problem.sides:
+            for instance in side.network.instances:
+                for invariant in instance.program.invariants:
+                    if not triable(invariant):
+                        yield f"invariant in {invariant.span}: not tried: not of the state alone"
 
     def possible(self, guards: Sequence[Term]) -> bool:
         """Can any of these hold in a related state? True if the solver can't say."""

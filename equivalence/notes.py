@@ -34,13 +34,14 @@ def notes_on(reach: Reach) -> tuple[str, ...]:
 
 def _notes(reach: Reach) -> Iterator[str]:
     induction = reach.induction
+    yield from induction.on_invariants()
     event = induction.step.events[0]
     guards: dict[tuple[str, str, str], list[Term]] = {}
     for side, taken in zip(reach.problem.sides, (event.taken_a, event.taken_b), strict=True):
         for entry in taken:
             if entry.entry is None:
                 continue
-            where = (side.letter, entry.instance, entry.entry.name)
+            where = (side.letter, entry.instance, entry.title)
             guards.setdefault(where, []).append(entry.guard)
     traces = [] if reach.simulation is None else reach.simulation.traces[:TRACES]
     for trace in traces:

@@ -45,13 +45,7 @@ class RulesetPlan:
         return lambda ruleset, args: self._encode(terms, ruleset, args)
 
     def _encode(self, terms: Terms, ruleset: Ruleset, args: tuple[Term, ...]) -> Term:
-        digest = ruleset.digest
-        if all(a.is_const for a in args):
-            return terms.boolean(ruleset.accepts([a.data for a in args]))
-        known = digest in self.rulesets
-        if len(ruleset.rows) <= SMALL or digest in self.spelled or not known:
-            return spelled_out(terms, ruleset, args)
-        digest = self.same.get(digest, digest)
+        digest = self.same.get(ruleset.digest, ruleset.digest)
         if digest in self.xor:
             plan = self.xor[digest]
             base = self._encode(terms, self.rulesets[plan.other], args)
@@ -64,6 +58,13 @@ class RulesetPlan:
                 for box in plan.boxes
             )
             return terms.not_(terms.eq(base, inside))
+        # All that follows is of the list that stands for this one: equal to it on packets only.
+        ruleset = self.rulesets.get(digest, ruleset)
+        if all(a.is_const for a in args):
+            return terms.boolean(ruleset.accepts([a.data for a in args]))
+        unknown = digest not in self.rulesets
+        if len(ruleset.rows) <= SMALL or digest in self.spelled or unknown:
+            return spelled_out(terms, ruleset, args)
         return terms.uf(f"ruleset {digest}", args, 0)
 
 

@@ -330,15 +330,19 @@ class Model:
             count = terms.binary("add", count, terms.to_bits(emission.guard, 16))
         return ranks, count
 
-    def states_differ(self, state: State, keys: Callable[[str, int], tuple[Term, ...]]) -> Term:
-        """Do observed state variables differ at some key; `keys` gives free ones for a variable?"""
+    def states_differ(
+        self, state: State, keys: Callable[[str, int], tuple[Term, ...]]
+    ) -> list[tuple[str, Term]]:
+        """For each pair of observed variables its name, and whether they differ at some key; `keys`
+        gives free ones for a variable."""
         terms = self.terms
-        differences = []
+        found = []
         for n, (a, b) in enumerate(self.problem.state_pairs()):
             at = keys(a, n)
-            differences.append(terms.not_(terms.eq(state.has(a, at), state.has(b, at))))
+            differences = [terms.not_(terms.eq(state.has(a, at), state.has(b, at)))]
             differences += [
                 terms.not_(terms.eq(state.read(a, at, i), state.read(b, at, i)))
                 for i in range(len(self.variables[a].values))
             ]
-        return terms.any(differences)
+            found.append((a, terms.any(differences)))
+        return found

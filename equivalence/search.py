@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from nfverify.equivalence.concrete import NotRealisable, Reality, Strings, concretise, lemmas
 from nfverify.equivalence.packets import HEADERS, LEAST_L4, SymbolicPacket
-from nfverify.equivalence.problem import CLOCK, Event, Model, Problem
+from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Event, Model, Problem
 from nfverify.equivalence.simulate import START, Arrival, Pair, Trace, first_difference
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State, width
@@ -134,7 +134,7 @@ class Search:
         differs = self._model.outputs_differ(event)
         if self.problem.options.observe_state:
             states = self._model.states_differ(event.post, self._observed_keys(number))
-            differs = terms.or_(differs, states)
+            differs = terms.any([differs, *[term for _, term in states]])
         self._state = event.post
         self._roots += [*event.facts, differs]
         self._pending = differs
@@ -198,7 +198,9 @@ class Search:
         step = terms.const(period, 64)
         count = terms.var(f"firings {number}", 64)
         later = terms.binary("add", due, terms.binary("mul", count, step))
-        # `later` is the first firing after the packet.
+        # `later` is the first firing after the packet; the product must not wrap.
+        most = terms.const((1 << MAX_TIME_BITS) // period + 1, 64)
+        self._solver.add(terms.compare("ule", count, most))
         past = terms.binary("sub", later, step)
         self._solver.add(
             terms.implies(
@@ -377,5 +379,5 @@ def realisable(terms: Terms, packet: SymbolicPacket) -> list[Term]:
     size, payload = packet.fields["size"], packet.fields["payload"]
     empty = terms.eq(payload, terms.string(b""))
     facts.append(terms.implies(ip, terms.compare("ule", least, size)))
-    facts.append(terms.implies(ip, terms.eq(empty, terms.eq(size, least))))
+    facts.append(terms.implies(terms.and_(ip, terms.eq(size, least)), empty))
     return facts

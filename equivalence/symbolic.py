@@ -16,6 +16,7 @@ from nfverify.equivalence.packets import SymbolicPacket, dummy_packet, width_of
 from nfverify.equivalence.state import State
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import FIELDS
+from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
@@ -40,6 +41,7 @@ class Taken:
     instance: str
     table: ir.Table
     entry: ir.Entry | None
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,13 +486,15 @@ class Executor:
         the state at entry to the table."""
         terms, outer, left = self.terms, self._guard, self.terms.true
         guards = [self.expr(entry.guard, at) for entry in table.entries]
-        for entry, guard in zip(table.entries, guards, strict=True):
+        for place, (entry, guard) in enumerate(zip(table.entries, guards, strict=True), 1):
             this = terms.and_(left, guard)
             left = terms.and_(left, terms.not_(guard))
+            title = entry_title(entry, place)
+            self.taken.append(Taken(terms.and_(outer, this), self._instance, table, entry, title))
             if this is not terms.false:
-                self.taken.append(Taken(terms.and_(outer, this), self._instance, table, entry))
                 yield entry, this
-        self.taken.append(Taken(terms.and_(outer, left), self._instance, table, None))
+        rest = terms.and_(outer, left)
+        self.taken.append(Taken(rest, self._instance, table, None, "no entry"))
 
     # Expressions --------------------------------------------------------------------------
 

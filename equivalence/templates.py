@@ -462,11 +462,20 @@ def _fit(expr: ir.Expr, type_: ir.Type) -> ir.Expr:
     return expr if expr.type == type_ else ir.Cast(expr, type_)
 
 
+def triable(invariant: ir.Invariant) -> bool:
+    """Is it of the state alone (and of packet fields, for all their values)?"""
+    return not any(
+        isinstance(n, ir.Now | ir.Tag | ir.Local | ir.Apply) for n in ir.walk((invariant.expr,))
+    )
+
+
 def own_invariants(problem: Problem) -> Iterable[Candidate]:
     """The models' own `invariant`s; packet fields in them stand for all values."""
     for side in problem.sides:
         for instance in side.network.instances:
             for invariant in instance.program.invariants:
+                if not triable(invariant):
+                    continue
                 fields: dict[str, ir.Expr] = {}
                 for node in ir.walk((invariant.expr,)):
                     if isinstance(node, ir.Field) and node.name not in fields:

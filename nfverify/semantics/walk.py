@@ -166,7 +166,7 @@ class _Pass:
                 for place, entry in enumerate(node.entries, 1):
                     if truth(self.value(entry.guard)):
                         if self.fixed.log is not None:
-                            self.fixed.log.entries.append(_title(entry, place))
+                            self.fixed.log.entries.append(entry_title(entry, place))
                         self.execute(entry.body)
                         break
             case Choose() | Touch():
@@ -265,7 +265,7 @@ class _Pass:
         return tuple(map(self.value, nodes))
 
 
-def _title(entry: Entry, place: int) -> str:
+def entry_title(entry: Entry, place: int) -> str:
     """Its name, else where it stands: in the text, or in its table."""
     if entry.name:
         return entry.name
