@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from nfverify.equivalence.induction import GENERATIONS, Step, build_step
+from nfverify.equivalence.induction import GENERATIONS, Step, build_step, cases_of
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.relation import Candidate, bindings, claim
 from nfverify.equivalence.solver import Solver, Translator
@@ -17,7 +17,8 @@ from nfverify.equivalence.symbolic import RulesetEncoder
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.equivalence.verdict import Obligation
 
-RLIMIT = 200_000_000
+RLIMIT = 100_000_000
+AT_ONCE_RLIMIT = 3_000_000
 
 
 def certify(
@@ -44,11 +45,11 @@ def certify(
         tuple(terms.var(f"any {n}.{i}", width(t)) for i, t in enumerate(c.keys))
         for n, c in enumerate(relation)
     ]
-    goals = [(name, differs) for name, differs, _ in step.differences]
+    goals = [(name, differs, step.events[n]) for name, differs, n in step.differences]
     for n, candidate in enumerate(relation):
         for event in step.events:
             after = claim(terms, event.post, candidate, skolem[n], encode)
-            goals.append((f"{names(n)} after {event.name}", terms.not_(after)))
+            goals.append((f"{names(n)} after {event.name}", terms.not_(after), event))
     assumed: set[tuple[int, ...]] = set()
     for n, candidate in enumerate(relation):
         solver.add(claim(terms, step.pre, candidate, skolem[n], encode))
@@ -57,7 +58,7 @@ def certify(
 
     obligations = []
 
-    def settle(name: str, refutes: Term, by: Solver) -> None:
+    def settle(name: str, refutes: Term, by: Solver, cases: Sequence[Term] = ()) -> None:
         started = time.monotonic()
         notify(f"certificate: {name}")
         if refutes is terms.false:
@@ -65,7 +66,12 @@ def certify(
         else:
             by.push()
             by.add(refutes)
-            answer = by.check()
+            answer = by.check(rlimit=AT_ONCE_RLIMIT if cases else None)
+            if answer == "unknown" and cases:
+                answers = {by.check([case]) for case in cases}
+                answer = "unsat" if answers == {"unsat"} else "unknown"
+            if answer == "unknown":
+                answer = by.check(patience=RLIMIT)
             by.pop()
         result = {"unsat": "proved", "sat": "refuted", "unknown": "unknown"}[answer]
         obligations.append(Obligation(name, time.monotonic() - started, result))  # type: ignore[arg-type]  # one of the three
@@ -75,8 +81,8 @@ def certify(
     for n, candidate in enumerate(relation):
         holds = claim(terms, initial, candidate, skolem[n], encode)
         settle(f"{names(n)} initially", terms.not_(holds), start)
-    for name, refutes in goals:
-        settle(name, refutes, solver)
+    for name, refutes, event in goals:
+        settle(name, refutes, solver, cases_of(step, event))
     began = time.monotonic()
     possible = "proved" if solver.check() == "sat" else "unknown"
     obligations.append(

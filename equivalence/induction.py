@@ -29,7 +29,7 @@ from nfverify.equivalence.terms import Term, Terms, signed, subterms
 from nfverify.smat import ir
 from nfverify.smat.unparse import Printer
 
-CHECK_RLIMIT = 4_000_000
+CHECK_RLIMIT = 3_000_000
 PATIENCE = 12_000_000
 NOTE_RLIMIT = 2_000_000
 MAX_DEPTH = 8
@@ -163,6 +163,18 @@ def _cone(
     return relevant, presence
 
 
+def cases_of(step: Step, event: Event) -> list[Term]:
+    """Conditions of which one always holds: that a packet takes this or that entry of the largest
+    table of either side, or none."""
+    terms = step.model.terms
+    tables: dict[int, list[Term]] = {}
+    for taken in (*event.taken_a, *event.taken_b):
+        tables.setdefault(id(taken.table), []).append(taken.guard)
+    cases = max(tables.values(), key=len, default=[])
+    rest = terms.not_(terms.any(cases))
+    return [case for case in (*cases, rest) if case is not terms.false]
+
+
 @dataclass(frozen=True, slots=True)
 class Proved:
     """An inductive relation that implies equal outputs: the core of what was used."""
@@ -208,9 +220,7 @@ class Induction:
         self.snapshots = snapshots
         self.terms = Terms()
         self.translator = Translator()
-        self.solver = Solver(
-            self.translator, deadline=deadline, rlimit=CHECK_RLIMIT, patience=PATIENCE
-        )
+        self.solver = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
         self._side = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
         self.notify = notify
         self.step = build_step(problem, self.terms, self._side.feasible)
@@ -347,40 +357,38 @@ class Induction:
                     return stuck
             elif len(group) > 1:
                 self._alone.update(g.literal.id for g in group)
-            elif (answer := self._by_cases(group[0])) == "unsat":
-                pass
-            elif answer == "sat":
+            elif (answer := self._hard(group[0])) == "sat":
                 stuck = self._strengthen(group, ranked)
                 if stuck is not None:
                     return stuck
+            elif answer == "unsat":
+                pass
             elif group[0].candidate is None:
                 return Failed(group[0].name, "the solver could not decide it", self.checks)
             else:
                 self._drop(group)
         return Failed("the relation", f"no relation after {self.checks} checks", self.checks)
 
-    def _by_cases(self, goal: Goal) -> Answer:
-        """A goal that is too hard at once: one question for each entry that the packet may take in
-        the largest table of a side, and one for all else."""
-        event = self.step.events[goal.event]
-        tables: dict[int, list[Term]] = {}
-        for taken in (*event.taken_a, *event.taken_b):
-            tables.setdefault(id(taken.table), []).append(taken.guard)
-        if not tables:
-            return "unknown"
-        cases = max(tables.values(), key=len)
+    def _hard(self, goal: Goal) -> Answer:
+        """A goal that is too hard at once: by cases, else by a solver that takes its time."""
+        self.checks += 1
+        literals = [*self._literals(), goal.literal]
         used: set[int] = set()
-        for case in (*cases, self.terms.not_(self.terms.any(cases))):
-            self.checks += 1
+        answer: Answer = "unsat"
+        for case in cases_of(self.step, self.step.events[goal.event]):
             literal = self.terms.var(f"case {case.id}", 0)
             self.solver.add(self.terms.implies(literal, case))
-            answer = self.solver.check([*self._literals(), goal.literal, literal])
-            self.notify(f"induction: {goal.name} by cases: {answer}")
-            if answer != "unsat":
-                return answer
+            answer = self.solver.check([*literals, literal])
             used |= self.solver.core()
-        self._settle([goal], used)
-        return "unsat"
+            if answer != "unsat":
+                break
+        if answer == "unknown":
+            answer = self.solver.check(literals, patience=PATIENCE)
+            used = self.solver.core()
+        self.notify(f"induction: {goal.name} by cases: {answer}")
+        if answer == "unsat":
+            self._settle([goal], used)
+        return answer
 
     def _next_group(self) -> list[Goal]:
         """Open goals to ask for in one disjunction: the outputs first, then a few at a time."""

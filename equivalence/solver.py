@@ -156,13 +156,11 @@ class Solver:
         *,
         deadline: float,
         rlimit: int,
-        patience: int = 0,
     ) -> None:
-        """`rlimit` is of one check; `patience` of a second try by another method."""
+        """`rlimit` is of one check."""
         self.translate = translator
         self.deadline = deadline
         self.rlimit = rlimit
-        self.patience = patience
         self._core: set[int] = set()
         self._solver = (
             z3.SolverFor(logic, ctx=translator.ctx) if logic else z3.Solver(ctx=translator.ctx)
@@ -181,8 +179,13 @@ class Solver:
     def pop(self) -> None:
         self._solver.pop()
 
-    def check(self, assumptions: Iterable[Term] = (), *, rlimit: int | None = None) -> Answer:
-        """sat, unsat or unknown (the resource limit); raises OutOfTime past the deadline."""
+    def check(
+        self, assumptions: Iterable[Term] = (), *, rlimit: int | None = None, patience: int = 0
+    ) -> Answer:
+        """sat, unsat or unknown (the resource limit); raises OutOfTime past the deadline.
+
+        `patience` is the limit of a second try, by another method, after an unknown.
+        """
         self._values = {}
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -191,8 +194,8 @@ class Solver:
         self._solver.set("timeout", max(1, int(left * 1000)))
         literals = [self.translate(t) for t in assumptions]
         result = self._solver.check(*literals)
-        if result == z3.unknown and self.patience:
-            result = self._afresh(literals)
+        if result == z3.unknown and patience:
+            result = self._afresh(literals, patience)
         else:
             self._model = self._solver.model() if result == z3.sat else None
             self._core = {a.get_id() for a in self._solver.unsat_core()} if literals else set()
@@ -210,12 +213,12 @@ class Solver:
         self.pop()
         return answer != "unsat"
 
-    def _afresh(self, literals: list[Any]) -> Any:
+    def _afresh(self, literals: list[Any], patience: int) -> Any:
         """The same question to a SAT solver behind preprocessing, which is better at sums."""
         ctx = self.translate.ctx
         steps = ("simplify", "propagate-values", "solve-eqs", "ackermannize_bv", "bit-blast", "sat")
         solver = z3.Then(*steps, ctx=ctx).solver()
-        solver.set("rlimit", self.patience)
+        solver.set("rlimit", patience)
         solver.set("timeout", max(1, int((self.deadline - time.monotonic()) * 1000)))
         solver.add(*self._solver.assertions(), *literals)
         result = solver.check()

@@ -68,6 +68,9 @@ def lower(
     everything = (*around, *inside)
     assigned = set(assigned_names(everything))
     own_ports = port_names(scope, node)
+    if len(own_ports) == 1:
+        message = "one port is not enough: a packet leaves by another than it came in by"
+        report.error(next(iter(own_ports.values())), "ports", message, "iface in, out;")
     for name, span in own_ports.items():
         _declare(cx, name, Port(name, ports[name], span), span)
     config = _names(cx, around, inside, assigned, overrides)
