@@ -51,7 +51,11 @@ def _notes(reach: Reach) -> Iterator[str]:
         yield f"{letter}: no packet can reach {instance}: {name}"
     emissions = [e.guard for e in (*event.out_a, *event.out_b)]
     if not any(e.is_const and e.data for e in emissions) and not induction.possible(emissions):
-        yield "nothing is ever forwarded"
+        yield (
+            "no IP packet is ever forwarded"
+            if reach.problem.only_ip()
+            else "nothing is ever forwarded"
+        )
     if reach.problem.options.observe_state and reach.problem.unpaired():
         yield f"not compared, for lack of a partner: {', '.join(reach.problem.unpaired())}"
     variables = induction.step.model.variables

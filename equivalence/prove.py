@@ -77,6 +77,7 @@ class _Run:
     search: Search | None = None
     failed: Failed | None = None
     notes: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()  # notes of every verdict
     missing: tuple[str, ...] = ()  # user operators that only a stand-in runs for
 
     @property
@@ -92,7 +93,9 @@ class _Run:
 
     def report(self) -> Report:
         a, b = (side.network for side in self.problem.sides)
-        return report_on(a, b, self.question, self.notes, time.monotonic() - self.started)
+        return report_on(
+            a, b, self.question, self.always + self.notes, time.monotonic() - self.started
+        )
 
     def unknown(self, reason: str, obligations: Sequence[Obligation] = ()) -> Unknown:
         return Unknown(self.report(), reason, self.depth, tuple(obligations))
@@ -270,6 +273,28 @@ def relation_text(candidate: Candidate, variables: dict[str, ir.StateVar]) -> st
     return f"for all {names}: {text}"
 
 
+def compare_ports(a: ir.Network, b: ir.Network) -> None:
+    """ModelError if one name is another port's number on the other side: ports go by number."""
+    both = [
+        name for name in a.ports if name in b.ports and a.ports.index(name) != b.ports.index(name)
+    ]
+    if both:
+        places = a.ports.index(both[0]), b.ports.index(both[0])
+        message = f"port {both[0]} is number {places[0]} of a but {places[1]} of b"
+        hint = f"declare them in one order: a has {', '.join(a.ports)}; b has {', '.join(b.ports)}"
+        raise ModelError(Diagnostic("error", "ports", message, NOWHERE, hint))
+
+
+def port_notes(a: ir.Network, b: ir.Network) -> tuple[str, ...]:
+    """What is left out because only one side has it."""
+    counts = [max(2, len(n.ports)) for n in (a, b)]
+    if counts[0] == counts[1]:
+        return ()
+    letter, network = ("a", a) if counts[0] > counts[1] else ("b", b)
+    extra = ", ".join(network.ports[min(counts) :])
+    return (f"packets that arrive by {extra}, which only {letter} has, are not compared",)
+
+
 def equivalent(
     a: ir.Network,
     b: ir.Network,
@@ -288,6 +313,7 @@ def equivalent(
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))
     problem = Problem(Side("a", a), Side("b", b), question.options, plan)
 
+    compare_ports(a, b)
     if question.options.observe_state and problem.unpaired() and not problem.state_pairs():
         message = (
             "packets+state has nothing to compare: no two state variables pair by name and type"
@@ -315,6 +341,7 @@ def equivalent(
         known,
         judge(problem, given),
         missing=missing,
+        always=port_notes(a, b),
     )
     try:
         check_satisfiable(problem, deadline)

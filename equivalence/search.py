@@ -1,17 +1,18 @@
 """Bounded search for the shortest trace that tells two networks apart, from the initial states.
 
 Deeper and deeper: length n is tried only when n - 1 was excluded, so what is found first is
-shortest. The trace is then made canonical (decision 29): field by field in a fixed order, its
-plain default if that still tells apart, else the smallest value that does.
+shortest. What is found is made canonical, and replayed before anyone sees it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from nfverify.equivalence.canonical import canonical, least_size
 from nfverify.equivalence.concrete import NotRealisable, Reality, Strings, concretise, lemmas
-from nfverify.equivalence.packets import HEADERS, LEAST_L4, SymbolicPacket
+from nfverify.equivalence.packets import LEAST_L4, SymbolicPacket
 from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Event, Model, Problem
 from nfverify.equivalence.simulate import START, Arrival, Pair, Trace, first_difference
 from nfverify.equivalence.solver import Solver, Translator
@@ -23,15 +24,9 @@ from nfverify.smat import ir
 SHALLOW_RLIMIT = 2_000_000
 DEEP_RLIMIT = 60_000_000
 MAX_SPURIOUS = 60
+MAX_PLAINER = 12
 MAX_TICKS = 3
 """Firings of timers that are looked at between two packets."""
-
-DEFAULTS: dict[str, int] = {
-    "dmac": 0x020000000002, "smac": 0x020000000001, "ethertype": 0x0800,
-    "sip": 0x0A000001, "dip": 0x0A000002, "sip6": (0x20010DB8 << 96) + 1,
-    "dip6": (0x20010DB8 << 96) + 2, "proto": 6, "ttl": 64, "sport": 1024, "dport": 80,
-}  # fmt: skip
-PLAIN_HEADERS = {Header.IP4: True, Header.TCP: True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,8 @@ class Search:
     _due: dict[int, Term] = field(default_factory=dict)
     _used: set[str] = field(init=False)
     _roots: list[Term] = field(default_factory=list)
-    _fixed: list[Term] = field(default_factory=list)
+    _strings: Strings = field(default_factory=lambda: Strings({}))
+    _guessed: bool = False  # were packets forbidden that might have been real?
     _pending: Term | None = None  # asked, and not decided
 
     def __post_init__(self) -> None:
@@ -239,30 +235,40 @@ class Search:
 
     def _ask(self, differs: Term) -> Found | NotFound | None:
         solver = self._solver
+        fallback: Trace | None = None  # real, though not the plainest
         for spurious in range(MAX_SPURIOUS):
             answer = solver.check([differs])
             self.notify(f"search: {len(self._packets)} packets: {answer}")
+            if answer == "unsat" and fallback is not None:
+                break
             if answer == "unsat":
+                if self._guessed:
+                    return NotFound(self.depth, "the solver's traces could not be made real")
                 return None
             if answer == "unknown":
                 return NotFound(self.depth, "the solver could not decide a longer trace")
-            if spurious == 0 or self._confirmed() is not None:
-                self._canonical(differs)
-            trace = self._confirmed()
-            if trace is not None:
-                return Found(trace, self.excluded == len(trace) - 1, self.excluded)
+            fallback = fallback or self._confirmed()
+            if fallback is not None or spurious == 0:
+                origin = self.problem.options.origin
+                start = START if origin is None else origin
+                made = canonical(self.terms, solver, self._packets, differs, start)
+                trace = self._confirmed() if made else None
+                if fallback is not None and spurious >= MAX_PLAINER:
+                    trace = trace or fallback
+                if trace is not None:
+                    return Found(trace, self.excluded == len(trace) - 1, self.excluded)
+                if not made and solver.check([differs]) != "sat":
+                    break
             if not self._refine():
-                return NotFound(self.depth, "the solver's traces don't replay as different")
-        return NotFound(self.depth, "too many traces that don't replay as different")
+                break
+        if fallback is not None:
+            return Found(fallback, self.excluded == len(fallback) - 1, self.excluded)
+        return NotFound(self.depth, "the solver's traces don't replay as different")
 
     def _confirmed(self) -> Trace | None:
         """The model's trace, if on the reference semantics it differs at its very last event."""
-        strings = self._strings()
         try:
-            trace = tuple(
-                concretise(self.terms, self._solver, p, now, strings, self._used)
-                for p, now in self._packets
-            )
+            trace = self._concrete()
         except NotRealisable:
             return None
         if not all(map(self.allowed, trace)):
@@ -270,20 +276,24 @@ class Search:
         at = first_difference(self.pair, trace)
         return trace if at == len(trace) - 1 else None
 
-    def _strings(self) -> Strings:
-        return Strings({int(t.data): s for s, t in self.terms.strings.items()})
+    def _concrete(self) -> Trace:
+        # Which string a number stands for is fixed once, so that lemmas stay true.
+        for string, number in self.terms.strings.items():
+            self._strings.known[int(number.data)] = string
+        return tuple(
+            concretise(self.terms, self._solver, p, now, self._strings, self._used)
+            for p, now in self._packets
+        )
 
     def _refine(self) -> bool:
-        """Lemmas against the last model; if there are none, its packets are forbidden."""
+        """Lemmas against the last model; if there are none, its packets are forbidden, and from
+        then on no length counts as excluded."""
         solver, terms = self._solver, self.terms
-        strings = self._strings()
-        for packet, now in self._packets:
-            try:
-                concretise(terms, solver, packet, now, strings, self._used)
-            except NotRealisable:
-                break
-        found = lemmas(terms, solver, self._roots, self.reality, strings)
+        with suppress(NotRealisable):
+            self._concrete()
+        found = lemmas(terms, solver, self._roots, self.reality, self._strings)
         if not found:
+            self._guessed = True
             chosen = [
                 terms.eq(t, terms.const(int(solver.value(t)), t.width))
                 for packet, _ in self._packets
@@ -297,87 +307,17 @@ class Search:
             solver.add(lemma)
         return True
 
-    # The canonical trace ----------------------------------------------------------------------
-
-    def _canonical(self, differs: Term) -> None:
-        """Fixes the model's trace: defaults where they can be, else the smallest values."""
-        self._fixed = [differs]
-        self._settle(list(self._wishes()))
-        self._solver.check(self._fixed)
-
-    def _wishes(self) -> Iterator[tuple[Term, int]]:
-        origin = self.problem.options.origin
-        previous = START if origin is None else origin
-        for packet, now in self._packets:
-            yield now, previous
-            yield packet.fields["iface"], 0
-            for header in HEADERS:
-                if header is not Header.LINK:
-                    yield packet.present[header], int(PLAIN_HEADERS.get(header, False))
-            for name, info in FIELDS.items():
-                if info.on_wire or name == "size":
-                    yield packet.fields[name], 40 if name == "size" else DEFAULTS.get(name, 0)
-
-    def _settle(self, wishes: list[tuple[Term, int]]) -> None:
-        """Greedily, in order; a block of wishes that can all be had is had at once."""
-        wishes = [(t, v) for t, v in wishes if not t.is_const]
-        if not wishes:
-            return
-        together = [self._is(t, v) for t, v in wishes]
-        if self._solver.check([*self._fixed, *together]) == "sat":
-            self._fixed += together
-            return
-        if len(wishes) == 1:
-            self._smallest(*wishes[0])
-            return
-        middle = len(wishes) // 2
-        self._settle(wishes[:middle])
-        self._settle(wishes[middle:])
-
-    def _is(self, term: Term, value: int) -> Term:
-        if term.width == 0:
-            return self.terms.eq(term, self.terms.boolean(bool(value)))
-        return self.terms.eq(term, self.terms.const(value, term.width))
-
-    def _smallest(self, term: Term, unwanted: int) -> None:
-        terms = self.terms
-        if term.width == 0:
-            self._fixed.append(self._is(term, 1 - unwanted))
-            return
-        # From a model down by halving: the smallest value that is still possible.
-        if self._solver.check(self._fixed) != "sat":
-            return
-        low, high = 0, int(self._solver.value(term))
-        while low < high:
-            middle = (low + high) // 2
-            below = terms.compare("ule", term, terms.const(middle, term.width))
-            if self._solver.check([*self._fixed, below]) == "sat":
-                high = int(self._solver.value(term))
-            else:
-                low = middle + 1
-        self._fixed.append(self._is(term, high))
-
 
 def realisable(terms: Terms, packet: SymbolicPacket) -> list[Term]:
     """What holds of the frames that can be built (beyond what holds of all frames)."""
     ip = packet.has(terms, Header.IP4 | Header.IP6)
-    ethertype, proto = packet.fields["ethertype"], packet.fields["proto"]
+    ethertype = packet.fields["ethertype"]
     tags = terms.any(terms.eq(ethertype, terms.const(t, 16)) for t in (0x8100, 0x88A8))
-    extension = terms.any(terms.eq(proto, terms.const(p, 8)) for p in (0, 43, 44, 60))
-    six = packet.present[Header.IP6]
-    facts = [
+    size, least = packet.fields["size"], least_size(terms, packet)
+    empty = terms.eq(packet.fields["payload"], terms.string(b""))
+    return [
         terms.implies(terms.and_(terms.not_(ip), tags), packet.present[Header.VLAN]),
         *[terms.implies(packet.present[there], ip) for there in LEAST_L4],
+        terms.implies(ip, terms.compare("ule", least, size)),
+        terms.implies(terms.and_(ip, terms.eq(size, least)), empty),
     ]
-    # A ninth extension header is the payload's first: its number stands in `proto`.
-    whole = terms.ite(extension, terms.const(104, 17), terms.const(40, 17))
-    least = terms.ite(packet.present[Header.FRAG], terms.const(48, 17), whole)
-    least = terms.ite(six, least, terms.const(20, 17))
-    for header, length in LEAST_L4.items():
-        extra = terms.ite(packet.present[header], terms.const(length, 17), terms.const(0, 17))
-        least = terms.binary("add", least, extra)
-    size, payload = packet.fields["size"], packet.fields["payload"]
-    empty = terms.eq(payload, terms.string(b""))
-    facts.append(terms.implies(ip, terms.compare("ule", least, size)))
-    facts.append(terms.implies(terms.and_(ip, terms.eq(size, least)), empty))
-    return facts

@@ -1,0 +1,149 @@
+"""The canonical one of all traces that tell two networks apart in so many packets (decision 29).
+
+In a fixed order, each time, port, header and field gets its plain default if that still tells
+apart, else the smallest value that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nfverify.equivalence.packets import HEADERS, LEAST_L4, SymbolicPacket, width_of
+from nfverify.equivalence.solver import Solver
+from nfverify.equivalence.terms import Term, Terms
+from nfverify.packet.fields import FIELDS, Header
+
+DEFAULTS: dict[str, int] = {
+    "dmac": 0x020000000002, "smac": 0x020000000001, "sip": 0x0A000001, "dip": 0x0A000002,
+    "sip6": (0x20010DB8 << 96) + 1, "dip6": (0x20010DB8 << 96) + 2, "ttl": 64, "sport": 1024,
+    "dport": 80,
+}  # fmt: skip
+PLAIN_HEADERS = Header.IP4 | Header.TCP
+NO_L4_PROTOCOL = 253  # RFC 3692's, for experiments
+OTHER_ETHERTYPE = 0x88B5  # the IEEE's, for local experiments
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """That a term have a value; if it can't, `term` gets its smallest."""
+
+    term: Term
+    value: Term
+
+
+def canonical(
+    terms: Terms,
+    solver: Solver,
+    packets: Sequence[tuple[SymbolicPacket, Term]],
+    differs: Term,
+    start: int,
+) -> bool:
+    """Leaves the solver with the model of the canonical trace; False if it gave up on the way."""
+    solver.push()
+    try:
+        solver.add(differs)
+        wishes = [w for w in _wishes(terms, packets, start) if not w.term.is_const]
+        _settle(terms, solver, wishes)
+        return solver.check() == "sat"
+    finally:
+        solver.pop()
+
+
+def _wishes(
+    terms: Terms, packets: Sequence[tuple[SymbolicPacket, Term]], start: int
+) -> Iterator[Wish]:
+    for packet, now in packets:
+        yield Wish(now, terms.const(start, 64))
+        yield Wish(packet.fields["iface"], terms.const(0, 16))
+        for header in HEADERS:
+            if header is not Header.LINK:
+                plain = bool(header & PLAIN_HEADERS)
+                yield Wish(packet.present[header], terms.boolean(plain))
+        yield Wish(packet.fields["size"], _where(terms, packet, "size", least_size(terms, packet)))
+        for name, info in FIELDS.items():
+            # `size` decides `iplen`.
+            if info.on_wire and name != "iplen":
+                yield Wish(
+                    packet.fields[name], _where(terms, packet, name, _plain(terms, packet, name))
+                )
+
+
+def _where(terms: Terms, packet: SymbolicPacket, name: str, value: Term) -> Term:
+    """The value, or 0 where the field's header is absent."""
+    there = packet.has(terms, FIELDS[name].headers)
+    return terms.ite(there, value, terms.const(0, value.width))
+
+
+def _plain(terms: Terms, packet: SymbolicPacket, name: str) -> Term:
+    """A field's default; what headers say about what they hold is as it must be."""
+    have = packet.present
+    width = width_of(name)
+
+    def choose(*cases: tuple[Header, int], other: int) -> Term:
+        value = terms.const(other, width)
+        for header, number in reversed(cases):
+            value = terms.ite(have[header], terms.const(number, width), value)
+        return value
+
+    match name:
+        case "ethertype":
+            return choose((Header.IP4, 0x0800), (Header.IP6, 0x86DD), other=OTHER_ETHERTYPE)
+        case "proto":
+            icmp = choose((Header.IP6, 58), other=1)
+            other = choose((Header.TCP, 6), (Header.UDP, 17), other=NO_L4_PROTOCOL)
+            return terms.ite(have[Header.ICMP], icmp, other)
+        case _:
+            return terms.const(DEFAULTS.get(name, 0), width)
+
+
+def least_size(terms: Terms, packet: SymbolicPacket) -> Term:
+    """IP, extension and L4 header bytes of the frames that `build` makes, without options."""
+    proto = packet.fields["proto"]
+    extension = terms.any(terms.eq(proto, terms.const(p, 8)) for p in (0, 43, 44, 60))
+
+    def const(value: int) -> Term:
+        return terms.const(value, 17)
+
+    # A ninth extension header is the payload's first: its number stands in `proto`.
+    whole = terms.ite(extension, const(104), const(40))
+    six = terms.ite(packet.present[Header.FRAG], const(48), whole)
+    least = terms.ite(packet.present[Header.IP6], six, const(20))
+    for header, length in LEAST_L4.items():
+        least = terms.binary(
+            "add", least, terms.ite(packet.present[header], const(length), const(0))
+        )
+    return least
+
+
+def _settle(terms: Terms, solver: Solver, wishes: Sequence[Wish]) -> None:
+    """Greedily, in order; a block of wishes that can all be had is had at once."""
+    if not wishes:
+        return
+    together = terms.all(terms.eq(w.term, w.value) for w in wishes)
+    if solver.check([together]) == "sat":
+        solver.add(together)
+        return
+    if len(wishes) == 1:
+        _smallest(terms, solver, wishes[0].term)
+        return
+    middle = len(wishes) // 2
+    _settle(terms, solver, wishes[:middle])
+    _settle(terms, solver, wishes[middle:])
+
+
+def _smallest(terms: Terms, solver: Solver, term: Term) -> None:
+    """From a model down by halving. What the solver can't decide stays open."""
+    if solver.check() != "sat":
+        return
+    if term.width == 0:
+        solver.add(term if solver.value(term) else terms.not_(term))
+        return
+    low, high = 0, int(solver.value(term))
+    while low < high:
+        middle = (low + high) // 2
+        if solver.check([terms.compare("ule", term, terms.const(middle, term.width))]) == "sat":
+            high = int(solver.value(term))
+        else:
+            low = middle + 1
+    solver.add(terms.eq(term, terms.const(high, term.width)))
