@@ -194,7 +194,7 @@ def in_process(case: Case) -> None:
 def main() -> None:
     """Print a table for each group of cases."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     options = parser.parse_args()
     print(machine())
