@@ -1,4 +1,4 @@
-"""Every pair of tests/pairs decided: the verdict that was worked out by hand, the shortest length."""
+"""Every pair of tests/pairs decided: the verdict worked out by hand, and the shortest length."""
 
 import re
 from dataclasses import dataclass

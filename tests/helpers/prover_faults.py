@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pytest import MonkeyPatch
+import pytest
 
 from nfverify.equivalence import certificate, induction, prove, search, solver
 from nfverify.equivalence.problem import Model, Problem
@@ -17,16 +17,16 @@ from nfverify.equivalence.terms import Terms
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
-Fault = Callable[[MonkeyPatch], None]
+Fault = Callable[[pytest.MonkeyPatch], None]
 
 
-def proof_alone(patch: MonkeyPatch) -> None:
+def proof_alone(patch: pytest.MonkeyPatch) -> None:
     """No fault: neither traffic nor the bounded search, so that only induction is asked."""
     patch.setattr(prove, "simulate", lambda *args, **kw: Simulation([], [], None))
     patch.setattr(prove._Run, "deepen", lambda self, depth: None)
 
 
-def trusting(patch: MonkeyPatch, which: str) -> None:
+def trusting(patch: pytest.MonkeyPatch, which: str) -> None:
     """The certificate takes obligations whose name holds `which` for proved."""
     real = certificate.certify
 
@@ -38,13 +38,13 @@ def trusting(patch: MonkeyPatch, which: str) -> None:
     patch.setattr(prove, "certify", certify)
 
 
-def no_initial_check(patch: MonkeyPatch) -> None:
+def no_initial_check(patch: pytest.MonkeyPatch) -> None:
     """That the relation holds at the start is not checked."""
     patch.setattr(induction.Induction, "_initially", lambda self, candidate: True)
     trusting(patch, "initially")
 
 
-def wrong_initial_check(patch: MonkeyPatch) -> None:
+def wrong_initial_check(patch: pytest.MonkeyPatch) -> None:
     """The initial state is taken to be all zeros."""
     real = Model.initial_state
 
@@ -66,12 +66,12 @@ def wrong_initial_check(patch: MonkeyPatch) -> None:
     patch.setattr(Model, "initial_state", initial_state)
 
 
-def timers_are_no_events(patch: MonkeyPatch) -> None:
+def timers_are_no_events(patch: pytest.MonkeyPatch) -> None:
     """What a timer does to the relation is not looked at."""
     patch.setattr(Problem, "periods", lambda self: ())
 
 
-def one_goal_forgotten(patch: MonkeyPatch) -> None:
+def one_goal_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Induction: nothing has to be preserved by a packet."""
     real = induction.Induction._goal
 
@@ -84,7 +84,7 @@ def one_goal_forgotten(patch: MonkeyPatch) -> None:
     trusting(patch, "after packet")
 
 
-def dropped_stays_assumed(patch: MonkeyPatch) -> None:
+def dropped_stays_assumed(patch: pytest.MonkeyPatch) -> None:
     """A candidate that is not inductive is no goal any more, but still assumed."""
 
     def drop(self: Any, goals: Any) -> None:
@@ -97,7 +97,7 @@ def dropped_stays_assumed(patch: MonkeyPatch) -> None:
     trusting(patch, "")
 
 
-def unknown_is_unsat(patch: MonkeyPatch) -> None:
+def unknown_is_unsat(patch: pytest.MonkeyPatch) -> None:
     """What the solver cannot decide within its limit counts as proved."""
     real = solver.Solver.check
 
@@ -111,7 +111,7 @@ def unknown_is_unsat(patch: MonkeyPatch) -> None:
     trusting(patch, "satisfiable")
 
 
-def keys_never_alias(patch: MonkeyPatch) -> None:
+def keys_never_alias(patch: pytest.MonkeyPatch) -> None:
     """Two keys that are written differently are taken to be different."""
     real = State._hit
 
@@ -121,7 +121,7 @@ def keys_never_alias(patch: MonkeyPatch) -> None:
     patch.setattr(State, "_hit", hit)
 
 
-def newest_write_always_hits(patch: MonkeyPatch) -> None:
+def newest_write_always_hits(patch: pytest.MonkeyPatch) -> None:
     """The newest write under the same key counts, whatever its condition."""
 
     def newest(self: State, var: str, keys: Any) -> Any:
@@ -134,7 +134,7 @@ def newest_write_always_hits(patch: MonkeyPatch) -> None:
     patch.setattr(State, "_newest_certain", newest)
 
 
-def earlier_rows_forgotten(patch: MonkeyPatch) -> None:
+def earlier_rows_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A row without actions takes no packet from the rows below it."""
     real = Executor._table
 
@@ -144,7 +144,7 @@ def earlier_rows_forgotten(patch: MonkeyPatch) -> None:
     patch.setattr(Executor, "_table", table)
 
 
-def drop_is_a_jump(patch: MonkeyPatch) -> None:
+def drop_is_a_jump(patch: pytest.MonkeyPatch) -> None:
     """What stands after `drop` is left out."""
     real = Executor._statements
 
@@ -157,7 +157,7 @@ def drop_is_a_jump(patch: MonkeyPatch) -> None:
     patch.setattr(Executor, "_statements", statements)
 
 
-def dropped_goes_down_the_chain(patch: MonkeyPatch) -> None:
+def dropped_goes_down_the_chain(patch: pytest.MonkeyPatch) -> None:
     """An NF behind the one that dropped a packet still sees it."""
     real = Executor._route
 
@@ -169,7 +169,7 @@ def dropped_goes_down_the_chain(patch: MonkeyPatch) -> None:
     patch.setattr(Executor, "_route", route)
 
 
-def division_as_in_smt(patch: MonkeyPatch) -> None:
+def division_as_in_smt(patch: pytest.MonkeyPatch) -> None:
     """x / 0 and x % 0 are what SMT-LIB says."""
     real = solver.Translator._translate
 
@@ -182,13 +182,13 @@ def division_as_in_smt(patch: MonkeyPatch) -> None:
     patch.setattr(solver.Translator, "_translate", translate)
 
 
-def signs_forgotten(patch: MonkeyPatch) -> None:
+def signs_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Numbers are compared without their sign."""
     real = Terms.compare
     patch.setattr(Terms, "compare", lambda self, op, a, b: real(self, op.replace("sl", "ul"), a, b))
 
 
-def absent_headers_are_written(patch: MonkeyPatch) -> None:
+def absent_headers_are_written(patch: pytest.MonkeyPatch) -> None:
     """A field takes a value whether or not its header is there."""
 
     def set_field(self: Executor, name: str, value: Any, at: Any) -> None:
@@ -198,7 +198,7 @@ def absent_headers_are_written(patch: MonkeyPatch) -> None:
     patch.setattr(Executor, "_set_field", set_field)
 
 
-def operators_without_arguments(patch: MonkeyPatch) -> None:
+def operators_without_arguments(patch: pytest.MonkeyPatch) -> None:
     """An operator gives one value, whatever it is applied to."""
     real = Terms.uf
 
@@ -212,7 +212,7 @@ def operators_without_arguments(patch: MonkeyPatch) -> None:
     patch.setattr(Terms, "uf", uf)
 
 
-def present_if_not_default(patch: MonkeyPatch) -> None:
+def present_if_not_default(patch: pytest.MonkeyPatch) -> None:
     """A key is in a map if its value is not the default."""
 
     def has(self: State, var: str, keys: Any) -> Any:
@@ -226,7 +226,7 @@ def present_if_not_default(patch: MonkeyPatch) -> None:
     patch.setattr(State, "has", has)
 
 
-def tags_end_with_the_nf(patch: MonkeyPatch) -> None:
+def tags_end_with_the_nf(patch: pytest.MonkeyPatch) -> None:
     """An NF does not see the tags of the one before it."""
     real = Executor._enter
 
@@ -236,12 +236,12 @@ def tags_end_with_the_nf(patch: MonkeyPatch) -> None:
     patch.setattr(Executor, "_enter", enter)
 
 
-def init_never_runs(patch: MonkeyPatch) -> None:
+def init_never_runs(patch: pytest.MonkeyPatch) -> None:
     """`init` is left out of the initial state."""
     patch.setattr(Executor, "initial", lambda self, state, now: state)
 
 
-def a_length_is_skipped(patch: MonkeyPatch) -> None:
+def a_length_is_skipped(patch: pytest.MonkeyPatch) -> None:
     """The search believes of traces of two packets that they tell nothing apart."""
     real = search.Search._ask
 
@@ -251,7 +251,7 @@ def a_length_is_skipped(patch: MonkeyPatch) -> None:
     patch.setattr(search.Search, "_ask", ask)
 
 
-def outputs_by_number_only(patch: MonkeyPatch) -> None:
+def outputs_by_number_only(patch: pytest.MonkeyPatch) -> None:
     """Packets that come out are counted, not compared."""
     patch.setattr(Problem, "observed_fields", lambda self: ())
     patch.setattr(
