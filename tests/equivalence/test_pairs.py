@@ -1,7 +1,8 @@
 """Every pair of tests/pairs decided: the verdict worked out by hand, and the shortest length."""
 
 import re
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from nfverify.equivalence.problem import Options
 from nfverify.equivalence.prove import Question, equivalent
 from nfverify.equivalence.verdict import Different, Equivalent, Unknown
+from nfverify.lang.source import Source
+from nfverify.smat.condition import packet_condition
 from nfverify.smat.load import load
 
 PAIRS = Path(__file__).parent.parent / "pairs"
@@ -34,13 +37,17 @@ def expected(name: str) -> Expected:
     assert heads[0] == heads[1], f"{name}: the two heads differ"
     verdict = re.fullmatch(r"# verdict: (?:equivalent|different (\d+))", heads[0][0])
     assert verdict is not None, heads[0][0]
-    match heads[0][1:]:
-        case []:
-            options = Options()
-        case ["# options: --observe packets+state"]:
-            options = Options(observe_state=True)
-        case other:
-            pytest.fail(f"{name}: unknown options {other}")
+    words = shlex.split(heads[0][1].removeprefix("# options: ")) if heads[0][1:] else []
+    options = Options()
+    for option, value in zip(words[::2], words[1::2], strict=True):
+        match option, value:
+            case "--observe", "packets+state":
+                options = replace(options, observe_state=True)
+            case "--assume", text:
+                source = Source("--assume", text)
+                options = replace(options, assume=packet_condition(source, ("0", "1")))
+            case _:
+                pytest.fail(f"{name}: unknown option {option} {value}")
     return Expected(int(verdict[1]) if verdict[1] else None, options)
 
 
