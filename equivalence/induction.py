@@ -220,7 +220,10 @@ class Induction:
         self.snapshots = snapshots
         self.terms = Terms()
         self.translator = Translator()
-        self.solver = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
+        # The plainest counterexamples to induction take the fewest candidates to rule out.
+        self.solver = Solver(
+            self.translator, deadline=deadline, rlimit=CHECK_RLIMIT, plain_models=True
+        )
         self._side = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
         self.notify = notify
         self.step = build_step(problem, self.terms, self._side.feasible)

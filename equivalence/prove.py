@@ -150,6 +150,9 @@ class _Run:
             return None
         trace = shrink(self.pair, found.difference)
         verdict = self.deepen(len(trace))
+        if verdict is None and self.search is not None and self.search.stuck:
+            self.search.be_patient()
+            verdict = self.deepen(len(trace))
         if verdict is not None:
             return verdict
         # The search gave up before the length at which simulation had found a difference.

@@ -156,8 +156,9 @@ class Solver:
         *,
         deadline: float,
         rlimit: int,
+        plain_models: bool = False,
     ) -> None:
-        """`rlimit` is of one check."""
+        """`rlimit` is of one check. Plain models are full of zeros and absent keys."""
         self.translate = translator
         self.deadline = deadline
         self.rlimit = rlimit
@@ -165,6 +166,8 @@ class Solver:
         self._solver = (
             z3.SolverFor(logic, ctx=translator.ctx) if logic else z3.Solver(ctx=translator.ctx)
         )
+        if plain_models:
+            self._solver.set("smt.phase_selection", 0)
         self._model: Any = None
         self._values: dict[int, int | bool] = {}  # of terms in the last model
 
