@@ -149,5 +149,6 @@ def _comparison(
         if isinstance(leaf.type, ir.Bits) and leaf.type.width > 1:
             hole = ir.Local(HOLE, leaf.type)
             test = replace_leaf(node, leaf, hole)
-            if leaf not in leaves(test):
+            plain = (ir.Const, ir.Local, ir.Cast, ir.Arithmetic, ir.Compare)
+            if all(isinstance(n, plain) for n in ir.walk((test,))) and leaf not in leaves(test):
                 found.predicates[Predicate(leaf.type, test)] = None

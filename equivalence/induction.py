@@ -233,6 +233,7 @@ class Induction:
         self.dead: set[Candidate] = set()
         self.good: set[Candidate] = set()
         self.checks = 0
+        self._used: set[int] = set()  # Z3 ids of the assumptions of the last proof
         self._alone: set[int] = set()  # goals that were too hard within a disjunction
         self._processed = 0
         self._touched_by_var: dict[str, list[tuple[Term, ...]]] = {}
@@ -351,21 +352,16 @@ class Induction:
             group = self._next_group()
             if not group:
                 return self._core()
-            answer = self._check(group)
+            hard = group[0].literal.id in self._alone
+            answer = self._hard(group[0]) if hard else self._check(group)
             if answer == "unsat":
-                self._settle(group, self.solver.core())
+                self._settle(group, self._used)
             elif answer == "sat":
                 stuck = self._strengthen(group, ranked)
                 if stuck is not None:
                     return stuck
-            elif len(group) > 1:
+            elif not hard:
                 self._alone.update(g.literal.id for g in group)
-            elif (answer := self._hard(group[0])) == "sat":
-                stuck = self._strengthen(group, ranked)
-                if stuck is not None:
-                    return stuck
-            elif answer == "unsat":
-                pass
             elif group[0].candidate is None:
                 return Failed(group[0].name, "the solver could not decide it", self.checks)
             else:
@@ -389,8 +385,7 @@ class Induction:
             answer = self.solver.check(literals, patience=PATIENCE)
             used = self.solver.core()
         self.notify(f"induction: {goal.name} by cases: {answer}")
-        if answer == "unsat":
-            self._settle([goal], used)
+        self._used = used
         return answer
 
     def _next_group(self) -> list[Goal]:
@@ -425,6 +420,7 @@ class Induction:
         select = self.terms.var(f"select {self.checks}", 0)
         self.solver.add(self.terms.implies(select, self.terms.any(g.literal for g in goals)))
         answer = self.solver.check([*self._literals(), select])
+        self._used = self.solver.core()
         alive = sum(e.alive for e in self.active)
         self.notify(f"induction: {alive} candidates, check {self.checks}: {answer}")
         return answer

@@ -103,7 +103,7 @@ class Templates:
                         ir.Compare("!=", value, limit),
                     ):
                         yield Candidate("imp", keys, implies(present, test))
-            if component.type == ir.TIME:
+            if kindred(component.type, ir.TIME):
                 clock = ir.Read(CLOCK, (), 0, ir.TIME)
                 yield Candidate("clock", keys, ir.Compare("<=", value, clock))
 
