@@ -56,7 +56,9 @@ class Strings:
         for number, known in self.known.items():
             if known == data:
                 return number
-        number = 0xF000_0000 + len(self.known)
+        number = 0xF000_0000
+        while number in self.known:
+            number += 1
         self.known[number] = data
         return number
 

@@ -267,6 +267,8 @@ class Effort:
     hammer_length: int
 
 
+GAPS = (0, 0, 1, 1000, 1_000_000, 7_000_000, 100_000_000, 10**9)  # ns between two packets
+FIRINGS = 200  # of a timer between two packets, at most
 LIGHT = Effort(10, 40, 2, 130)
 FULL = Effort(24, 40, 6, 300)
 
@@ -281,6 +283,9 @@ def simulate(
     """Traces from the initial states; stops at the first that tells the sides apart."""
     snapshots: list[Snapshot] = []
     traces: list[Trace] = []
+    # Not so long that a fast timer fires for ever in between.
+    longest = FIRINGS * min(traffic.problem.periods(), default=10**9)
+    gaps = [gap for gap in GAPS if gap <= longest]
     for number in range(effort.traces + effort.hammers):
         if out_of_time():
             break
@@ -293,9 +298,11 @@ def simulate(
         source = traffic.packets(replies)
         few = [next(source) for _ in range(1 + number % 2)] if hammer else []
         for count in range(effort.hammer_length if hammer else effort.length):
+            if out_of_time():
+                break
             rng = traffic.rng
             packet = few[count % len(few)] if hammer and count % 40 else next(source)
-            time += rng.choice((0, 0, 1, 1000, 1_000_000, 7_000_000, 100_000_000, 10**9))
+            time += rng.choice(gaps)
             arrival = Arrival(time, rng.randrange(traffic.problem.port_count), packet)
             if not allowed(arrival):
                 continue
