@@ -35,6 +35,7 @@ class Explorer:
     events: Sequence[Arriving]
     limit: int
     machines: list[Machine] = field(default_factory=list)
+    variables: list[object] = field(default_factory=list)  # of each state, by name
     numbers: dict[object, int] = field(default_factory=dict)
     edges: dict[tuple[int, int], tuple[int, object]] = field(default_factory=dict)
 
@@ -44,9 +45,9 @@ class Explorer:
     def number(self, machine: Machine) -> int:
         """The number of the state in which a machine is."""
         variables = tuple(
-            tuple(sorted(content.items()))
-            for instance in machine.snapshot().values()
-            for content in instance.values()
+            (instance, name, tuple(sorted(content.items())))
+            for instance, found in machine.snapshot().items()
+            for name, content in sorted(found.items())
         )
         timers = tuple((t.due, t.instance, tuple(t.tags)) for t in machine.timers)
         key = (machine.now, timers, variables)
@@ -55,6 +56,7 @@ class Explorer:
                 raise TooLarge
             self.numbers[key] = len(self.machines)
             self.machines.append(machine)
+            self.variables.append(variables)
         return self.numbers[key]
 
     def step(self, state: int, event: int) -> tuple[int, object]:
@@ -79,10 +81,14 @@ class Explored:
 
 
 def explore(
-    a: ir.Network, b: ir.Network, events: Sequence[Arriving], limit: int = 3000
+    a: ir.Network,
+    b: ir.Network,
+    events: Sequence[Arriving],
+    limit: int = 3000,
+    state_too: bool = False,
 ) -> Explored:
     """Every trace of these events, times not falling, through both networks. TooLarge beyond
-    `limit` states."""
+    `limit` states. With `state_too`, networks with the same variables differ where these do."""
     left, right = Explorer(a, events, limit), Explorer(b, events, limit)
     level: list[tuple[int, int]] = [(0, 0)]
     seen = set(level)
@@ -96,7 +102,7 @@ def explore(
                 if now is not None and arriving.time < now:
                     continue
                 (p, out), (q, other) = left.step(x, event), right.step(y, event)
-                if out != other:
+                if out != other or (state_too and left.variables[p] != right.variables[q]):
                     shortest = depth
                 if (p, q) not in seen:
                     if len(seen) >= limit:

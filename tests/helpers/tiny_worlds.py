@@ -10,7 +10,16 @@ from typing import Literal
 
 from tiny_explore import TooLarge, explore
 from tiny_programs import World, network, random_programs, random_world
-from tiny_rewrites import MUTATIONS, REWRITES, apply_some
+from tiny_rewrites import (
+    MUTATIONS,
+    REWRITES,
+    apply_some,
+    identity,
+    introduce_let,
+    split_entry,
+    swap_entries,
+    table_to_if,
+)
 
 from nfverify.equivalence.problem import Options
 from nfverify.equivalence.prove import Question, equivalent
@@ -19,6 +28,11 @@ from nfverify.smat import ir
 
 SECONDS = 5.0
 TIMED = 0.1  # how many have timers and a few instants
+STATE_TOO = 0.25  # of those whose variables stayed as they were
+KEEPS_VARIABLES = {
+    f.__name__
+    for f in (*MUTATIONS, split_entry, swap_entries, table_to_if, introduce_let, identity)
+}
 MAX_STATES = 1500
 
 
@@ -33,6 +47,7 @@ class Pair:
     b: ir.Network
     how: tuple[str, ...]
     kind: Literal["rewrite", "mutation"]
+    state_too: bool  # is the state compared, too?
     shortest: int | None
 
 
@@ -65,15 +80,17 @@ def make_pair(seed: str, kind: Literal["rewrite", "mutation"]) -> Pair | None:
     if not how:
         return None
     a, b = network(programs), network(others)
+    stateful = any(p.state for p in programs) and KEEPS_VARIABLES.issuperset(how)
+    state_too = stateful and rng.random() < STATE_TOO
     try:
-        found = explore(a, b, world.events, MAX_STATES)
+        found = explore(a, b, world.events, MAX_STATES, state_too)
     except TooLarge:
         return None
     # What is decided by one packet is not left out, but need not be most.
     telling = found.telling if kind == "rewrite" else (found.shortest or 0) > 1
     if not telling and rng.random() < 0.8:
         return None
-    return Pair(seed, world, a, b, tuple(how), kind, found.shortest)
+    return Pair(seed, world, a, b, tuple(how), kind, state_too, found.shortest)
 
 
 def pairs(seed: str, count: int) -> Iterator[Pair]:
@@ -90,7 +107,7 @@ def pairs(seed: str, count: int) -> Iterator[Pair]:
 
 def prove(pair: Pair, seconds: float = SECONDS) -> Verdict:
     """What the prover says of the pair, of packets of its world only."""
-    options = Options(assume=pair.world.assumption)
+    options = Options(assume=pair.world.assumption, observe_state=pair.state_too)
     return equivalent(pair.a, pair.b, Question(options=options, time_limit=seconds))
 
 

@@ -43,6 +43,8 @@ def test_the_pairs_are_worth_asking() -> None:
     text = [repr(p.a) for p in found]
     for construct in ("InitTimer(", "While(", "Resubmit(", "Wire(", "Delete("):
         assert any(construct in t for t in text), construct
+    assert any(p.state_too and p.shortest for p in found)
+    assert any(p.state_too and not p.shortest for p in found)
 
 
 def test_a_wrong_verdict_is_called_wrong() -> None:
@@ -69,4 +71,6 @@ def test_exploration_finds_the_shortest() -> None:
     assert explore(three, two, world.events).shortest == 3
     same = explore(three, three, world.events)
     assert (same.shortest, same.states, same.telling) == (None, 4, True)
+    state = explore(three, two, world.events, state_too=True)
+    assert state.shortest == 3  # the same count until then
     assert network([three.instances[0].program]).ports == ("in", "out")
