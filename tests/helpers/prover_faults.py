@@ -75,10 +75,10 @@ def one_goal_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Induction: nothing has to be preserved by a packet."""
     real = induction.Induction._goal
 
-    def goal(self: Any, name: str, refutes: Any, candidate: int | None) -> Any:
+    def goal(self: Any, name: str, refutes: Any, candidate: int | None, *rest: Any) -> Any:
         if candidate is not None:
             refutes = self.terms.false
-        return real(self, name, refutes, candidate)
+        return real(self, name, refutes, candidate, *rest)
 
     patch.setattr(induction.Induction, "_goal", goal)
     trusting(patch, "after packet")
