@@ -5,37 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import TypeVar
 
 from nfverify.equivalence.constants import Constants
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.relation import Candidate
 from nfverify.smat import ir
 
+T = TypeVar("T")
 MAX_CONSTANTS = 12
 MAX_PERMUTATIONS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One scalar of a state variable: component `index`, or its presence (None)."""
+    """One scalar of a state variable: component `index`, or its presence (None).
+
+    With an `order` it is seen under the keys of another variable: position i of its own keys is
+    number order[i] of those, whose types are `under`.
+    """
 
     var: str
     variable: ir.StateVar
     index: int | None
     constants: tuple[int, ...]
+    order: tuple[int, ...] = ()
+    under: tuple[ir.Type, ...] = ()
 
     @property
     def keys(self) -> tuple[ir.Type, ...]:
-        return self.variable.keys
+        return self.under if self.order else self.variable.keys
+
+    def own_key(self, key: tuple[T, ...]) -> tuple[T, ...]:
+        """A key as the variable itself has it."""
+        return tuple(key[i] for i in self.order) if self.order else key
 
     @property
     def type(self) -> ir.Type:
         return ir.BOOL if self.index is None else self.variable.values[self.index]
 
     def at(self, keys: tuple[ir.Expr, ...]) -> ir.Expr:
+        own = self.own_key(keys)
         if self.index is None:
-            return ir.Has(self.var, keys)
-        return ir.Read(self.var, keys, self.index, self.type)
+            return ir.Has(self.var, own)
+        return ir.Read(self.var, own, self.index, self.type)
 
 
 def locals_of(types: Sequence[ir.Type]) -> tuple[ir.Expr, ...]:
@@ -145,14 +158,14 @@ def matchings(components: Components) -> Iterator[tuple[Component, Component, Ca
 
     for a, b in sorted(pairs, key=likelihood):
         keys = locals_of(a.keys)
-        for order in _orders(a.keys, b.keys):
+        for order in orders(a.keys, b.keys):
             expr = equal(a.at(keys), b.at(tuple(keys[i] for i in order)))
             identity = order == tuple(range(len(keys)))
             shape = ("iff" if a.index is None else "eq") if identity else "permuted"
             yield a, b, Candidate(shape, a.keys, expr)
 
 
-def _orders(a: Sequence[ir.Type], b: Sequence[ir.Type]) -> list[tuple[int, ...]]:
+def orders(a: Sequence[ir.Type], b: Sequence[ir.Type]) -> list[tuple[int, ...]]:
     """The permutations of A's key positions that have the types of B's, the identity first."""
     found: list[tuple[int, ...]] = []
     if len(a) > 7:

@@ -54,6 +54,7 @@ from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 from nfverify.smat.unparse import Printer
+from nfverify.smat.values import Misfit
 
 SHALLOW = 2
 DEEPER = 2
@@ -269,7 +270,10 @@ def same_model(a: ir.Network, b: ir.Network) -> bool:
 
 def relation_text(candidate: Candidate, variables: dict[str, ir.StateVar]) -> str:
     """A conjunct of the relation in the models' language, with its key variables."""
-    text = Printer(state=variables).text(candidate.expr)
+    try:
+        text = Printer(state=variables).text(candidate.expr)
+    except Misfit:  # a width that the language has no literals of
+        text = str(candidate.expr)
     if not candidate.keys:
         return text
     names = ", ".join(f"k{i}" for i in range(len(candidate.keys)))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 
 from nfverify.equivalence.components import (
     MAX_CONSTANTS,
@@ -22,6 +23,7 @@ from nfverify.equivalence.components import (
     locals_of,
     negate,
     number,
+    orders,
 )
 from nfverify.equivalence.consolidate.rewrite import rebuild, transform
 from nfverify.equivalence.constants import HOLE, Constants, replace_leaf
@@ -31,11 +33,12 @@ from nfverify.equivalence.simulate import Snapshot
 from nfverify.smat import ir
 
 RANK = (
-    "invariant", "eq", "iff", "permuted", "sum", "diff", "tag", "range", "fresh", "freshkey",
-    "inverse", "clock", "thresh", "vpred", "kpred", "guard", "keyrange", "le", "imp", "excl",
-    "guarded", "const", "impconst", "enum",
+    "invariant", "eq", "iff", "permuted", "sum", "diff", "merged", "tag", "range", "fresh",
+    "freshkey", "inverse", "clock", "thresh", "vpred", "kpred", "guard", "keyrange", "le", "imp",
+    "excl", "guarded", "const", "impconst", "enum",
 )  # fmt: skip
 MAX_SOURCES = 6
+MAX_MERGED = 6
 
 
 class Templates:
@@ -56,12 +59,29 @@ class Templates:
         self.groups: dict[tuple[ir.Type, ...], list[Component]] = defaultdict(list)
         for component in components:
             self.groups[component.keys].append(component)
+        self.reordered = self._reordered()
+
+    def _reordered(self) -> dict[tuple[ir.Type, ...], list[Component]]:
+        """B's components under the keys of A's in another order, where snapshots suggest one."""
+        found: dict[tuple[ir.Type, ...], list[Component]] = defaultdict(list)
+        for b in self.components:
+            if not b.var.startswith("b.") or len(b.keys) < 2:
+                continue
+            for a in {c.var: c for c in self.components if c.var.startswith("a.")}.values():
+                if sorted(map(repr, a.keys)) != sorted(map(repr, b.keys)):
+                    continue
+                for order in orders(a.keys, b.keys):
+                    one = replace(b, order=order, under=a.keys)
+                    same = order == tuple(range(len(order)))
+                    if not same and one not in found[a.keys] and self._same_keys(a.var, one):
+                        found[a.keys].append(one)
+        return found
 
     def generate(self) -> Iterator[Candidate]:
         """Candidates in no particular order; duplicates are possible."""
         for keys, group in self.groups.items():
             yield from self._alone(keys, group)
-            yield from self._pairs(keys, group)
+            yield from self._pairs(keys, group + self.reordered[keys])
         yield from self._against_plain()
         yield from self._inverses()
         yield from self._predicates()
@@ -165,6 +185,7 @@ class Templates:
                         for p, q in product(self._thresholds(one, ks), self._thresholds(other, ks)):
                             yield Candidate("thresh", keys, ir.Compare("==", p, q))
         numbers = [c for c in group if is_number(c.type)]
+        yield from self._merged(keys, numbers)
         for x, y in combinations(numbers, 2):
             same = equal(x.at(ks), y.at(ks))
             for guard in group:
@@ -200,9 +221,61 @@ class Templates:
             for value in sorted(gap):
                 expr = ir.Compare("==", ir.Arithmetic("-", a, b, x.type), number(value, x.type))
                 yield Candidate("diff", keys, expr)
+        distance = self._gap(x, y)
+        if distance is not None:
+            more, less = (a, b) if distance > 0 else (b, a)
+            wide = ir.Bits(
+                2 + max(t.width for t in (x.type, y.type) if isinstance(t, ir.Bits)), True
+            )
+            moved = ir.Arithmetic("+", ir.Cast(less, wide), ir.Const(abs(distance), wide), wide)
+            same = ir.Compare("==", ir.Cast(more, wide), moved)
+            yield Candidate("diff", keys, same)
+            if keys:
+                yield Candidate("diff", keys, implies(ir.Has(x.var, x.own_key(ks)), same))
         yield Candidate("eq", keys, equal(a, b))
         yield Candidate("le", keys, at_most(a, b))
         yield Candidate("le", keys, at_most(b, a))
+
+    def _seen(self, *components: Component) -> Iterator[tuple[int, ...]]:
+        """The values that stood together under one key in a snapshot."""
+        first = components[0]
+        for snapshot in self.snapshots:
+            for own in snapshot.get(first.var, {}):
+                key = (
+                    tuple(own[first.order.index(i)] for i in range(len(own)))
+                    if first.order
+                    else own
+                )
+                values = [snapshot.get(c.var, {}).get(c.own_key(key)) for c in components]
+                if all(v is not None for v in values):
+                    yield tuple(
+                        int(v[c.index])  # type: ignore[index]  # numbers, and present
+                        for v, c in zip(values, components, strict=True)
+                    )
+
+    def _gap(self, x: Component, y: Component) -> int | None:
+        """The constant difference of two components, as far as was seen; 0 is an equality."""
+        gaps = set()
+        for a, b in self._seen(x, y):
+            gaps.add(a - b)
+            if len(gaps) > 1:
+                return None
+        return gaps.pop() if gaps and gaps != {0} else None
+
+    def _merged(
+        self, keys: tuple[ir.Type, ...], numbers: Sequence[Component]
+    ) -> Iterator[Candidate]:
+        """z == x * c + y: two variables packed into one, by a constant that z meets in the text."""
+        ks = locals_of(keys)
+        for x, y, z in permutations(numbers[:MAX_MERGED], 3):
+            for factor in z.constants:
+                if factor < 2 or x.type != z.type or y.type != z.type:
+                    continue
+                seen = list(self._seen(x, y, z))
+                if seen and all(c == a * factor + b for a, b, c in seen):
+                    scaled = ir.Arithmetic("*", x.at(ks), number(factor, z.type), z.type)
+                    packed = ir.Arithmetic("+", scaled, y.at(ks), z.type)
+                    yield Candidate("merged", keys, ir.Compare("==", z.at(ks), packed))
 
     # Maps against plain variables -------------------------------------------------------------
 
@@ -272,7 +345,7 @@ class Templates:
         variable = component.variable
         holders = [c.var for c in self.groups[component.keys] if c.index is None]
         for name in holders:
-            if name == component.var or self._same_keys(name, component.var):
+            if name == component.var or self._same_keys(name, component):
                 return ir.Has(name, keys)
         if not variable.values:
             return ir.Has(component.var, keys)
@@ -281,9 +354,11 @@ class Templates:
             return ir.Compare("!=", value, number(0, value.type))
         return value if value.type == ir.BOOL else ir.TRUE
 
-    def _same_keys(self, x: str, y: str) -> bool:
+    def _same_keys(self, x: str, y: Component) -> bool:
+        """Had the two variables always the same keys (and ever any)?"""
         return any(s.get(x) for s in self.snapshots) and all(
-            s.get(x, {}).keys() == s.get(y, {}).keys() for s in self.snapshots
+            {y.own_key(key) for key in s.get(x, {})} == s.get(y.var, {}).keys()
+            for s in self.snapshots
         )
 
     def _parts(
