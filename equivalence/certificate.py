@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from nfverify.equivalence.induction import GENERATIONS, Step, build_step, cases_of
+from nfverify.equivalence.induction import GENERATIONS
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.relation import Candidate, bindings, claim
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import width
+from nfverify.equivalence.step import Step, build_step, cases_of
 from nfverify.equivalence.symbolic import RulesetEncoder
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.equivalence.verdict import Obligation

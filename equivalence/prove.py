@@ -17,6 +17,7 @@ from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
 from nfverify.equivalence.constants import Constants, collect
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.induction import Failed, Induction, Proved
+from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.notes import Reach, notes_on
 from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
@@ -39,7 +40,7 @@ from nfverify.equivalence.simulate import (
     simulate,
 )
 from nfverify.equivalence.solver import OutOfTime
-from nfverify.equivalence.templates import Templates, own_invariants
+from nfverify.equivalence.templates import Templates
 from nfverify.equivalence.verdict import (
     Counterexample,
     Different,

@@ -7,9 +7,8 @@ from the solver. A template that is wrong or useless can cost time, never soundn
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import combinations, permutations, product
 
 from nfverify.equivalence.components import (
@@ -35,7 +34,7 @@ from nfverify.smat import ir
 RANK = (
     "invariant", "eq", "iff", "permuted", "sum", "diff", "merged", "tag", "range", "fresh",
     "freshkey", "inverse", "clock", "thresh", "vpred", "kpred", "guard", "keyrange", "le", "imp",
-    "excl", "guarded", "const", "impconst", "enum",
+    "excl", "guarded", "impconst", "enum",
 )  # fmt: skip
 MAX_SOURCES = 6
 MAX_MERGED = 6
@@ -535,41 +534,3 @@ def _substitute_fields(expr: ir.Expr, mapping: dict[str, ir.Expr]) -> ir.Expr | 
 
 def _fit(expr: ir.Expr, type_: ir.Type) -> ir.Expr:
     return expr if expr.type == type_ else ir.Cast(expr, type_)
-
-
-def triable(invariant: ir.Invariant) -> bool:
-    """Is it of the state alone (and of packet fields, for all their values)?"""
-    return not any(
-        isinstance(n, ir.Now | ir.Tag | ir.Local | ir.Apply) for n in ir.walk((invariant.expr,))
-    )
-
-
-def own_invariants(problem: Problem) -> Iterable[Candidate]:
-    """The models' own `invariant`s; packet fields in them stand for all values."""
-    for side in problem.sides:
-        for instance in side.network.instances:
-            for invariant in instance.program.invariants:
-                if not triable(invariant):
-                    continue
-                fields: dict[str, ir.Expr] = {}
-                for node in ir.walk((invariant.expr,)):
-                    if isinstance(node, ir.Field) and node.name not in fields:
-                        fields[node.name] = ir.Local(f"k{len(fields)}", node.type)
-                types = tuple(k.type for k in fields.values())
-                expr = _requalify(invariant.expr, fields, partial(side.qualify, instance.name))
-                yield Candidate("invariant", types, expr, own=True)
-
-
-def _requalify(expr: ir.Expr, fields: dict[str, ir.Expr], qualify: Callable[[str], str]) -> ir.Expr:
-    def visit(node: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
-        match node:
-            case ir.Field(name=name):
-                return fields[name]
-            case ir.Read(var=var, index=index, type=type_):
-                return ir.Read(qualify(var), parts, index, type_)
-            case ir.Has(var=var):
-                return ir.Has(qualify(var), parts)
-            case _:
-                return rebuild(node, parts)
-
-    return transform(expr, visit)

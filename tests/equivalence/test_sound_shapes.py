@@ -18,9 +18,8 @@ from nfverify.packet.fields import Header
 from nfverify.smat.load import load
 
 PAIRS = Path(__file__).parent.parent / "pairs"
-HELPERS = {"sum": {"sum", "range"}}  # a sum alone may wrap around
-UNUSED = {"const"}  # a rank without a template
-SHAPES = [shape for shape in RANK if shape not in UNUSED]
+HELPERS = {"sum": {"sum", "range"}, "merged": {"merged", "range"}}  # alone they may wrap around
+FROM_STATES = {"inverse", "merged"}
 
 
 def one_packet(pair: Pair) -> Simulation:
@@ -36,7 +35,7 @@ def one_packet(pair: Pair) -> Simulation:
 
 def ask(shape: str, patch: pytest.MonkeyPatch) -> Verdict:
     faults.proof_alone(patch)
-    if shape == "inverse":
+    if shape in FROM_STATES:
         patch.setattr(prove, "simulate", lambda pair, *args, **kw: one_packet(pair))
     real, wanted = Templates.generate, HELPERS.get(shape, {shape})
     patch.setattr(Templates, "generate", lambda self: (c for c in real(self) if c.shape in wanted))
@@ -46,12 +45,12 @@ def ask(shape: str, patch: pytest.MonkeyPatch) -> Verdict:
     return prove.equivalent(a, load(str(files[1]), ports=a.ports), Question(time_limit=4.0))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", RANK)
 def test_shape_is_not_believed(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not isinstance(ask(shape, monkeypatch), Equivalent)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", RANK)
 def test_shape_would_prove_it(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     faults.one_goal_forgotten(monkeypatch)
     verdict = ask(shape, monkeypatch)
