@@ -339,9 +339,11 @@ class Model:
         found = []
         for n, (a, b) in enumerate(self.problem.state_pairs()):
             at = keys(a, n)
-            differences = [terms.not_(terms.eq(state.has(a, at), state.has(b, at)))]
+            here = state.has(a, at)
+            differences = [terms.not_(terms.eq(here, state.has(b, at)))]
+            # What an absent key reads as is no part of the state.
             differences += [
-                terms.not_(terms.eq(state.read(a, at, i), state.read(b, at, i)))
+                terms.and_(here, terms.not_(terms.eq(state.read(a, at, i), state.read(b, at, i))))
                 for i in range(len(self.variables[a].values))
             ]
             found.append((a, terms.any(differences)))
