@@ -7,6 +7,7 @@ xor these boxes; all else is spelled out. Never are two lists assumed to be inde
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from nfverify.equivalence.rulesets import Budget, Equal, compare, difference_box
 from nfverify.equivalence.rulesets import Different as RulesetsDiffer
 from nfverify.equivalence.symbolic import RulesetEncoder
 from nfverify.equivalence.terms import Term, Terms
+from nfverify.equivalence.verdict import Obligation
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
@@ -40,6 +42,7 @@ class RulesetPlan:
     xor: dict[str, XorBoxes] = field(default_factory=dict)
     spelled: set[str] = field(default_factory=set)
     witnesses: list[dict[str, int]] = field(default_factory=list)
+    obligations: list[Obligation] = field(default_factory=list)  # lists that were shown to be equal
 
     def __call__(self, terms: Terms) -> RulesetEncoder:
         return lambda ruleset, args: self._encode(terms, ruleset, args)
@@ -133,9 +136,13 @@ def plan_rulesets(a: ir.Network, b: ir.Network, seconds: float) -> RulesetPlan:
         for mine in sides[0].values():
             if mine.columns != theirs.columns:
                 continue
+            started = time.monotonic()
             verdict = compare(mine, theirs, budget, realisable=realisable)
             if isinstance(verdict, Equal):
                 plan.same[digest] = mine.digest
+                name = f"a's {mine.name} and b's {theirs.name} accept the same: {verdict.method}"
+                took = time.monotonic() - started
+                plan.obligations.append(Obligation(name, took, "proved"))
                 break
             if isinstance(verdict, RulesetsDiffer):
                 plan.witnesses.append(dict(verdict.point))
