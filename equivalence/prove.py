@@ -261,7 +261,8 @@ class _Run:
             Reach(self.problem, induction, proved.relation, self.pair, self.simulation)
         )
         method = "induction over one event" if proved.relation else "outputs need no relation"
-        return Equivalent(self.report(), Proof(method, self.depth, texts, obligations))
+        found = (*self.plan.obligations, *obligations)
+        return Equivalent(self.report(), Proof(method, self.depth, texts, found))
 
 
 def same_model(a: ir.Network, b: ir.Network) -> bool:
