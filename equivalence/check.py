@@ -40,7 +40,9 @@ def solver_checks(network: ir.Network) -> Iterator[Diagnostic]:
     solver.add(*facts)
     now = terms.var("now", 64)
     try:
-        if sum(isinstance(n, ir.Entry) for n in ir.walk(program.body)) > MANY:
+        nodes = list(ir.walk(program.body))
+        opaque = any(isinstance(n, ir.Choose | ir.Touch) for n in nodes)
+        if opaque or sum(isinstance(n, ir.Entry) for n in nodes) > MANY:
             executor.only_guards(state, packet, now)
         else:
             executor.packet_step(state, packet, now)
