@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,6 @@ from nfverify.equivalence.packets import HEADERS, SymbolicPacket
 from nfverify.equivalence.simulate import Arrival, Snapshot
 from nfverify.equivalence.state import State, width
 from nfverify.equivalence.terms import Term, Terms, evaluate, signed
-from nfverify.packet.packet import Packet
 from nfverify.smat import ir
 
 
@@ -112,8 +110,3 @@ def _symbol(term: Term) -> str | None:
     if term.op == "ite":
         return _symbol(term.args[1]) or _symbol(term.args[2])
     return term.data if term.op == "var" else None
-
-
-def field_values(packet: Packet, names: tuple[str, ...]) -> Mapping[str, ir.Value]:
-    """The concrete values of some fields."""
-    return {n: getattr(packet, n) for n in names}

@@ -259,7 +259,3 @@ class Solver:
             c_api.Z3_get_numeral_uint64(ref, found[0], ctypes.byref(number))
             return number.value
         return int(c_api.Z3_get_numeral_string(ref, found[0]))
-
-    def smt2(self) -> str:
-        """The assertions as SMT-LIB 2."""
-        return str(self._solver.to_smt2())
