@@ -118,9 +118,8 @@ def test_a_past_deadline_stops_the_search(name):
     assert KERNELS[name](dims, a, False, b, False, **limits).status == "seconds"
 
 
-@pytest.mark.parametrize("name", KERNELS)
-def test_what_a_signal_handler_raises_ends_the_search(name):
-    """So that Ctrl-C works in the middle of a long search in C."""
+def test_what_a_signal_handler_raises_ends_the_search():
+    """So that Ctrl-C works in the middle of a long search in C (in Python it does anyway)."""
 
     def ring(signum, frame):
         raise TimeoutError("rung")
@@ -135,7 +134,7 @@ def test_what_a_signal_handler_raises_ends_the_search(name):
 
     def search():
         signal.setitimer(signal.ITIMER_REAL, 0.002)
-        KERNELS[name](dims, a, False, b, False, sieve=0, **AMPLE, deadline=monotonic() + 60)
+        KERNELS["compiled"](dims, a, False, b, False, sieve=0, **AMPLE, deadline=monotonic() + 60)
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
