@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import product
+from itertools import pairwise, product
 
 from nfverify.lang import ast
 from nfverify.lang.source import Diagnostic, ModelError, Span
@@ -160,6 +160,8 @@ def _program(report: Report, lowered: Lowered, written_tags: set[str]) -> None:
                 report.warn(item.span, "never-read", f"`{name}` is written and never read")
         if isinstance(item, ast.Variable):
             _granularity(report, item)
+        if isinstance(item, ast.Entry):
+            _repeated_blocks(report, item)
     for name, variable in state.items():
         if variable.constant and name in read and not variable.entries:
             message = f"`{name}` is never assigned: it is constant, and empty"
@@ -175,6 +177,15 @@ def _program(report: Report, lowered: Lowered, written_tags: set[str]) -> None:
             _entries(report, statement)
             for entry in statement.entries:
                 _rewritten_keys(report, entry.body)
+
+
+def _repeated_blocks(report: Report, entry: ast.Entry) -> None:
+    """Two blocks of one kind in a row, which are one."""
+    for first, second in pairwise(entry.blocks):
+        if type(first) is type(second) and first.kind == second.kind:
+            what = "match" if isinstance(second, ast.MatchBlock) else "action"
+            message = f"a second `{what}_{second.kind}` right after the first"
+            report.warn(second.span, "repeated-block", message, "write them as one block")
 
 
 def _nodes(program: ir.Program) -> Iterator[Node]:

@@ -201,4 +201,4 @@ def test_published_models_are_like_this(
     assert table.entries[3].body == (ir.SetOutput(ir.Drop()),)
     path = tmp_path / "sloppy.txt"
     path.write_text(SLOPPY)
-    assert {d.code for d in check_file(str(path))} == {"gap", "no-effect"}
+    assert {d.code for d in check_file(str(path))} == {"gap", "no-effect", "repeated-block"}
