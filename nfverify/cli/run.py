@@ -148,12 +148,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-class CutFrame(bytes):
-    """A frame of which not all was captured; every packet keeps the frame that it came as."""
-
-    original_length: int
-
-
 @dataclass(slots=True)
 class _Job:
     """Packets through a machine into captures."""
@@ -207,6 +201,7 @@ class _Job:
 
     def write(self, out: Iterable[Emission]) -> None:
         from nfverify.packet.codec import deparse
+        from nfverify.packet.pcap import CutFrame
 
         for time, port, packet in out:
             self.left += 1
@@ -231,6 +226,8 @@ class _Job:
 
 
 def _arrivals(port: int, capture: Capture) -> Iterator[tuple[int, int, bytes]]:
+    from nfverify.packet.pcap import CutFrame
+
     for record in capture:
         frame = record.frame
         if record.original_length > len(frame):

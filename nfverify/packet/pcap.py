@@ -56,6 +56,12 @@ class Record(NamedTuple):
     original_length: int
 
 
+class CutFrame(bytes):
+    """A frame of which not all was captured; every packet keeps the frame that it came as."""
+
+    original_length: int
+
+
 class CaptureError(Exception):
     """A file that is no capture, or stops being one at the byte `offset`."""
 
