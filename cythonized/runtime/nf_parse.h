@@ -1,0 +1,180 @@
+/* Where a frame's headers lie: exactly codec.parse, and a cheap test for plain frames. */
+#ifndef NF_PARSE_H
+#define NF_PARSE_H
+#include "nf_base.h"
+
+/* Headers that a frame has; packet.py's bits. */
+enum { NF_LINK = 1, NF_VLAN = 2, NF_IP4 = 4, NF_IP6 = 8, NF_TCP = 16, NF_UDP = 32, NF_ICMP = 64,
+       NF_FRAG = 128 };
+
+enum { NF_PARSED = 0, NF_MALFORMED = 1 };
+
+/* A plain frame: untagged IPv4 without options that is no fragment, with a TCP or UDP header. */
+enum { NF_PLAIN_L3 = 14, NF_PLAIN_L4 = 34, NF_PLAIN_LENGTH = 54 };
+
+/* A packet: its frame as it came in, and the flow fields as they are now. All 0: a dummy.
+ * nf_parse_fast sets the first four; nf_complete the others. */
+typedef struct nf_head {
+    u8 *frame;
+    u64 a;          /* sip | dip << 32, as loaded from the wire; 0 unless IPv4 */
+    u64 b;          /* sport | dport << 16 as loaded, proto << 32; absent ones 0 */
+    u32 length;     /* captured bytes */
+    u16 iface;
+    u8 bits;        /* NF_LINK etc. */
+    u32 end;        /* of the payload, in the frame */
+    u16 l3, l4;     /* offsets in the frame: the IP header, and what follows it */
+    u16 payload;
+    u16 proto_at;   /* the byte that holds `proto` */
+    u16 type_at;    /* the ethertype after the tags */
+} nf_head;
+_Static_assert(sizeof(nf_head) <= 48, "a head fits a cache line with room for a key");
+
+/* 1 iff the frame is plain: h's frame, length, a and b are set, whatever the answer, if length is
+ * at least NF_PLAIN_LENGTH. With `writes` (a constant), frames are left to nf_parse too whose
+ * checksum is 0xffff, where RFC 1624 needs to know which words differ. No branch but on length. */
+NF_INL u32 nf_parse_fast(nf_head *h, u8 *frame, u32 length, const u32 writes)
+{
+    if (nf_unlikely(length < NF_PLAIN_LENGTH))
+        return 0;
+    u64 word = nf_ld64(frame + 12); /* ethertype, version and IHL, tos, total length, id */
+    u32 proto = frame[23];
+    u32 size = nf_swap16((u16)(word >> 32));
+    u32 offset = frame[46];
+    u32 tcp = proto == 6, udp = proto == 17;
+    u32 header = tcp ? (offset & 0xf0) >> 2 : 8; /* bytes of the L4 header */
+    h->frame = frame;
+    h->length = length;
+    h->a = nf_ld64(frame + 26);
+    h->b = (u64)proto << 32 | nf_ld32(frame + 34);
+    u32 ok = ((word & 0xffffff) == 0x450008) & ((nf_ld16(frame + 20) & 0xff3f) == 0);
+    ok &= ((tcp & (offset >= 0x50)) | udp) & (header + 20 <= size) & (header + 34 <= length);
+    if (writes) /* over UDP 0xffff is an ordinary value: the sum is never sent as 0 */
+        ok &= (nf_ld16(frame + 24) != 0xffff) & ((nf_ld16(frame + 50) != 0xffff) | udp);
+    return ok;
+}
+
+/* The extension headers of an IPv6 packet from h->l4 on: 1 unless one is not inside h->end. */
+NF_COLD u32 nf_walk_extensions(nf_head *h, u32 *proto, u32 *fragment)
+{
+    const u8 *frame = h->frame;
+    u32 at = h->l4;
+    for (u32 i = 0; i < 8; i++) {
+        if (*proto != 0 && *proto != 43 && *proto != 44 && *proto != 60)
+            break;
+        if (at + 8 > h->end)
+            return 0;
+        u32 length = *proto == 44 ? 8 : (frame[at + 1] + 1u) * 8;
+        if (at + length > h->end)
+            return 0;
+        if (*proto == 44)
+            *fragment |= nf_be16(frame + at + 2);
+        h->proto_at = (u16)at;
+        *proto = frame[at];
+        at += length;
+        if (*fragment & 0xfff8) /* a later fragment: what follows is anything */
+            break;
+    }
+    h->l4 = (u16)at;
+    return 1;
+}
+
+/* Any frame: NF_PARSED with all of h set (iface 0), or NF_MALFORMED (decision 18). A frame that is
+ * neither IPv4 nor IPv6 after at most two tags is NF_PARSED, with neither in h->bits. */
+NF_COLD i32 nf_parse(nf_head *h, u8 *frame, u32 length)
+{
+    if (length < 14)
+        return NF_MALFORMED;
+    u32 type = nf_be16(frame + 12), at = 14, bits = NF_LINK;
+    if (type == 0x8100 || type == 0x88a8) {
+        if (length < 18)
+            return NF_MALFORMED;
+        bits |= NF_VLAN;
+        type = nf_be16(frame + 16);
+        at = 18;
+        if (type == 0x8100 || type == 0x88a8) {
+            if (length < 22)
+                return NF_MALFORMED;
+            type = nf_be16(frame + 20);
+            at = 22;
+        }
+    }
+    memset(h, 0, sizeof *h);
+    h->frame = frame;
+    h->length = length;
+    h->type_at = (u16)(at - 2);
+    h->l3 = h->l4 = h->payload = h->proto_at = (u16)at;
+    h->end = at;
+    h->bits = (u8)bits;
+    u8 *ip = frame + at;
+    u32 room = length - at, proto, later, fragment = 0, icmp;
+    if (type == 0x0800) {
+        if (room < 20 || ip[0] < 0x45 || ip[0] > 0x4f)
+            return NF_MALFORMED;
+        u32 header = (ip[0] & 15) * 4u, size = nf_be16(ip + 2);
+        if (size < header || room < header)
+            return NF_MALFORMED;
+        h->end = at + (size < room ? size : room);
+        h->l4 = (u16)(at + header);
+        h->proto_at = (u16)(at + 9);
+        h->a = nf_ld64(ip + 12);
+        fragment = nf_be16(ip + 6);
+        later = fragment & 0x1fff;
+        bits |= NF_IP4 | (fragment & 0x3fff ? NF_FRAG : 0);
+        proto = ip[9];
+        icmp = 1;
+    } else if (type == 0x86dd) {
+        if (room < 40 || ip[0] >> 4 != 6)
+            return NF_MALFORMED;
+        u32 size = nf_be16(ip + 4) + 40u;
+        h->end = at + (size < room ? size : room);
+        h->l4 = (u16)(at + 40);
+        h->proto_at = (u16)(at + 6);
+        proto = ip[6];
+        if (!nf_walk_extensions(h, &proto, &fragment))
+            return NF_MALFORMED;
+        later = fragment >> 3;
+        bits |= NF_IP6 | (fragment & 0xfff9 ? NF_FRAG : 0);
+        icmp = 58;
+    } else {
+        return NF_PARSED;
+    }
+
+    u32 header = 0;
+    u8 *l4 = frame + h->l4;
+    room = h->end - h->l4;
+    h->b = (u64)proto << 32;
+    if (later) {
+    } else if (proto == 6) {
+        if (room < 20 || l4[12] < 0x50)
+            return NF_MALFORMED;
+        header = (u32)(l4[12] >> 4) * 4;
+        bits |= NF_TCP;
+        h->b |= nf_ld32(l4);
+    } else if (proto == 17) {
+        header = 8;
+        bits |= NF_UDP;
+    } else if (proto == icmp) {
+        header = 8;
+        bits |= NF_ICMP;
+    }
+    if (room < header)
+        return NF_MALFORMED;
+    if (bits & NF_UDP)
+        h->b |= nf_ld32(l4);
+    h->payload = (u16)(h->l4 + header);
+    h->bits = (u8)bits;
+    return NF_PARSED;
+}
+
+/* Sets what nf_parse_fast left out, of a frame that it took; a, b and iface stay. */
+NF_COLD void nf_complete(nf_head *h)
+{
+    u64 a = h->a, b = h->b;
+    u16 iface = h->iface;
+    nf_parse(h, h->frame, h->length);
+    h->a = a;
+    h->b = b;
+    h->iface = iface;
+}
+
+#endif
