@@ -42,6 +42,7 @@ def solver_checks(network: ir.Network) -> Iterator[Diagnostic]:
     try:
         nodes = list(ir.walk(program.body))
         opaque = any(isinstance(n, ir.Choose | ir.Touch) for n in nodes)
+        opaque = opaque or any(variable.aged for variable in program.state)
         if opaque or sum(isinstance(n, ir.Entry) for n in nodes) > MANY:
             executor.only_guards(state, packet, now)
         else:

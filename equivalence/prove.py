@@ -21,6 +21,7 @@ from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.notes import Reach, notes_on
 from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
+from nfverify.equivalence.provable import check_provable
 from nfverify.equivalence.question import Question as Question
 from nfverify.equivalence.question import report_on
 from nfverify.equivalence.relation import Candidate
@@ -313,10 +314,11 @@ def equivalent(
 ) -> Verdict:
     """Do two networks give the same output for every packet sequence of any length?
 
-    Raises ModelError for models that cannot be run, and for an assumption that nothing satisfies.
-    Sound on its own; `supervise` adds the hard limits. `notify` hears what is being done, `known`
-    the depth excluded so far and what resists.
+    Raises ModelError for models that cannot be run, or have no encoding, and for an assumption that
+    nothing satisfies. Sound on its own; `supervise` adds the hard limits. `notify` hears what is
+    being done, `known` the depth excluded so far and what resists.
     """
+    check_provable(a, b)
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from nfverify.equivalence.provable import check_provable
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.semantics.shown import JSON
 from nfverify.semantics.state import SavedState
@@ -35,6 +36,7 @@ def starts(a: ir.Network, b: ir.Network, text: str, name: str) -> tuple[Start, S
     `init` has run by then, unless the state is that of no packet yet. Timers are refused: when
     one is due would be part of the state.
     """
+    check_provable(a, b)
     given, top = _read(a, text, name)
     sides = [_side(network, given, top, name) for network in (a, b)]
     nowhere = set(sides[0].missing) & set(sides[1].missing)

@@ -269,6 +269,9 @@ class Executor:
     ) -> tuple[State, SymbolicPacket, Outcome, Term]:
         """Passes until none asks for resubmission: state, packet, outcome, failed for good."""
         terms = self.terms
+        for variable in program.state:
+            if variable.aged:
+                raise Unsupported("a map with `timeout` or `max`", variable.span)
         guard = terms.true if guard is None else guard
         current = self._pass(instance, program, state, packet, guard)
         done: list[tuple[Term, Pass]] = []  # passes in order, each with "another one followed"
@@ -378,10 +381,8 @@ class Executor:
                 return self._while(statement, at)
             case ir.Table():
                 return self._table(statement, at)
-            case ir.Choose():
-                raise Unsupported("`choose` needs --refine, which is not there yet", statement.span)
-            case ir.Touch():
-                raise Unsupported("time-outs of maps are not supported yet", statement.span)
+            case ir.Choose() | ir.Touch():
+                raise Unsupported("`choose` or `touch`", statement.span)
             case _:
                 assert_never(statement)
         return at

@@ -14,6 +14,7 @@ from nfverify.equivalence.consolidate.solving import Possible
 from nfverify.equivalence.consolidate.table import map_expressions, table
 from nfverify.equivalence.consolidate.timers import Start, timers_of
 from nfverify.equivalence.problem import bypass
+from nfverify.equivalence.provable import check_provable
 from nfverify.equivalence.terms import Term
 from nfverify.semantics.engine import check_supported
 from nfverify.smat import ir
@@ -34,6 +35,7 @@ def consolidate(
 
     Without `distinct_lets` entries may share names for their `let`s: for a text, not for engines.
     """
+    check_provable(network)
     for instance in network.instances:
         check_supported(instance.program)
     ports = _ports(network)

@@ -197,7 +197,7 @@ class Executor:
                 rewritten, value = rewriter.rewrite(path, value), rewriter.kept(path, value)
                 path.emit(ir.Let(path.bind(name, rewritten), value))
             case ir.Choose() | ir.Touch():
-                raise AssertionError("refused by check_supported")
+                raise AssertionError("refused by check_provable")
             case _:
                 assert_never(item)
 

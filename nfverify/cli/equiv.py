@@ -86,7 +86,6 @@ def run(args: argparse.Namespace) -> int:
     if args.save is not None and Path(args.save).exists() and not Path(args.save).is_dir():
         raise UsageError(f"--save {args.save}: it is there, and is no folder")
     a, b, notes, origin = _sides(args)
-    _comparable(a.network, b.network)
     question = _question(args, a.network, origin, started)
     with _progress(args.quiet) as notify:
         verdict = supervise(a.network, b.network, question, memory=args.memory_limit, notify=notify)
@@ -146,31 +145,6 @@ def _question(args: argparse.Namespace, a: Network, origin: int | None, started:
         assumption=" && ".join(args.assume),
         started=started,
     )
-
-
-def _comparable(*networks: Network) -> None:
-    """ModelError for what the prover cannot do yet."""
-    from nfverify.lang.source import Diagnostic, ModelError
-    from nfverify.smat.ir import Choose, Touch, walk
-
-    found = []
-    for network in networks:
-        for program in dict.fromkeys(i.program for i in network.instances):
-            for variable in program.state:
-                for what, value in (("timeout", variable.timeout), ("max", variable.capacity)):
-                    if value is not None:
-                        message = f"equiv can't compare a map with `{what}` yet"
-                        found.append(Diagnostic("error", "unsupported", message, variable.span))
-            for node in walk(program.init + program.body):
-                if isinstance(node, Choose):
-                    message = "`choose` allows several behaviours, and equiv compares one"
-                    hint = "`--refine` will ask whether all that A does is allowed by B (not yet)"
-                    found.append(Diagnostic("error", "unsupported", message, node.span, hint))
-                elif isinstance(node, Touch):
-                    message = "equiv can't compare `touch` yet"
-                    found.append(Diagnostic("error", "unsupported", message, node.span))
-    if found:
-        raise ModelError(*dict.fromkeys(found))
 
 
 def _port_notes(a: Network, b: Network) -> tuple[str, ...]:

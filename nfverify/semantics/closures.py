@@ -6,6 +6,7 @@ field names are those of `packet.fields`, other constants are bound from outside
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ from typing import assert_never
 
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics import walk as judge
-from nfverify.semantics.engine import Compiled, Context, unreachable
+from nfverify.semantics.engine import Compiled, Context, Key, Values, unreachable
 from nfverify.semantics.operators import resolve
 from nfverify.semantics.values import bits, divide, remainder, shift_left, shift_right
 from nfverify.smat.ir import (
+    MAX_CHOICES,
     TIME,
     And,
     Apply,
@@ -54,6 +56,7 @@ from nfverify.smat.ir import (
     SetField,
     SetOutput,
     SetTag,
+    StateVar,
     Stmt,
     Table,
     Tag,
@@ -68,8 +71,26 @@ from nfverify.smat.ir import (
 MAX_LOOPS = 18
 MAX_INDENT = 80
 MAX_PARENTHESES = 40
+
+
+def fresh(rows: dict[Key, Values], key: Key, horizon: int, default: Values | None) -> Values | None:
+    """The row of a key that was assigned after `horizon`, ns."""
+    row = rows.get(key)
+    return default if row is None or row[-1] <= horizon else row  # type: ignore[operator]  # a stamp
+
+
+def forget(rows: OrderedDict[Key, Values], horizon: int) -> None:
+    """Takes away the rows that were not assigned after `horizon`."""
+    while rows and rows[next(iter(rows))][-1] <= horizon:  # type: ignore[operator]  # a stamp
+        rows.popitem(last=False)
+
+
 HELPERS = {
     "divide": divide,
+    "forget": forget,
+    "fresh": fresh,
+    "min": min,
+    "range": range,
     "remainder": remainder,
     "shift_left": shift_left,
     "shift_right": shift_right,
@@ -161,8 +182,7 @@ class _Function:
             case SetOutput():
                 self.set_output(node.output)
             case Write():
-                variable, key = self.variable(node.var), self.row(node.keys)
-                self.line(f"{variable}[{key}] = {self.row(node.values)}")
+                self.write(node)
             case Delete():
                 self.line(f"{self.variable(node.var)}.pop({self.row(node.keys)}, None)")
             case Let():
@@ -185,8 +205,10 @@ class _Function:
                             self.statements(entry.body)
                             self.line("break")
                     self.line("break")
-            case Choose() | Touch():
-                raise unreachable(node)
+            case Choose():
+                self.choose(node)
+            case Touch():
+                self.touch(node)
             case _:
                 assert_never(node)
 
@@ -200,6 +222,49 @@ class _Function:
                 self.line("break")
             self.line(f"{rounds} += 1")
             self.statements(node.body)
+
+    def choose(self, node: Choose) -> None:
+        low = self.temporary(self.text(node.low))
+        high = self.text(node.high)
+        name = self.locals.setdefault(node.name, f"v{len(self.locals)}")
+        candidates = f"range({low}, min({high}, {low} + {MAX_CHOICES - 1}) + 1)"
+        with self.block(f"for {name} in {candidates}:", loop=True):
+            self.line(f"if {self.text(node.where)}: break")
+        with self.block("else:"):
+            self.line(f"{name} = {low}")
+            self.fail("no_choice")
+
+    def write(self, node: Write) -> None:
+        rows, key = self.variable(node.var), self.row(node.keys)
+        held = self.program.variable(node.var)
+        if not held.aged:
+            self.line(f"{rows}[{key}] = {self.row(node.values)}")
+            return
+        key = self.temporary(key)
+        row = self.temporary(f"{self.row(node.values)} + (now,)")
+        if held.timeout is not None:
+            self.line(f"forget({rows}, now - {held.timeout})")
+        if held.capacity is not None:
+            full = f"len({rows}) == {held.capacity} and {key} not in {rows}"
+            if held.overflow == "reject":
+                with self.block(f"if not ({full}):"):
+                    self.newest(rows, key, row)
+                return
+            self.line(f"if {full}: {rows}.popitem(last=False)")
+        self.newest(rows, key, row)
+
+    def newest(self, rows: str, key: str, row: str) -> None:
+        self.line(f"{rows}[{key}] = {row}")
+        self.line(f"{rows}.move_to_end({key})")
+
+    def touch(self, node: Touch) -> None:
+        rows, key = self.variable(node.var), self.row(node.keys)
+        held = self.program.variable(node.var)
+        if held.aged:
+            key = self.temporary(key)
+            row = self.temporary(self.present(held, rows, key, "None"))
+            with self.block(f"if {row} is not None:"):
+                self.newest(rows, key, f"{row}[:-1] + (now,)")
 
     def set_field(self, node: SetField) -> None:
         info = FIELDS[node.name]
@@ -279,7 +344,11 @@ class _Function:
                 return self.read(node)
             case Has():
                 keys = self.many(node.keys)
-                return self.wrap(f"({keys.text} in {self.variable(node.var)})", keys)
+                held, rows = self.program.variable(node.var), self.variable(node.var)
+                if held.timeout is None:
+                    return self.wrap(f"({keys.text} in {rows})", keys)
+                row = self.present(held, rows, keys.text, "None")
+                return self.wrap(f"({row} is not None)", keys)
             case Not():
                 operand = self.expression(node.operand)
                 return self.wrap(f"(not {operand.text})", operand)
@@ -324,8 +393,15 @@ class _Function:
         if not node.keys:
             return _Text(f"{variable}[()][{node.index}]", 2)
         keys = self.many(node.keys)
-        default = self.bind(self.program.variable(node.var).default)
-        return self.wrap(f"{variable}.get({keys.text}, {default})[{node.index}]", keys)
+        held = self.program.variable(node.var)
+        row = self.present(held, variable, keys.text, self.bind(held.default))
+        return self.wrap(f"{row}[{node.index}]", keys)
+
+    def present(self, held: StateVar, rows: str, key: str, default: str) -> str:
+        """The row of a key, if it is there and its time isn't over."""
+        if held.timeout is None:
+            return f"{rows}.get({key}, {default})"
+        return f"fresh({rows}, {key}, now - {held.timeout}, {default})"
 
     def junction(self, word: str, empty: str, operands: tuple[Expr, ...]) -> _Text:
         parts = list(map(self.expression, operands))

@@ -9,22 +9,19 @@ from nfverify.lang.source import Diagnostic, ModelError
 from nfverify.packet.packet import Packet
 from nfverify.semantics.operators import Function
 from nfverify.smat.ir import (
-    Choose,
     Entry,
     Expr,
-    Node,
     Program,
     SetTag,
     Stmt,
     Tag,
-    Touch,
     Value,
     children,
     walk,
 )
 
 Key = tuple[Value, ...]
-Values = tuple[Value, ...]
+Values = tuple[Value, ...]  # in an aged variable with a stamp behind: see semantics.aged
 Store = list[dict[Key, Values]]  # one for each of `Program.state`, in its order
 Tags = list[int]  # by the number that the machine gives each name
 Counters = dict[str, int]
@@ -63,35 +60,8 @@ class Context:
 Engine = Callable[[Program, Context], Compiled]
 
 
-class Unsupported(ModelError):
-    """A construct that the reference semantics doesn't have yet."""
-
-
 def check_supported(program: Program) -> None:
-    """Raises Unsupported with every construct that can't be run, ModelError if nested too deep."""
-    found: list[tuple[str, Node]] = []
-    for variable in program.state:
-        if variable.timeout is not None:
-            found.append((f"timeout of {variable.name}", variable))
-        if variable.capacity is not None:
-            found.append((f"max of {variable.name}", variable))
-    for node in walk(program.init + program.body):
-        if isinstance(node, Choose):
-            found.append(("choose", node))
-        elif isinstance(node, Touch):
-            found.append(("touch", node))
-    if found:
-        raise Unsupported(
-            *(
-                Diagnostic(
-                    "error",
-                    "unsupported",
-                    f"{what} is not supported by the reference semantics yet",
-                    node.span,
-                )
-                for what, node in found
-            )
-        )
+    """ModelError if the program is nested too deep to be run."""
     for statement in program.init + program.body:
         _check_depth(statement)
 

@@ -27,7 +27,6 @@ from nfverify.semantics.engine import (
     Outcome,
     Pass,
     Tags,
-    Unsupported,
     Values,
     check_supported,
     number_tags,
@@ -39,6 +38,8 @@ from nfverify.semantics.state import (
     Timer,
     copy_store,
     initial_store,
+    latest_stamp,
+    restamp,
     stores_from,
     take_snapshot,
 )
@@ -46,10 +47,13 @@ from nfverify.semantics.ticks import RunawayError, Ticks
 from nfverify.semantics.tracing import Hook, Tracer
 from nfverify.smat.ir import MAX_PASSES, Network, Program
 
-__all__ = ["ENGINES", "Emission", "Machine", "Output", "RunawayError", "Unsupported"]
+__all__ = ["ENGINES", "Emission", "Machine", "Output", "RunawayError"]
 
 ENGINES: Mapping[str, Engine] = {"closures": closures.build, "walk": walk.build}
-ERRORS = ("malformed", "non_ip", "resubmit_limit", "loop_limit", "payload_length", "bad_port")
+ERRORS = (
+    *("malformed", "non_ip", "resubmit_limit", "loop_limit", "payload_length", "bad_port"),
+    "no_choice",
+)
 MAX_TIME = 1 << 62  # ns (decision 23)
 MAX_VISITS = 1 << 20  # of NFs, by all copies of one packet
 IP = IP4 | IP6
@@ -87,7 +91,7 @@ class Machine:
     """One network with its state, clock and timers.
 
     `engine` is a name of ENGINES or an engine; `operators` are the user's functions by name;
-    `state` is where to start instead of before `init`. Raises Unsupported, ModelError.
+    `state` is where to start instead of before `init`. Raises ModelError.
     """
 
     __slots__ = (
@@ -192,6 +196,8 @@ class Machine:
     def _start(self, time: int) -> None:
         """`init` of each NF at the first packet's stamp, in order, then their first timers."""
         self.now = time
+        for node, store in zip(self._nodes, self._stores, strict=True):
+            restamp(node.program, store, time)
         for index, node in enumerate(self._nodes):
             tags = [0] * len(self._context.tags)
             node.code.init(Packet(), tags, time, self._stores[index], self.counters)
@@ -282,8 +288,9 @@ class Machine:
     # State --------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """A copy of every variable; scalars stand under the key (). Constants are left out."""
-        return take_snapshot(self.network, self._stores)
+        """A copy of every variable; scalars stand under the key (). Constants are left out, keys
+        that expired too; the values of a map with `timeout` or `max` end with their stamp, ns."""
+        return take_snapshot(self.network, self._stores, self.now or 0)
 
     @property
     def timers(self) -> tuple[Timer, ...]:
@@ -295,13 +302,16 @@ class Machine:
         return SavedState(self.now, self.snapshot(), self.timers)
 
     def restore(self, state: SavedState | Mapping[str, Mapping[str, Mapping[Key, Values]]]) -> None:
-        """Go on from a saved state, or from a snapshot at time 0 with `init` done and no timers.
+        """Go on from a saved state, or from a snapshot with `init` done and no timers, at the time
+        of its latest stamp (0 if it has none).
 
-        What it doesn't mention begins as usual. ValueError for names the network doesn't have.
+        What it doesn't mention begins as usual. ValueError for names the network doesn't have, and
+        for aged keys with stamps after `now`, or more than `max` of them.
         """
         if not isinstance(state, SavedState):
-            state = SavedState(0, {i: {v: dict(d) for v, d in s.items()} for i, s in state.items()})
-        self._stores = stores_from(self.network, state.instances)
+            taken = {i: {v: dict(d) for v, d in s.items()} for i, s in state.items()}
+            state = SavedState(latest_stamp(self.network, state), taken)
+        self._stores = stores_from(self.network, state.instances, state.now or 0)
         self.now = state.now
         self._timers = [t._replace(number=n) for n, t in enumerate(sorted(state.timers))]
         self._created = len(self._timers)

@@ -1,7 +1,9 @@
 """States as JSON (decision 26): `{version, now, instances, timers}`.
 
 A map is a list of [key, value] sorted by key, a set a list of its keys; tuples are arrays, a single
-component stands alone. A waiting packet is its frame, and the fields that differ from it by now.
+component stands alone. With `timeout` or `max` a map is a list of [key, value, ns], a set one of
+[key, ns], of when the key was assigned last, oldest first. A waiting packet is its frame, and the
+fields that differ from it by now.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import NoReturn
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.packet.codec import Malformed, Packet, parse
 from nfverify.packet.fields import FIELDS
+from nfverify.semantics import aged
 from nfverify.semantics.engine import Tags, number_tags
 from nfverify.semantics.shown import JSON, LARGEST_NUMBER, from_json, to_json
 from nfverify.semantics.state import SavedState, Timer
@@ -44,10 +47,18 @@ def dump(network: Network, state: SavedState) -> str:
 def _variable(variable: StateVar, values: Mapping[tuple[Value, ...], tuple[Value, ...]]) -> JSON:
     if not variable.keys:
         return _row(values[()], variable.values)
+    if variable.aged:
+        return [_aged_row(variable, key, row) for key, row in values.items()]
     rows = sorted(values.items())
     if not variable.values:
         return [_row(key, variable.keys) for key, _ in rows]
     return [[_row(key, variable.keys), _row(value, variable.values)] for key, value in rows]
+
+
+def _aged_row(variable: StateVar, key: tuple[Value, ...], row: tuple[Value, ...]) -> JSON:
+    *values, stamp = row
+    shown = [_row(tuple(values), variable.values)] if variable.values else []
+    return [_row(key, variable.keys), *shown, to_json(stamp, TIME)]
 
 
 def _row(values: tuple[Value, ...], types: tuple[Type, ...]) -> JSON:
@@ -185,7 +196,7 @@ class _Reader:
         with _at("instances"):
             for name, variables in _object(top.get("instances", {}), set(self.numbers)).items():
                 with _at(name):
-                    instances[name] = self.variables(name, variables)
+                    instances[name] = self.variables(name, variables, now)
         timers = []
         for number, timer in enumerate(_list(top.get("timers", []))):
             with _at(f"timers[{number}]"):
@@ -193,7 +204,7 @@ class _Reader:
         return SavedState(now, instances, tuple(timers))
 
     def variables(
-        self, instance: str, data: JSON
+        self, instance: str, data: JSON, now: int | None
     ) -> dict[str, dict[tuple[Value, ...], tuple[Value, ...]]]:
         program = self.network.instances[self.numbers[instance]].program
         known = {v.name: v for v in program.state if not v.constant}
@@ -201,6 +212,8 @@ class _Reader:
         for name, value in _object(data, set(known)).items():
             with _at(name):
                 found[name] = self.variable(known[name], value)
+                if known[name].aged:
+                    aged.given(known[name], found[name], now or 0)
         return found
 
     def variable(
@@ -208,19 +221,26 @@ class _Reader:
     ) -> dict[tuple[Value, ...], tuple[Value, ...]]:
         if not variable.keys:
             return {(): _values(data, variable.values)}
-        found = {}
+        found: dict[tuple[Value, ...], tuple[Value, ...]] = {}
+        parts = (
+            ["key"] + ["value"] * bool(variable.values) + ["ns of its assignment"] * variable.aged
+        )
+        latest = 0
         for number, row in enumerate(_list(data)):
             with _at(f"[{number}]"):
-                key_data: JSON = row
-                value_data: JSON = []
-                if variable.values:
-                    if not isinstance(row, list) or len(row) != 2:
-                        raise ValueError("a pair [key, value] is expected")
-                    key_data, value_data = row
-                key = _values(key_data, variable.keys)
+                cells = [row] if len(parts) == 1 else row
+                if not isinstance(cells, list) or len(cells) != len(parts):
+                    raise ValueError(f"[{', '.join(parts)}] is expected")
+                key = _values(cells[0], variable.keys)
                 if key in found:
                     raise ValueError("the key stands twice")
-                found[key] = _values(value_data, variable.values)
+                found[key] = _values(cells[1], variable.values) if variable.values else ()
+                if variable.aged:
+                    stamp = _time(cells[-1])
+                    if stamp < latest:
+                        raise ValueError("the key assigned last comes last")
+                    latest = stamp
+                    found[key] += (stamp,)
         return found
 
     def timer(self, number: int, data: JSON, now: int | None) -> Timer:

@@ -1,7 +1,8 @@
 """Fast-forward over timers that only repeat themselves (decision 23).
 
 If variables, waiting timers (relative to the clock) and outputs are back where they were some
-firings ago, and no NF with a timer reads the clock, then every further period does the same.
+firings ago, and no NF with a timer reads the clock or has keys that age, then every further period
+does the same.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Ticks:
             period = due - self.reference.due
             if not period:
                 raise RunawayError(_endless(self.network, timers[0], "never stop"))
-            if not _read_clock(self.network, timers):
+            if not _tells_time(self.network, timers):
                 times = (time - due) // period
                 for name, value in self.reference.counters.items():
                     counters[name] += times * (counters[name] - value)
@@ -106,9 +107,13 @@ def _relative(timers: list[Timer]) -> list[tuple[object, ...]]:
     return [(t.due - first, t.instance, packet_values(t.packet), t.tags) for t in sorted(timers)]
 
 
-def _read_clock(network: Network, timers: list[Timer]) -> bool:
+def _tells_time(network: Network, timers: list[Timer]) -> bool:
     programs = [network.instances[i].program for i in {t.instance for t in timers}]
-    return any(isinstance(node, Now) for p in programs for node in walk(p.body))
+    return any(
+        any(variable.aged for variable in p.state)
+        or any(isinstance(node, Now) for node in walk(p.body))
+        for p in programs
+    )
 
 
 def _endless(network: Network, timer: Timer, what: str) -> Diagnostic:

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
+from nfverify.semantics.aged import alive, drop_expired
 from nfverify.semantics.engine import (
     DROP,
     FORWARD,
@@ -26,6 +27,7 @@ from nfverify.semantics.engine import (
 from nfverify.semantics.operators import Function, resolve
 from nfverify.semantics.values import arithmetic, bits, cast, compare, number, truth
 from nfverify.smat.ir import (
+    MAX_CHOICES,
     TIME,
     And,
     Apply,
@@ -61,6 +63,7 @@ from nfverify.smat.ir import (
     SetField,
     SetOutput,
     SetTag,
+    StateVar,
     Stmt,
     Table,
     Tag,
@@ -74,7 +77,8 @@ from nfverify.smat.ir import (
 
 @dataclass(frozen=True, slots=True)
 class StateWrite:
-    """One assignment or deletion as it happened; None is an absent key."""
+    """One assignment, deletion, eviction or touch as it happened; None is an absent key. An
+    assignment that was rejected leaves the key absent."""
 
     variable: str
     key: Key
@@ -169,8 +173,10 @@ class _Pass:
                             self.fixed.log.entries.append(entry_title(entry, place))
                         self.execute(entry.body)
                         break
-            case Choose() | Touch():
-                raise unreachable(node)
+            case Choose():
+                self.choose(node)
+            case Touch():
+                self.touch(node.var, self.values(node.keys))
             case _:
                 assert_never(node)
 
@@ -201,14 +207,57 @@ class _Pass:
             case _:
                 assert_never(output)
 
+    def choose(self, node: Choose) -> None:
+        low, high = number(self.value(node.low)), number(self.value(node.high))
+        for candidate in range(low, min(high, low + MAX_CHOICES - 1) + 1):
+            self.locals[node.name] = candidate
+            if truth(self.value(node.where)):
+                return
+        self.locals[node.name] = low
+        self.fail("no_choice")
+
     def assign(self, name: str, key: Key, values: Values | None) -> None:
-        variable = self.store[self.fixed.variables[name]]
-        if self.fixed.log is not None:
-            self.fixed.log.writes.append(StateWrite(name, key, variable.get(key), values))
+        variable, rows = self.variable(name)
+        before = self.present(name, key)
         if values is None:
-            variable.pop(key, None)
+            rows.pop(key, None)
+        elif not variable.aged:
+            rows[key] = values
         else:
-            variable[key] = values
+            drop_expired(variable, rows, self.now)
+            if before is None and len(rows) == variable.capacity:
+                if variable.overflow == "reject":
+                    self.log(name, key, None, None)
+                    return
+                oldest = next(iter(rows))
+                self.log(name, oldest, rows.pop(oldest)[:-1], None)
+            rows.pop(key, None)
+            rows[key] = (*values, self.now)
+        self.log(name, key, before, values)
+
+    def touch(self, name: str, key: Key) -> None:
+        variable, rows = self.variable(name)
+        values = self.present(name, key)
+        if variable.aged and values is not None:
+            del rows[key]
+            rows[key] = (*values, self.now)
+            self.log(name, key, values, values)
+
+    def variable(self, name: str) -> tuple[StateVar, dict[Key, Values]]:
+        index = self.fixed.variables[name]
+        return self.fixed.program.state[index], self.store[index]
+
+    def present(self, name: str, key: Key) -> Values | None:
+        """The values of a key, without a stamp; None if it is absent."""
+        variable, rows = self.variable(name)
+        row = rows.get(key)
+        if row is None or not variable.aged:
+            return row
+        return row[:-1] if alive(variable, row, self.now) else None
+
+    def log(self, name: str, key: Key, before: Values | None, after: Values | None) -> None:
+        if self.fixed.log is not None:
+            self.fixed.log.writes.append(StateWrite(name, key, before, after))
 
     def fail(self, counter: str) -> None:
         self.failed = True
@@ -230,11 +279,11 @@ class _Pass:
             case Now():
                 return self.now
             case Read():
-                index = self.fixed.variables[node.var]
-                default = self.fixed.program.state[index].default
-                return self.store[index].get(self.values(node.keys), default)[node.index]
+                values = self.present(node.var, self.values(node.keys))
+                values = self.variable(node.var)[0].default if values is None else values
+                return values[node.index]
             case Has():
-                return self.values(node.keys) in self.store[self.fixed.variables[node.var]]
+                return self.present(node.var, self.values(node.keys)) is not None
             case Not():
                 return not truth(self.value(node.operand))
             case And():

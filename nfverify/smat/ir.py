@@ -25,6 +25,7 @@ from nfverify.smat.ruleset import Ruleset
 MAX_PASSES = 16  # decision 13: the 17th pass of one packet drops it
 MAX_LOOP_BOUND = 1024
 MAX_LOOP_PRODUCT = 65536
+MAX_CHOICES = 65536  # candidates that one `choose` tries
 
 # Types ------------------------------------------------------------------------------------
 
@@ -357,7 +358,8 @@ class Delete(Node):
 
 @dataclass(frozen=True, slots=True)
 class Touch(Node):
-    """Refreshes the idle time-out of a key (decision 16)."""
+    """Makes a present key the one assigned last, now, with the value that it has (decision 16);
+    nothing if the key is absent."""
 
     var: str
     keys: tuple[Expr, ...]
@@ -371,7 +373,8 @@ class Let(Node):
 
 @dataclass(frozen=True, slots=True)
 class Choose(Node):
-    """Binds a local to any value of low..high (inclusive) that satisfies `where`."""
+    """Binds a local to a value of low..high (inclusive) that satisfies `where`: engines take the
+    first of MAX_CHOICES. None: the local is `low`, and the packet drops for good (`no_choice`)."""
 
     name: str
     type: Type
@@ -433,6 +436,10 @@ class StateVar(Node):
     A plain variable has no keys and is always present; a set has no values. `default` is what an
     absent key reads as (for a plain variable: its initial value). `entries` are present at the
     start. A `constant` variable is a table that nothing assigns.
+
+    Whatever `timeout` ns or longer ago was assigned last is absent. A new key beyond `capacity`
+    present ones is not assigned (`reject`), or takes the place of the key assigned longest ago. A
+    variable with either is never constant.
     """
 
     name: str
@@ -446,6 +453,11 @@ class StateVar(Node):
     timeout: int | None = None  # ns
     capacity: int | None = None
     overflow: Literal["reject", "evict oldest"] = "reject"
+
+    @property
+    def aged(self) -> bool:
+        """Does it matter when, or in which order, its keys were assigned?"""
+        return self.timeout is not None or self.capacity is not None
 
 
 @dataclass(frozen=True, slots=True)

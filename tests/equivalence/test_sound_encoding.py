@@ -17,6 +17,7 @@ from nfverify.smat.load import load
 
 LIBRARY = sorted(p.stem for p in Path(nfverify.models.__file__).parent.glob("*.nfd"))
 STEPS = 20_000
+OPTIONS = Options(statements=3, depth=2, choose=False, timeouts=False, capacities=False)
 HEAVY = {"edge-table": 400}  # its terms are long
 EACH = -(-(STEPS - sum(HEAVY.values())) // (len(LIBRARY) - len(HEAVY)))
 SAMPLE = 8  # steps of each model that Z3 evaluates too
@@ -44,7 +45,7 @@ def test_random_networks_by_z3(chunk: int) -> None:
     compared = 0
     for seed in range(1000 + 25 * chunk, 1025 + 25 * chunk):
         try:
-            network = random_network(Random(seed), Options(statements=3, depth=2))
+            network = random_network(Random(seed), OPTIONS)
             bench = Bench(network, seed, pauses=(0, 1, 7, 60))  # its timers are as short
         except Unsupported:
             continue

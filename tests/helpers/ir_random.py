@@ -28,7 +28,8 @@ VALUES: tuple[ir.Type, ...] = (*NUMBERS, ir.BOOL)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What may occur. `fields` are read and, where they can be, written."""
+    """What may occur. `fields` are read and, where they can be, written. The prover does without
+    `choose`, `timeouts` and `capacities`."""
 
     fields: tuple[str, ...] = tuple(FIELDS)
     numbers: tuple[ir.Bits, ...] = NUMBERS
@@ -42,6 +43,9 @@ class Options:
     payload: bool = True
     operators: bool = True
     rulesets: bool = True
+    choose: bool = True
+    timeouts: bool = True
+    capacities: bool = True
     ports: int = 3
     constants: int = 4  # numbers are mostly below
 
@@ -198,6 +202,10 @@ class Maker:
         makers += [self._let]
         if self.state:
             makers += [self._write] * 4
+        if any(v.aged for v in self.state):
+            makers += [self._touch] * 2
+        if options.choose:
+            makers.append(self._choose)
         if depth > 0:
             makers += [self._if, self._table]
             makers += [self._while] if options.loops else []
@@ -246,6 +254,23 @@ class Maker:
             return ir.Delete(variable.name, keys)
         return ir.Write(variable.name, keys, tuple(self.expression(t) for t in variable.values))
 
+    def _touch(self, depth: int) -> ir.Stmt:
+        variable = self.rng.choice([v for v in self.state if v.aged])
+        return ir.Touch(variable.name, tuple(self.expression(t, 1) for t in variable.keys))
+
+    def _choose(self, depth: int) -> ir.Stmt:
+        """Over few candidates, and none if the upper bound wraps."""
+        self.made += 1
+        type_ = self.rng.choice(self.options.numbers)
+        low = self.expression(type_, 1)
+        high = ir.Arithmetic("+", low, self.number(type_), type_)
+        if self.rng.random() < 0.9:
+            few = ir.Const(ir.wrap(self.rng.randrange(5), type_), type_)
+            high = ir.Arithmetic("+", low, few, type_)
+        local = ir.Local(f"l{self.made}", type_)
+        self.locals.append(local)
+        return ir.Choose(local.name, type_, low, high, self.expression(ir.BOOL, 2))
+
     def _if(self, depth: int) -> ir.Stmt:
         test = self.expression(ir.BOOL)
         then = self.body(self.rng.randrange(3), depth - 1)
@@ -284,7 +309,22 @@ class Maker:
         if keys and rng.random() < 0.5:
             key = tuple(self.constant(t).value for t in keys)
             entries = ((key, tuple(self.constant(t).value for t in values)),)
-        return ir.StateVar(name, keys, values, default, kind, entries)
+        timeout = capacity = None
+        if keys and self.options.timeouts and rng.random() < 0.4:
+            timeout = rng.choice((1, 40, 60, 61, 1000))
+        if keys and self.options.capacities and rng.random() < 0.4:
+            capacity = rng.randrange(1, 4)
+        return ir.StateVar(
+            name,
+            keys,
+            values,
+            default,
+            kind,
+            entries,
+            timeout=timeout,
+            capacity=capacity,
+            overflow=rng.choice(("reject", "evict oldest")) if capacity else "reject",
+        )
 
     def program(self, name: str, ports: tuple[int, ...] = ()) -> ir.Program:
         options = self.options

@@ -26,7 +26,6 @@ from ir_build import (
 from nfverify.lang.source import ModelError
 from nfverify.packet.codec import parse
 from nfverify.semantics import ticks
-from nfverify.semantics.machine import Unsupported
 from nfverify.smat import ir
 
 N = plain("n")
@@ -545,22 +544,7 @@ def test_too_many_firings_that_do_not_repeat_are_an_error(machine, monkeypatch, 
         m.step(10**9, 0, udp())
 
 
-# What is left for later (15, 16) ----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("body", "options", "what"),
-    [
-        ((ir.Choose("x", ir.INT, i(0), i(1), ALWAYS),), {}, "choose"),
-        ((ir.Touch("m", (i(0),)),), {}, "touch"),
-        ((), {"timeout": 5}, "timeout of m"),
-        ((), {"capacity": 5}, "max of m"),
-    ],
-)
-def test_unsupported_constructs_are_refused_by_name(machine, body, options, what):
-    held = ir.StateVar("m", (ir.INT,), (ir.INT,), (0,), "map", **options)
-    with pytest.raises(Unsupported, match=f"{what} is not supported by the reference semantics"):
-        machine(program(*body, state=(held,)))
+# Limits -----------------------------------------------------------------------------------
 
 
 def test_nesting_that_no_stack_could_hold_is_refused(machine):

@@ -168,7 +168,7 @@ def test_a_run_goes_on_from_its_json_as_if_it_had_not_stopped(machine):
         ('{"version": 1, "instances": {"n0": {"n": true}}}', "instances.n0.n: True is no"),
         ('{"version": 1, "instances": {"n0": {"n": 1.5}}}', "instances.n0.n: 1.5 is no"),
         ('{"version": 1, "instances": {"n0": {"n": 2147483648}}}', "does not fit signed integer"),
-        ('{"version": 1, "instances": {"n0": {"m": [1]}}}', r"n0.m\[0\]: a pair"),
+        ('{"version": 1, "instances": {"n0": {"m": [1]}}}', r"n0.m\[0\]: \[key, value\] is"),
         ('{"version": 1, "instances": {"n0": {"m": [[["10.0.0.256", 1], [1, true]]]}}}',
          r"n0.m\[0\]: '10.0.0.256' is no IPv4 address"),
         ('{"version": 1, "instances": {"n0": {"m": [[["0.0.0.1"], [1, true]]]}}}',

@@ -241,14 +241,43 @@ def test_wrong_arguments(tmp_path, model, monkeypatch, capsys, arguments, messag
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.pcap", "model.nfd"]
 
 
-def test_what_cannot_be_run_yet_says_so_with_its_place(tmp_path, model, capsys):
-    nf = model("program p {\n  map<int, int> m timeout 30s;\n"
-               "  entry { action_state { m[1] = 1; } }\n}\n")  # fmt: skip
-    source = capture(tmp_path / "in.pcap", (0, udp()))
-    assert main(["run", nf, source]) == 2
-    error = capsys.readouterr().err
-    assert "model.nfd:2:" in error
-    assert "timeout of m is not supported by the reference semantics yet" in error
+IDLE = """
+program idle {
+    map<port, int> seen timeout 5s max 2 evict oldest;
+    set<port> few max 1;
+    entry { action_state {
+        choose x in 7..9 where x != f[dport];
+        seen[f[dport]] = seen[f[dport]] + x; few = few | {f[dport]}; touch seen[7];
+    } }
+}
+"""
+
+
+@pytest.mark.parametrize("engine", ["closures", "walk"])
+def test_state_of_maps_that_forget_goes_out_and_in_again(tmp_path, model, engine, capsys):
+    nf, second = model(IDLE), 10**9
+    source = capture(
+        tmp_path / "in.pcap", *((t * second, udp(dport=d)) for t, d in ((0, 7), (1, 8), (2, 9)))
+    )
+    state, again = tmp_path / "s.json", tmp_path / "again.json"
+    assert main(["run", nf, source, "--state", str(state), "--engine", engine, "--trace"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[12:] == [
+        "packet 3 at 2.000000000 by 0: 10.0.0.1:1000 > 10.0.0.2:9 udp, 47 bytes",
+        "  idle: line 5",
+        "    seen[8] 7 -> absent",
+        "    seen[9] absent -> 7",
+        "    few[9] = absent",
+        "    seen[7] = 8",
+        "  out by 1: 10.0.0.1:1000 > 10.0.0.2:9 udp, 47 bytes",
+    ]
+    found = json.loads(state.read_text())["instances"]["idle"]
+    assert found == {"seen": [[9, 7, 2 * second], [7, 8, 2 * second]], "few": [[7, 0]]}
+    later = capture(tmp_path / "later.pcap", (7 * second, udp(dport=8)))
+    start = ["--from", str(state), "--engine", engine]
+    assert main(["run", nf, later, *start, "--state", str(again)]) == 0
+    found = json.loads(again.read_text())["instances"]["idle"]
+    assert found == {"seen": [[8, 7, 7 * second]], "few": [[7, 0]]}
 
 
 COMMAND = [sys.executable, "-m", "nfverify", "run"]

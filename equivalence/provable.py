@@ -1,0 +1,36 @@
+"""What the prover has no encoding of, refused before anything is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nfverify.lang.source import Diagnostic, ModelError, Span
+from nfverify.smat import ir
+
+
+def check_provable(*networks: ir.Network) -> None:
+    """ModelError with each `choose`, `touch`, `timeout` and `max`.
+
+    To the symbolic semantics all maps are plain ones: without this, it would prove what is false.
+    """
+    found = [
+        Diagnostic("error", "unsupported", message, span)
+        for network in networks
+        for program in dict.fromkeys(i.program for i in network.instances)
+        for message, span in _unprovable(program)
+    ]
+    if found:
+        raise ModelError(*dict.fromkeys(found))
+
+
+def _unprovable(program: ir.Program) -> Iterator[tuple[str, Span]]:
+    later = "can be run, but not proved equal or consolidated yet"
+    for variable in program.state:
+        for word, value in (("timeout", variable.timeout), ("max", variable.capacity)):
+            if value is not None:
+                yield f"models of maps with `{word}` {later}", variable.span
+    for node in ir.walk(program.init + program.body):
+        if isinstance(node, ir.Choose):
+            yield f"models with `choose`, which allows several behaviours, {later}", node.span
+        elif isinstance(node, ir.Touch):
+            yield f"models with `touch` {later}", node.span
