@@ -1,4 +1,4 @@
-"""Network functions written once as stateful match-action tables, then run, shown and proved equal.
+"""Network functions written once as stateful match-action tables: run, compiled, proved equal.
 
 Names are loaded when first used, so that `import nfverify` stays light: no solver, no scapy.
 """
@@ -9,6 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nfverify.cythonized.faults import BuildError as BuildError
+    from nfverify.cythonized.host import NetworkFunction as NetworkFunction
+    from nfverify.cythonized.host import compile as compile
+    from nfverify.cythonized.options import Options as Options
     from nfverify.lang.source import Diagnostic as Diagnostic
     from nfverify.lang.source import ModelError as ModelError
     from nfverify.semantics.machine import Machine as Machine
@@ -18,14 +22,29 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "BuildError": "nfverify.cythonized.faults",
     "Diagnostic": "nfverify.lang.source",
     "Machine": "nfverify.semantics.machine",
     "ModelError": "nfverify.lang.source",
+    "NetworkFunction": "nfverify.cythonized.host",
+    "Options": "nfverify.cythonized.options",
+    "compile": "nfverify.cythonized.host",
     "load": "nfverify.smat.load",
     "load_text": "nfverify.smat.load",
 }
 
-__all__ = ["Diagnostic", "Machine", "ModelError", "__version__", "load", "load_text"]
+__all__ = [
+    "BuildError",
+    "Diagnostic",
+    "Machine",
+    "ModelError",
+    "NetworkFunction",
+    "Options",
+    "__version__",
+    "compile",
+    "load",
+    "load_text",
+]
 
 
 def __getattr__(name: str) -> object:

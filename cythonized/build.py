@@ -1,0 +1,41 @@
+"""From a network to a library: what is cached is loaded, else it is generated and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from nfverify.cythonized.cache import Cache
+from nfverify.cythonized.compiler import Unit, link, to_c
+from nfverify.cythonized.fingerprint import fingerprint
+from nfverify.cythonized.library import Library
+from nfverify.cythonized.options import Options
+from nfverify.smat.ir import Network
+
+UserC = Sequence[tuple[str, str]]  # name and text of each C file of operators
+
+
+def unit(network: Network, options: Options, user: UserC = ()) -> Unit:
+    """The generated sources of a network."""
+    from nfverify.cythonized.generate import generate
+
+    made = generate(network, options)
+    return Unit(made.name, made.pyx, made.header, tuple(made.libraries), tuple(user))
+
+
+def load_library(network: Network, options: Options, user: UserC = ()) -> Library:
+    """The network as a library, from the cache or built into it. BuildError, ModelError."""
+    key = fingerprint(network, options, user)
+    cache = Cache()
+    make = partial(_make, network, options, user)
+    try:
+        return Library(cache.library(key, make))
+    except OSError:  # another process made room before it was loaded, or the disk is odd
+        return Library(cache.library(key, make))
+
+
+def _make(network: Network, options: Options, user: UserC, folder: Path) -> Path:
+    sources = unit(network, options, user)
+    to_c(sources, folder)
+    return link(sources, folder, "so", sanitize=options.sanitize)

@@ -1,0 +1,233 @@
+"""Generated Cython to C, and C to a shared library or a program: the compilers, and their flags."""
+
+from __future__ import annotations
+
+import gc
+import io
+import keyword
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from nfverify.cythonized.faults import BuildError, GeneratedCodeError
+from nfverify.cythonized.toolchain import Toolchain, toolchain
+
+RUNTIME = Path(__file__).with_name("runtime")
+MAX_NAME = 64
+GCC_SECONDS = 600
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,  # else // and % get Python's sign rules, and a path that raises
+    "initializedcheck": False,
+    "binding": False,
+    "embedsignature": False,
+    "warn.undeclared": True,
+}
+
+# Libraries that generated code may ask for: the flag of the linker, and the package of each.
+LIBRARIES = {"crypto": "libssl-dev", "hs": "libhyperscan-dev"}
+_PACKAGES = {
+    "Python.h": "python3-dev",
+    "openssl/": "libssl-dev",
+    "hs/": "libhyperscan-dev",
+    "hs.h": "libhyperscan-dev",
+    **{f"-l{name}": package for name, package in LIBRARIES.items()},
+}
+_MISSING = re.compile(r"fatal error: (\S+): No such file|cannot find (-l\S+)")
+
+# Sections, so that what the linker keeps is what the exported functions need: Cython's module
+# initialisation goes, and all of Python's API with it. -fwrapv and -fno-strict-aliasing cost
+# nothing that was measured, and leave less to be wrong about.
+_CODE = (
+    *("-std=gnu11", "-O2", "-fPIC", "-pipe"),
+    *("-fwrapv", "-fno-strict-aliasing", "-fno-semantic-interposition"),
+    *("-ffunction-sections", "-fdata-sections", "-fdiagnostics-color=never"),
+    # Cython's `inline` is only a hint, and a stage's body that is called twice would not be taken.
+    "-DCYTHON_INLINE=inline __attribute__((always_inline))",
+)
+_WARNINGS = ("-Wall", "-Wextra", "-Werror")
+_LINK = "-Wl,--gc-sections,-O1,-z,relro,-z,now"
+# Without -fwrapv, so that signed overflow is found.
+_SANITIZE = (
+    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"),
+    *("-fno-wrapv", "-g1"),
+)
+_EXPORTS = "{ global: nf_*; local: *; };\n"
+
+Kind = Literal["so", "exe"]
+_UNITS: dict[Kind, tuple[str, ...]] = {"so": ("nf_host.h", "nf_bench.h"), "exe": ("nf_main.c",)}
+_cython = Lock()  # its compiler keeps state of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one build is made of: generated texts, libraries by LIBRARIES, and C files of the
+    user's with their contents."""
+
+    name: str
+    pyx: str
+    header: str
+    libraries: tuple[str, ...] = ()
+    user: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        unknown = set(self.libraries) - set(LIBRARIES)
+        if unknown:
+            raise ValueError(f"no libraries of the generator's: {sorted(unknown)}")
+
+
+def check_name(name: str) -> None:
+    """ValueError if it can't be the name of a module, a file and an argument alike."""
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME or keyword.iskeyword(name):
+        raise ValueError(f"not the name of a module: {name[:80]!a}")
+
+
+def flags(*, sanitize: bool = False) -> tuple[str, ...]:
+    """How every unit is compiled and linked, for the cache's keys."""
+    return (*_CODE, *_WARNINGS, _LINK, *(_SANITIZE if sanitize else ()))
+
+
+@cache
+def cython_version() -> str:
+    """Of the installed Cython, without importing it. BuildError if there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cython")
+    except PackageNotFoundError:
+        raise BuildError("building a model needs Cython: pip install cython") from None
+
+
+def write_sources(unit: Unit, folder: Path) -> Path:
+    """NAME.pyx and NAME.h into the folder: the path of the former."""
+    pyx = folder / f"{unit.name}.pyx"
+    pyx.write_text(unit.pyx, encoding="utf-8")
+    pyx.with_suffix(".h").write_text(unit.header, encoding="utf-8")
+    return pyx
+
+
+def to_c(unit: Unit, folder: Path) -> Path:
+    """Writes the unit's sources into the folder, and NAME.c beside them: its path."""
+    pyx = write_sources(unit, folder)
+    cython_version()
+    with _cython:
+        collecting = gc.isenabled()
+        gc.disable()  # Cython makes many small objects that stay: a tenth of its time
+        try:
+            return _run_cython(pyx)
+        finally:
+            if collecting:
+                gc.enable()
+
+
+def _run_cython(pyx: Path) -> Path:
+    from Cython.Compiler import Options
+    from Cython.Compiler.Main import CompilationOptions, compile_single
+
+    # Of a public function Cython writes NAME.h, which is ours: it gets another name, and goes.
+    made = pyx.with_name(f"{pyx.stem}.cy.c")
+    options = CompilationOptions(
+        output_file=str(made),
+        include_path=[str(RUNTIME)],
+        compiler_directives=DIRECTIVES,
+    )
+    said = io.StringIO()
+    before = Options.warning_errors
+    try:
+        Options.warning_errors = True
+        with redirect_stderr(said):
+            result = compile_single(str(pyx), options, full_module_name=pyx.stem)
+    finally:
+        Options.warning_errors = before
+    if result.num_errors or not made.is_file():
+        raise GeneratedCodeError(_first_lines(f"Cython refuses {pyx.name}", said.getvalue()))
+    made.with_suffix(".h").unlink(missing_ok=True)
+    return made.replace(pyx.with_suffix(".c"))
+
+
+def link(unit: Unit, folder: Path, kind: Kind, *, sanitize: bool = False) -> Path:
+    """NAME.c in the folder, by `to_c`, to NAME.so or the program NAME there: its path.
+
+    The library's only symbols are nf_*; neither it nor the program needs Python.
+    """
+    tools = toolchain()
+    whole = folder / f"{unit.name}_{kind}.c"
+    files = []
+    for number, (_, text) in enumerate(unit.user):
+        files.append(folder / f"{unit.name}_user{number}.c")
+        files[-1].write_text(text, encoding="utf-8")
+    parts = (f"{unit.name}.c", *_UNITS[kind])
+    whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="ascii")
+    out = folder / (f"{unit.name}.so" if kind == "so" else unit.name)
+    exports = folder / "exports.map"
+    exports.write_text(_EXPORTS, encoding="ascii")
+    command = [tools.path, *arguments(tools, sanitize=sanitize), f"-I{folder}"]
+    if kind == "so":
+        command += ["-shared", f"-Wl,--version-script={exports}"]
+        if not sanitize:  # the sanitizer's own functions are in the program that loads it
+            command.append("-Wl,--no-undefined")
+    command += ["-o", str(out), str(whole), *map(str, files)]
+    command += [f"-l{name}" for name in unit.libraries]
+    _run_gcc(command, unit.name)
+    for file in (whole, exports, *files):
+        file.unlink()
+    return out
+
+
+def arguments(tools: Toolchain, *, sanitize: bool = False) -> tuple[str, ...]:
+    """The compiler's flags on this machine."""
+    return (*flags(sanitize=sanitize), *tools.machine, f"-I{RUNTIME}", f"-isystem{tools.include}")
+
+
+def command_line(unit: Unit, kind: Kind) -> str:
+    """How a person would compile the C that `--emit c` writes, for its first lines."""
+    shared = ["-shared"] if kind == "so" else []
+    words = ["gcc", *_CODE, *toolchain().machine, "-Iruntime", *shared]
+    return shlex.join([*words, f"{unit.name}.c", *(f"-l{name}" for name in unit.libraries)])
+
+
+def _run_gcc(command: Sequence[str], name: str) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=GCC_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except OSError as error:
+        raise BuildError(f"{command[0]} doesn't run: {error}") from error
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"gcc took over {GCC_SECONDS} s for {name}") from None
+    if not done.returncode:
+        return
+    missing = _MISSING.search(done.stderr)
+    what = (missing[1] or missing[2]) if missing else ""
+    if what and (what == "Python.h" or not what.startswith("nf_")):
+        package = next((p for prefix, p in _PACKAGES.items() if what.startswith(prefix)), "")
+        packages = package or "gcc libc6-dev"
+        raise BuildError(
+            f"building {name} needs {what}, which gcc doesn't find"
+            f" (Debian, Ubuntu: apt-get install {packages})"
+        )
+    raise GeneratedCodeError(_first_lines(f"gcc refuses {name}.c", done.stderr))
+
+
+def _first_lines(message: str, said: str) -> str:
+    return "\n".join([message, *said.strip().splitlines()[:40]])

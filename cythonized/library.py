@@ -1,0 +1,392 @@
+"""A built network in its shared library, called through ctypes: what every host has in common.
+
+Only the standard library is used here, so that this file alone, beside a build, is a package.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import time
+import weakref
+from array import array
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+ABI = 1
+MAX_TIME = 1 << 62  # ns
+PADDING = 64  # bytes behind the last frame, so that wide loads stay inside
+OK, NO_MEMORY, RUNAWAY, COPIES, OPERATOR, FORMAT = 0, -1, -2, -3, -4, -5
+COUNTERS = (
+    *("malformed", "non_ip", "resubmit_limit", "loop_limit", "payload_length", "bad_port"),
+    "no_choice",
+)
+_ABOUT = (
+    *("abi", "output_bytes", "counters", "simple", "has_timers", "state_bytes"),
+    *("ports", "instances", "entries"),
+)
+_OUTPUT = struct.Struct("=QQIIIIH6x")  # nf_output: time, data, length, cause, origin, original, …
+_MESSAGES = {
+    RUNAWAY: "timers fire too often between two packets",
+    COPIES: "copies of one packet went through too many NFs",
+    OPERATOR: "an operator failed",
+    FORMAT: "not a state of this network",
+}
+
+
+class Output(NamedTuple):
+    """A frame that came out, its time in ns; equal to the reference machine's."""
+
+    time: int
+    port: int
+    frame: bytes
+
+
+class Cut(NamedTuple):
+    """An output as captures want it, with its length on the wire."""
+
+    time: int
+    port: int
+    frame: bytes
+    original_length: int
+
+
+class RunError(RuntimeError):
+    """A run that the model itself ended; the state is as it was before the packet."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Library:
+    """One shared library: what it says of itself, and its functions. OSError, ValueError."""
+
+    __slots__ = ("_about", "calls", "entries", "instances", "name", "path", "ports")
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self.calls = _declared(ctypes.CDLL(self.path))
+        numbers = (ctypes.c_uint64 * len(_ABOUT))()
+        self.calls.nf_host_about(numbers)
+        self._about: dict[str, int] = dict(zip(_ABOUT, numbers, strict=True))
+        expected = {"abi": ABI, "output_bytes": _OUTPUT.size, "counters": len(COUNTERS)}
+        if {name: self._about[name] for name in expected} != expected:
+            raise ValueError(f"{self.path} is a build of another version of nfverify")
+        self.name = self._text(0, 0)
+        self.ports = tuple(self._text(1, i) for i in range(self._about["ports"]))
+        self.instances = tuple(self._text(2, i) for i in range(self._about["instances"]))
+        self.entries = tuple(self._text(3, i) for i in range(self._about["entries"]))
+
+    def _text(self, what: int, index: int) -> str:
+        data: bytes = self.calls.nf_host_name(what, index)
+        return data.decode()
+
+    @property
+    def simple(self) -> bool:
+        """Comes each packet out at most once, in its own frame and at the time it came in?"""
+        return bool(self._about["simple"])
+
+    @property
+    def has_timers(self) -> bool:
+        return bool(self._about["has_timers"])
+
+    @property
+    def state_bytes(self) -> int:
+        """Of one state, without what its tables allocate."""
+        return self._about["state_bytes"]
+
+
+def _declared(calls: ctypes.CDLL) -> ctypes.CDLL:
+    """The library with the types of its functions."""
+    c, pointer = ctypes, ctypes.c_void_p
+    number, long, code = c.c_uint32, c.c_uint64, c.c_int32
+    for name, result, arguments in (
+        ("nf_create", pointer, ()),
+        ("nf_destroy", None, (pointer,)),
+        ("nf_advance", code, (pointer, long)),
+        ("nf_flush", code, (pointer,)),
+        ("nf_load", code, (pointer, c.c_char_p, long)),
+        ("nf_host_run", code, (*(pointer,) * 7, number, c.POINTER(number))),
+        ("nf_host_sent", pointer, (pointer, c.POINTER(number))),
+        ("nf_host_clear", None, (pointer,)),
+        ("nf_host_save", code, (pointer, c.POINTER(pointer), c.POINTER(long))),
+        ("nf_host_free", None, (pointer,)),
+        ("nf_host_about", None, (c.POINTER(long),)),
+        ("nf_host_name", c.c_char_p, (number, number)),
+        ("nf_host_read", None, (pointer, c.POINTER(long), c.POINTER(number), c.POINTER(long))),
+        ("nf_host_non_ip", None, (pointer, number)),
+        ("nf_host_hits", c.POINTER(long), (pointer,)),
+    ):
+        function = getattr(calls, name)
+        function.restype, function.argtypes = result, arguments
+    return calls
+
+
+class Built:
+    """One state of a built network, and packets through it.
+
+    Calls release the GIL; one object is for one thread at a time. `drop_non_ip`: frames that are
+    not IP are dropped and counted, not passed on.
+    """
+
+    def __init__(self, library: Library, *, drop_non_ip: bool = False) -> None:
+        self.library = library
+        self._drop_non_ip = drop_non_ip
+        self._core = 0
+        self._created()
+
+    def _created(self) -> None:
+        """A new state in the place of the present one. MemoryError leaves that."""
+        calls = self.library.calls
+        core = calls.nf_create()
+        if not core:
+            raise MemoryError(f"no memory for a state of {self.library.name}")
+        calls.nf_host_non_ip(core, self._drop_non_ip)
+        self.close()
+        self._core = core
+        self._finalizer = weakref.finalize(self, calls.nf_destroy, core)
+
+    # Packets ------------------------------------------------------------------------------
+
+    def process(
+        self,
+        frames: Sequence[bytes],
+        times: Sequence[int] | None = None,
+        port: int | Sequence[int] = 0,
+    ) -> list[list[Output]]:
+        """What comes out as each frame arrives (what timers send before it first).
+
+        `times`: ns, one for each frame, below 2^62; without them, the monotonic clock. A time
+        before an earlier one counts as that. `port`: of all frames, or of each.
+        ValueError before anything has run; MemoryError: the state is as it was before a batch of
+        256 frames; RunError, or what `_failure` makes of it: as before the frame.
+        """
+        out: list[list[Output]] = [[] for _ in frames]
+        for index, cut in self._outputs(frames, times, port):
+            out[index].append(Output(*cut[:3]))
+        return out
+
+    def process_cut(
+        self,
+        frames: Sequence[bytes],
+        times: Sequence[int] | None = None,
+        port: int | Sequence[int] = 0,
+        originals: Sequence[int] | None = None,
+    ) -> list[Cut]:
+        """As `process`, in one list; `originals` are the frames' lengths on the wire."""
+        return [cut for _, cut in self._outputs(frames, times, port, originals)]
+
+    def _outputs(
+        self,
+        frames: Sequence[bytes],
+        times: Sequence[int] | None,
+        port: int | Sequence[int],
+        originals: Sequence[int] | None = None,
+    ) -> list[tuple[int, Cut]]:
+        stamps = self._stamps(len(frames), times)
+        ports = self._ports(len(frames), port)
+        lengths = array("I", map(len, frames))
+        wire = None if originals is None else array("I", originals)
+        if wire is not None and len(wire) != len(lengths):
+            raise ValueError(f"{len(wire)} original lengths for {len(lengths)} frames")
+        data = bytearray().join((*frames, bytes(PADDING)))
+        now, started, _ = self._read()
+        verdicts = self.run(data, lengths, stamps, ports, wire)
+        if not self.library.simple:
+            return self._sent()
+        found = []
+        now = now if started else 0
+        start = 0
+        for index, (length, verdict, stamp) in enumerate(
+            zip(lengths, verdicts, stamps, strict=True)
+        ):
+            now = max(now, stamp)
+            if verdict >= 0:
+                frame = bytes(data[start : start + length])
+                found.append((index, Cut(now, verdict, frame, wire[index] if wire else length)))
+            start += length
+        return found
+
+    def run(
+        self,
+        data: bytearray,
+        lengths: array[int],
+        times: array[int],
+        ports: array[int] | None = None,
+        originals: array[int] | None = None,
+    ) -> array[int]:
+        """The fast way: frames one behind the other in `data`, which are rewritten there.
+
+        Arrays of u32 lengths ("I"), u64 times ("Q"), u16 ports ("H"), u32 original lengths. Returns
+        the port of each frame, or -1 where it is dropped; of a network that is not `simple`, -1
+        everywhere. At least PADDING bytes stand behind the last frame.
+        """
+        count = len(lengths)
+        if sum(lengths) + PADDING > len(data):
+            raise ValueError(f"{len(data)} bytes are not {PADDING} more than all frames")
+        for given, code, name in (
+            (lengths, "I", "lengths"),
+            (times, "Q", "times"),
+            (ports, "H", "ports"),
+            (originals, "I", "originals"),
+        ):
+            if given is not None and (given.typecode != code or len(given) != count):
+                raise ValueError(f"{name} is no array {code!r} of {count}")
+        verdicts = array("i", [-1]) * count
+        done = ctypes.c_uint32()
+        error = self.library.calls.nf_host_run(
+            self.core,
+            _address(data),
+            _address(lengths),
+            _address(originals),
+            _address(times),
+            _address(ports),
+            _address(verdicts),
+            count,
+            ctypes.byref(done),
+        )
+        if error:
+            self._fail(error)
+        return verdicts
+
+    def advance(self, to: int) -> list[Output]:
+        """Time passes up to `to`, ns: what the timers send that are due. None of it happens before
+        the first packet."""
+        if not 0 <= to < MAX_TIME:
+            raise ValueError(f"time {to} is not in 0..2^62-1")
+        error = self.library.calls.nf_advance(self.core, to)
+        if error:
+            self._fail(error)
+        return [Output(*cut[:3]) for _, cut in self._sent()]
+
+    def _sent(self) -> list[tuple[int, Cut]]:
+        """What came out, with the frame that caused it; forgotten by the library."""
+        calls, count = self.library.calls, ctypes.c_uint32()
+        items = calls.nf_host_sent(self.core, ctypes.byref(count))
+        if not count.value:
+            return []
+        records = ctypes.string_at(items, count.value * _OUTPUT.size)
+        found = [
+            (cause, Cut(stamp, port, ctypes.string_at(data, length), original))
+            for stamp, data, length, cause, _, original, port in _OUTPUT.iter_unpack(records)
+        ]
+        calls.nf_host_clear(self.core)
+        return found
+
+    def _stamps(self, count: int, times: Sequence[int] | None) -> array[int]:
+        if times is None:
+            return array("Q", [time.monotonic_ns()]) * count
+        if len(times) != count:
+            raise ValueError(f"{len(times)} times for {count} frames")
+        for stamp in times:
+            if not 0 <= stamp < MAX_TIME:
+                raise ValueError(f"time {stamp} is not in 0..2^62-1")
+        return array("Q", times)
+
+    def _ports(self, count: int, port: int | Sequence[int]) -> array[int] | None:
+        known = range(max(2, len(self.library.ports)))
+        given = (port,) if isinstance(port, int) else port
+        for number in given:
+            if number not in known:
+                raise ValueError(f"the network has no port {number}")
+        if isinstance(port, int):
+            return array("H", [port]) * count if port else None
+        if len(port) != count:
+            raise ValueError(f"{len(port)} ports for {count} frames")
+        return array("H", port)
+
+    def _fail(self, error: int) -> None:
+        self.library.calls.nf_host_clear(self.core)
+        raise self._failure(error)
+
+    def _failure(self, error: int) -> Exception:
+        """The exception for an error of the run."""
+        name = self.library.name
+        if error == NO_MEMORY:
+            return MemoryError(f"no memory for more state of {name}; it is as before the batch")
+        return RunError(f"{name}: {_MESSAGES.get(error, f'error {error}')}", error)
+
+    # State --------------------------------------------------------------------------------
+
+    @property
+    def core(self) -> int:
+        """The address of the state. ValueError once it is closed."""
+        if not self._core:
+            raise ValueError("the network function is closed")
+        return self._core
+
+    def _read(self) -> tuple[int, bool, list[int]]:
+        now, started = ctypes.c_uint64(), ctypes.c_uint32()
+        counters = (ctypes.c_uint64 * len(COUNTERS))()
+        self.library.calls.nf_host_read(
+            self.core, ctypes.byref(now), ctypes.byref(started), counters
+        )
+        return now.value, bool(started.value), list(counters)
+
+    @property
+    def now(self) -> int | None:
+        """The time of the last event, ns; None before the first packet."""
+        now, started, _ = self._read()
+        return now if started else None
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """How often each thing went wrong, by its name."""
+        return dict(zip(COUNTERS, self._read()[2], strict=True))
+
+    @property
+    def hits(self) -> Mapping[str, int]:
+        """Packets that each entry took, if the build counts them."""
+        hits = self.library.calls.nf_host_hits(self.core)
+        if not hits:
+            return {}
+        return {name: hits[index] for index, name in enumerate(self.library.entries)}
+
+    def save_binary(self) -> bytes:
+        """The whole state in the binary form. MemoryError."""
+        calls, data, length = self.library.calls, ctypes.c_void_p(), ctypes.c_uint64()
+        error = calls.nf_host_save(self.core, ctypes.byref(data), ctypes.byref(length))
+        if error:
+            self._fail(error)
+        try:
+            return ctypes.string_at(data, length.value)
+        finally:
+            calls.nf_host_free(data)
+
+    def load_binary(self, state: bytes) -> None:
+        """Goes on from a state in the binary form; what is wrong with it leaves all as it was."""
+        error = self.library.calls.nf_load(self.core, state, len(state))
+        if error:
+            self._fail(error)
+
+    def reset(self) -> None:
+        """Back to the start: no packet has come, all counters are 0. MemoryError leaves all."""
+        self._created()
+
+    def close(self) -> None:
+        """Gives the memory back; nothing but `close` can be called afterwards."""
+        if self._core:
+            self._core = 0
+            self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _address(buffer: bytearray | array[int] | None) -> ctypes.Array[ctypes.c_char] | None:
+    """What ctypes passes as the address of the buffer, and keeps it while it does."""
+    if not buffer:
+        return None
+    size = len(buffer) * (buffer.itemsize if isinstance(buffer, array) else 1)
+    return (ctypes.c_char * size).from_buffer(buffer)
