@@ -22,7 +22,6 @@ typedef struct nf_rewrite {
     u32 end;       /* of a plain frame's payload as it came in */
     /* For checksums of 0xffff, not of plain frames: what they cover, as it came in. */
     u8 kept_ip4, kept_l4, payload_differs;
-    u8 proto;
     u8 ip[40], transport[20];
 } nf_rewrite;
 
@@ -57,7 +56,6 @@ NF_COLD void nf_keep(nf_rewrite *rw, const u8 *out, const nf_head *h)
     if (bits & NF_IP6)
         memcpy(rw->ip, out + h->l3, 40);
     rw->kept_ip4 = bits & NF_IP4 && nf_ld16(out + h->l3 + 10) == 0xffff;
-    rw->proto = bits & (NF_IP4 | NF_IP6) ? out[h->proto_at] : 0;
     u32 header = bits & NF_TCP ? 20 : bits & NF_ICMP ? 8 : 0; /* UDP has no such special case */
     if (header) {
         memcpy(rw->transport, out + h->l4, header);
@@ -351,17 +349,18 @@ NF_INL void nf_put_flow(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fas
     }
 }
 
-/* Whether any word under the L4 checksum went elsewhere than from 0xffff to 0. */
+/* Whether any word under the L4 checksum went elsewhere than from 0xffff to 0. `proto` needs no look:
+ * where it changes and the sum still comes out even, another word differs. */
 NF_COLD u32 nf_l4_differs(const nf_rewrite *rw, const u8 *out, const nf_head *h)
 {
     u32 bits = h->bits;
     if (rw->payload_differs || nf_differs(rw->transport, out + h->l4, bits & NF_TCP ? 20 : 8))
         return 1;
     if (bits & NF_IP6)
-        return rw->proto != out[h->proto_at] || nf_differs(rw->ip + 8, out + h->l3 + 8, 32);
+        return nf_differs(rw->ip + 8, out + h->l3 + 8, 32);
     if (bits & NF_ICMP)
         return 0;
-    return rw->proto != out[h->proto_at] || nf_differs(rw->ip + 12, out + h->l3 + 12, 8);
+    return nf_differs(rw->ip + 12, out + h->l3 + 12, 8);
 }
 
 /* The checksum at `at` updated by the sum of changes; `differs`: as if it had not been 0xffff. */
