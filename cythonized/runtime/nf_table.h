@@ -1,0 +1,418 @@
+/* Flow tables: open addressing, linear probing, no tombstones, growth in small steps.
+ *
+ * A key's home is the top bits of its hash, and a run of full slots never wraps: past the last home
+ * there is a tail. So slots stand nearly in the order of their hashes, and growing is one sweep over
+ * the old slots from the left, a run at a time, into a region that fills from the left as well:
+ * keys whose hash is below `mark` are in the young region already. A sweep's step touches, and
+ * gives back, a bounded piece of memory. An empty slot is all zero; the last word of a key never is. */
+#ifndef NF_TABLE_H
+#define NF_TABLE_H
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <emmintrin.h>
+#include "nf_base.h"
+#include "nf_hash.h"
+
+#define NF_PAGE ((u64)4096)
+#define NF_HUGE_PAGE ((u64)2 << 20)
+#define NF_TAIL 1280u       /* slots of a tail at least: address space, seldom memory */
+#define NF_STEP 32768u      /* bytes of old slots that a tick sweeps */
+
+typedef struct nf_region {
+    u64 bytes;  /* mapped, from the first home */
+    u64 slots;  /* homes and tail; the last one stays empty */
+    u64 top;    /* no slot from here on was ever used; at least the number of homes */
+} nf_region;
+
+typedef struct nf_table {
+    u8 *base, *young_base;  /* first homes; young_base NULL: no sweep is under way */
+    u64 mark;               /* hashes below are in the young region; 0: none */
+    u32 shift, young_shift; /* of a hash, to a home */
+    u32 words, slot;        /* of a key, in u64; of a slot, in bytes */
+    u64 count;
+    u64 limit, tail;        /* reserve: keys that may be there, free slots at the end */
+    u8 *brim, *young_brim;  /* ends of the homes */
+    nf_region region, young;
+    u64 frontier, released; /* slots swept; bytes at `base` given back */
+    u64 swept_at;           /* count at the last tick */
+    u8 self;                /* the (only) key word is its own hash */
+} nf_table;
+
+/* Access ------------------------------------------------------------------------------------ */
+
+/* The home of a hash. */
+NF_INL u8 *nf_place(const nf_table *t, u64 h, const u32 slot) {
+    u8 *base = t->base;
+    u32 shift = t->shift;
+    if (nf_unlikely(t->mark)) {
+        u64 young = (u64)0 - (u64)(h < t->mark);
+        base = (u8 *)(((uintptr_t)t->young_base & young) | ((uintptr_t)base & ~young));
+        shift = (u32)((t->young_shift & young) | (shift & ~young));
+    }
+    return base + (h >> shift) * slot;
+}
+
+NF_INL void nf_prefetch(const nf_table *t, u64 h, const u32 slot) {
+    u8 *p = nf_place(t, h, slot);
+    __builtin_prefetch(p, 1, 3);
+    if (slot > 64)
+        __builtin_prefetch(p + slot - 1, 1, 3);
+}
+
+NF_INL int nf_key_equal(const u8 *p, const u64 *key, const u32 words) {
+    if (words == 1)
+        return nf_ld64(p) == key[0];
+    u64 differ = 0;
+    u32 i = 0;
+    for (; i + 2 <= words; i += 2) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(p + 8 * i));
+        __m128i b = _mm_loadu_si128((const __m128i *)(key + i));
+        differ |= (u64)(_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)) ^ 0xffff);
+    }
+    if (words & 1)
+        differ |= nf_ld64(p + 8 * i) ^ key[i];
+    return !differ;
+}
+
+NF_INL int nf_slot_full(const u8 *p, const u32 words) {
+    return nf_ld64(p + 8 * (words - 1)) != 0;
+}
+
+/* The value part of a key's slot, or NULL; good until the next put, delete, reserve or tick. */
+NF_INL void *nf_find(nf_table *t, const u64 *key, u64 h, const u32 words, const u32 slot) {
+    for (u8 *p = nf_place(t, h, slot);; p += slot) {
+        if (nf_likely(nf_key_equal(p, key, words)))
+            return p + 8 * words;
+        if (!nf_slot_full(p, words))
+            return NULL;
+    }
+}
+
+/* A slot of a tail is used for the first time. */
+NF_COLD void nf_table_spill(nf_table *t, u8 *p, u64 h) {
+    int young = h < t->mark;
+    nf_region *r = young ? &t->young : &t->region;
+    u64 top = (u64)(p - (young ? t->young_base : t->base)) / t->slot + 1;
+    if (top > r->top)
+        r->top = top;
+    if (r->slots - 1 - r->top < t->tail)
+        t->tail = r->slots - 1 - r->top;
+}
+
+/* The value part of a key's slot, made (all zero) if it wasn't there. The room was reserved. */
+NF_INL void *nf_put(nf_table *t, const u64 *key, u64 h, const u32 words, const u32 slot,
+                    u32 *created) {
+    for (u8 *p = nf_place(t, h, slot);; p += slot) {
+        if (nf_likely(nf_key_equal(p, key, words))) {
+            *created = 0;
+            return p + 8 * words;
+        }
+        if (!nf_slot_full(p, words)) {
+            if (nf_unlikely(p >= (h < t->mark ? t->young_brim : t->brim)))
+                nf_table_spill(t, p, h);
+            memcpy(p, key, 8 * words);
+            t->count++;
+            *created = 1;
+            return p + 8 * words;
+        }
+    }
+}
+
+NF_INL u64 nf_table_rehash(const nf_table *t, const u8 *p, const u32 words) {
+    u64 key[words];
+    memcpy(key, p, 8 * words);
+    return t->self ? key[0] : nf_hashn(key, words);
+}
+
+/* Empties the slot at `hole` and draws later ones of its run back, so that none is cut off. */
+static __attribute__((noinline, unused)) void nf_table_close(nf_table *t, u8 *hole, u64 h) {
+    int young = h < t->mark;
+    u8 *base = young ? t->young_base : t->base;
+    u32 shift = young ? t->young_shift : t->shift, slot = t->slot, words = t->words;
+    for (u8 *p = hole + slot; nf_slot_full(p, words); p += slot)
+        if (base + (nf_table_rehash(t, p, words) >> shift) * slot <= hole) {
+            memcpy(hole, p, slot);
+            hole = p;
+        }
+    memset(hole, 0, slot);
+}
+
+NF_INL void nf_del(nf_table *t, const u64 *key, u64 h, const u32 words, const u32 slot) {
+    u8 *p = nf_find(t, key, h, words, slot);
+    if (!p)
+        return;
+    p -= 8 * words;
+    t->count--;
+    if (nf_likely(!nf_slot_full(p + slot, words)))
+        memset(p, 0, slot);
+    else
+        nf_table_close(t, p, h);
+}
+
+/* Memory ------------------------------------------------------------------------------------ */
+
+/* How many keys 2^log homes are meant for: the smaller the table, the sparser. */
+NF_COLD u64 nf_table_policy(u32 log, u32 slot) {
+    u64 bytes = (u64)slot << log;
+    u64 part = bytes <= 512 << 10 ? 8 : bytes <= 32 << 20 ? 4 : 2;
+    return ((u64)1 << log) / part;
+}
+
+/* 2^log homes and a tail, all empty: their address, or NULL. Huge pages from 2 MB on. */
+NF_COLD u8 *nf_region_make(nf_region *r, u32 log, u64 tail, u32 slot) {
+    u64 homes = (u64)1 << log, main = homes * slot;
+    u64 total = (main + tail * slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
+    u64 spare = main >= NF_HUGE_PAGE ? NF_HUGE_PAGE : 0;
+    if (log > 40 || tail > (u64)1 << 40)
+        return NULL;
+    u8 *p = mmap(NULL, total + spare, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    if (spare) {
+        u64 before = -(uintptr_t)p & (NF_HUGE_PAGE - 1);
+        if (before)
+            munmap(p, before);
+        p += before;
+        if (spare - before)
+            munmap(p + total, spare - before);
+        madvise(p, main & ~(NF_HUGE_PAGE - 1), MADV_HUGEPAGE);
+    }
+    *r = (nf_region){.bytes = total, .slots = homes + tail, .top = homes};
+    return p;
+}
+
+NF_COLD void nf_table_measure(nf_table *t) {
+    t->tail = t->region.slots - 1 - t->region.top;
+    t->brim = t->base + ((u64)t->slot << (64 - t->shift));
+    if (t->young_base) {
+        u64 tail = t->young.slots - 1 - t->young.top;
+        t->tail = tail < t->tail ? tail : t->tail;
+        t->young_brim = t->young_base + ((u64)t->slot << (64 - t->young_shift));
+    }
+}
+
+NF_COLD u32 nf_table_least(u32 slot) {
+    u32 log = 6;
+    while (log < 9 && ((u64)slot << (log + 1)) <= NF_PAGE)
+        log++;
+    return log;
+}
+
+/* A table of keys of `words` u64 in slots of `slot` bytes, at first a small one: 0, or -1. */
+NF_COLD int nf_table_init(nf_table *t, u32 words, u32 slot) {
+    memset(t, 0, sizeof *t);
+    u32 log = nf_table_least(slot);
+    t->words = words;
+    t->slot = slot;
+    t->shift = 64 - log;
+    t->limit = nf_table_policy(log, slot);
+    t->base = nf_region_make(&t->region, log, NF_TAIL, slot);
+    if (!t->base)
+        return -1;
+    nf_table_measure(t);
+    return 0;
+}
+
+NF_COLD void nf_table_free(nf_table *t) {
+    if (t->base)
+        munmap(t->base + t->released, t->region.bytes - t->released);
+    if (t->young_base)
+        munmap(t->young_base, t->young.bytes);
+    t->base = t->young_base = NULL;
+    t->count = t->limit = t->tail = t->mark = 0;
+}
+
+/* The young region is all there is. */
+NF_COLD void nf_table_mature(nf_table *t) {
+    munmap(t->base + t->released, t->region.bytes - t->released);
+    t->base = t->young_base;
+    t->shift = t->young_shift;
+    t->region = t->young;
+    t->young_base = NULL;
+    t->mark = t->frontier = t->released = 0;
+    nf_table_measure(t);
+}
+
+/* Removes all keys and gives the memory back but for what a new table has. Can't fail. */
+NF_COLD void nf_table_clear(nf_table *t) {
+    if (t->young_base)
+        nf_table_mature(t);
+    u32 log = nf_table_least(t->slot);
+    u64 slots = ((u64)1 << log) + NF_TAIL;
+    u64 kept = (slots * t->slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
+    t->count = 0;
+    if (kept > t->region.bytes || munmap(t->base + kept, t->region.bytes - kept)) {
+        memset(t->base, 0, t->region.top * t->slot);
+        return;
+    }
+    memset(t->base, 0, kept);
+    t->region = (nf_region){.bytes = kept, .slots = slots, .top = (u64)1 << log};
+    t->shift = 64 - log;
+    t->limit = nf_table_policy(log, t->slot);
+    nf_table_measure(t);
+}
+
+/* Growth ------------------------------------------------------------------------------------ */
+
+/* Makes a region's tail longer by `more` slots: 0, or -1. Whoever knows no hash never needs it. */
+NF_COLD int nf_region_widen(u8 **base, nf_region *r, u64 released, u64 more, u32 slot) {
+    u64 bytes = ((r->slots + more) * slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
+    void *p = (void *)syscall(SYS_mremap, *base + released, r->bytes - released, bytes - released,
+                              1 /* MREMAP_MAYMOVE */, NULL);
+    if (p == MAP_FAILED)
+        return -1;
+    *base = (u8 *)p - released;
+    r->bytes = bytes;
+    r->slots += more;
+    return 0;
+}
+
+/* Moves whole runs of at least `budget` old slots: 0, or -1 if memory for a tail is missing. */
+NF_COLD int nf_table_sweep(nf_table *t, u64 budget) {
+    const u32 slot = t->slot, words = t->words;
+    u8 *p = t->base + t->frontier * slot, *stop = t->brim;
+    if ((u64)(stop - p) / slot > budget)
+        stop = p + budget * slot;
+    while (p < stop) {
+        if (!nf_slot_full(p, words)) {
+            p += slot;
+            continue;
+        }
+        u8 *end = p;
+        while (nf_slot_full(end, words))
+            end += slot;
+        u64 run = (u64)(end - p) / slot;
+        if (nf_unlikely(t->young.slots - 1 - t->young.top < run)) {
+            if (nf_region_widen(&t->young_base, &t->young, 0, run + NF_TAIL, slot)) {
+                t->frontier = (u64)(p - t->base) / slot;
+                t->mark = t->frontier << t->shift;
+                nf_table_measure(t);
+                return -1;
+            }
+        }
+        for (; p < end; p += slot) {
+            u64 home = nf_table_rehash(t, p, words) >> t->young_shift;
+            u8 *to = t->young_base + home * slot;
+            while (nf_slot_full(to, words)) {
+                to += slot;
+                home++;
+            }
+            memcpy(to, p, slot);
+            if (nf_unlikely(home >= t->young.top))
+                t->young.top = home + 1;
+        }
+    }
+    if (p >= t->brim) {
+        nf_table_mature(t);
+        return 0;
+    }
+    t->frontier = (u64)(p - t->base) / slot;
+    t->mark = t->frontier << t->shift;
+    u64 done = t->frontier * slot & ~(NF_HUGE_PAGE - 1);
+    if (done > t->released && !munmap(t->base + t->released, done - t->released))
+        t->released = done;
+    nf_table_measure(t);
+    return 0;
+}
+
+/* Begins a sweep into 2^log homes: 0, or -1. */
+NF_COLD int nf_table_begin(nf_table *t, u32 log, u64 more) {
+    u64 tail = t->region.slots - ((u64)1 << (64 - t->shift));
+    if (more + NF_TAIL > tail)
+        tail = more + NF_TAIL;
+    t->young_base = nf_region_make(&t->young, log, tail, t->slot);
+    if (!t->young_base)
+        return -1;
+    t->young_shift = 64 - log;
+    t->limit = nf_table_policy(log, t->slot);
+    t->swept_at = t->count;
+    t->frontier = t->mark = t->released = 0;
+    nf_table_measure(t);
+    return 0;
+}
+
+/* Begins to grow for `more` keys; without memory for that, fills up what there is: 0, or -1. */
+NF_COLD int nf_table_grow(nf_table *t, u64 more) {
+    u32 old = 64 - t->shift, log = old + 1;
+    u64 need = t->count + more;
+    while (nf_table_policy(log, t->slot) < need)
+        log++;
+    for (;; log--) {
+        u64 homes = (u64)1 << log, full = homes - homes / 8;
+        if (full < need)
+            return -1;
+        if (log == old) {
+            t->limit = need + homes / 64 < full ? need + homes / 64 : full; /* then try again */
+            return 0;
+        }
+        if (!nf_table_begin(t, log, more)) {
+            if (t->limit < need)
+                t->limit = need;
+            return 0;
+        }
+    }
+}
+
+NF_COLD int nf_table_make_room(nf_table *t, u64 more) {
+    if (more > (u64)1 << 36)
+        return -1;
+    while (t->count + more > t->limit) {
+        if (t->young_base ? nf_table_sweep(t, UINT64_MAX / 2) : nf_table_grow(t, more))
+            return -1;
+        if (t->young_base && (u64)t->slot << (64 - t->shift) <= NF_STEP && nf_table_sweep(t, 1 << 16))
+            return -1;
+    }
+    nf_region *r = &t->region;
+    if (r->slots - 1 - r->top < more &&
+        nf_region_widen(&t->base, r, t->released, more + NF_TAIL, t->slot))
+        return -1;
+    r = &t->young;
+    if (t->young_base && r->slots - 1 - r->top < more &&
+        nf_region_widen(&t->young_base, r, 0, more + NF_TAIL, t->slot))
+        return -1;
+    nf_table_measure(t);
+    return 0;
+}
+
+/* Room for `more` puts of new keys: 0, or -1 with the table as it was. */
+NF_INL int nf_table_reserve(nf_table *t, u64 more) {
+    if (nf_likely(t->count + more <= t->limit && more <= t->tail))
+        return 0;
+    return nf_table_make_room(t, more);
+}
+
+NF_COLD void nf_table_step(nf_table *t) {
+    u64 made = t->count > t->swept_at ? t->count - t->swept_at : 0;
+    t->swept_at = t->count;
+    nf_table_sweep(t, NF_STEP / t->slot + 16 + 8 * made);
+}
+
+/* A bounded piece of the growth under way, if any: once a batch. */
+NF_INL void nf_table_tick(nf_table *t) {
+    if (nf_unlikely(t->young_base != NULL))
+        nf_table_step(t);
+}
+
+/* Bytes of address space, memory once it has been touched. */
+NF_COLD u64 nf_table_bytes(const nf_table *t) {
+    return t->region.bytes - t->released + (t->young_base ? t->young.bytes : 0);
+}
+
+/* All slots, in any order: the start of the key, or NULL at the end; *position starts at 0. */
+NF_COLD void *nf_table_next(const nf_table *t, u64 *position) {
+    u64 young = t->young_base ? t->young.top : 0, skip = t->young_base ? t->frontier : 0;
+    for (;;) {
+        u64 i = (*position)++;
+        u8 *p = i < young ? t->young_base + i * t->slot : t->base + (skip + i - young) * t->slot;
+        if (i >= young && skip + i - young >= t->region.top) {
+            --*position;
+            return NULL;
+        }
+        if (nf_slot_full(p, t->words))
+            return p;
+    }
+}
+
+#endif
