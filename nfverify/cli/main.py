@@ -41,6 +41,7 @@ COMMANDS = (
     Command("show", "draw a model as a table", "nfverify.cli.show"),
     Command("fmt", "write models in the canonical form", "nfverify.cli.fmt"),
     Command("run", "run a model on a packet capture", "nfverify.cli.run"),
+    Command("bench", "measure how fast a model is", "nfverify.cli.bench"),
     Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
     Command("consolidate", "turn a chain into one table", "nfverify.cli.consolidate"),
 )

@@ -1,0 +1,160 @@
+"""How fast a build is: packets from memory, with the clock around nothing but the packets."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import mmap
+import os
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from nfverify.cythonized.library import Built, RunError
+
+BURST = 256  # packets handed over at a time
+LINE = 64  # frames begin at multiples of this, as NF_BENCH_LINE
+PASSES = 5  # timed passes of a round, as many as the time allows but at least these
+ENOUGH = 50_000_000  # ns of timed passes in a round, so that few packets are measured often
+MOST_PASSES = 2_000
+_HUGE = 2 << 20
+
+
+class Memory:
+    """Zeroed bytes on huge pages, where the system has them; `address` begins one."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._map = mmap.mmap(-1, size + _HUGE)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            self._map.madvise(mmap.MADV_HUGEPAGE)
+        self._whole = (ctypes.c_char * (size + _HUGE)).from_buffer(self._map)
+        start = ctypes.addressof(self._whole)
+        self.address = (start + _HUGE - 1) // _HUGE * _HUGE
+        ctypes.memset(self.address, 0, size)
+
+    def copy(self, other: Memory) -> None:
+        """Takes over what the other holds, which is as large."""
+        ctypes.memmove(self.address, other.address, self.size)
+
+    def bytes(self, at: int, length: int) -> bytes:
+        return ctypes.string_at(self.address + at, length)
+
+
+class Traffic:
+    """Frames in memory, at least one, and a copy of them to be rewritten."""
+
+    def __init__(self, frames: Sequence[bytes], times: Sequence[int]) -> None:
+        self.count = len(frames)
+        self.lengths = array("I", map(len, frames))
+        self.bytes = sum(self.lengths)
+        self.starts = array("Q", [0]) * self.count
+        at = 0
+        for index, length in enumerate(self.lengths):
+            self.starts[index] = at
+            at += -(-length // LINE) * LINE
+        self._stamps = array("Q", times)
+        self._original, self.frames = Memory(at + LINE), Memory(at + LINE)
+        for frame, start in zip(frames, self.starts, strict=True):
+            ctypes.memmove(self._original.address + start, frame, len(frame))
+        self.times = array("Q", times)
+        self.verdicts = array("i", [-1]) * self.count
+        self.restore()
+
+    def restore(self) -> None:
+        """The frames as they were."""
+        self.frames.copy(self._original)
+
+    def start(self) -> None:
+        """Frames and times as they were."""
+        self.restore()
+        self.times[:] = self._stamps
+
+    def later(self) -> None:
+        """The same packets again, behind the last one."""
+        span = max(self._stamps) - min(self._stamps) + 1
+        self.times[:] = array("Q", [stamp + span for stamp in self.times])
+
+    def frame(self, index: int) -> bytes:
+        """A frame as it is now."""
+        return self.frames.bytes(self.starts[index], self.lengths[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One round, ns for each packet: the first pass, from the state at the start, and the median of
+    those after it (over `passes`); `memory`: bytes by which the process grew."""
+
+    first: float
+    ns: float
+    passes: int
+    memory: int
+
+
+def measure(
+    made: Built,
+    traffic: Traffic,
+    *,
+    burst: int = BURST,
+    passes: int = PASSES,
+    enough: int = ENOUGH,
+    rewrites: bool = True,
+    timed: bool = True,
+    after_first: Callable[[], None] | None = None,
+) -> Sample:
+    """One round from a fresh state; passes after the first see the tables as it left them.
+
+    Outside the clock, before each pass: with `rewrites` the frames are restored, with `timed` their
+    times moved on (else, time stands still from the second pass on). MemoryError, RunError.
+    """
+    made.reset()
+    gc.collect()
+    traffic.start()
+    before = resident()
+    once = _clock(made, traffic, burst)
+    first = once()
+    memory = max(0, resident() - before)
+    if after_first is not None:
+        after_first()
+    took: list[int] = []
+    while len(took) < passes or (sum(took) < enough and len(took) < MOST_PASSES):
+        if rewrites:
+            traffic.restore()
+        if timed:
+            traffic.later()
+        took.append(once())
+    return Sample(first / traffic.count, median(took) / traffic.count, len(took), memory)
+
+
+def _clock(made: Built, traffic: Traffic, burst: int) -> Callable[[], int]:
+    """A call that runs all packets: ns."""
+    run = made.library.calls.nf_bench_pass
+    pointer, number = ctypes.c_void_p, ctypes.c_uint32
+    run.argtypes = (*(pointer,) * 5, number, number, ctypes.POINTER(ctypes.c_uint64))
+    run.restype = ctypes.c_int32
+    lengths, times, verdicts = map(_address, (traffic.lengths, traffic.times, traffic.verdicts))
+    core, frames, count = made.core, traffic.frames.address, traffic.count
+    ns = ctypes.c_uint64()
+
+    def once() -> int:
+        error = run(core, frames, lengths, times, verdicts, count, burst, ctypes.byref(ns))
+        if error:
+            raise RunError(f"{made.library.name}: error {error} in the benchmark", error)
+        return ns.value
+
+    return once
+
+
+def _address(data: array[int]) -> int:
+    return data.buffer_info()[0]
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory; 0 where the system doesn't say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
