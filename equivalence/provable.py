@@ -13,14 +13,14 @@ def check_provable(*networks: ir.Network) -> None:
 
     To the symbolic semantics all maps are plain ones: without this, it would prove what is false.
     """
-    found = [
-        Diagnostic("error", "unsupported", message, span)
+    found = {
+        (message, span.source.name, span.start): Diagnostic("error", "unsupported", message, span)
         for network in networks
         for program in dict.fromkeys(i.program for i in network.instances)
         for message, span in _unprovable(program)
-    ]
+    }
     if found:
-        raise ModelError(*dict.fromkeys(found))
+        raise ModelError(*found.values())
 
 
 def _unprovable(program: ir.Program) -> Iterator[tuple[str, Span]]:

@@ -148,6 +148,7 @@ def _program(report: Report, lowered: Lowered, written_tags: set[str]) -> None:
     program, node = lowered.program, lowered.node
     nodes = list(_nodes(program))
     read = {n.var for n in nodes if isinstance(n, ir.Read | ir.Has)}
+    written = {n.var for n in nodes if isinstance(n, ir.Write)}
     state = {variable.name: variable for variable in program.state}
     for item in node.items:
         for name in declared(item):
@@ -163,7 +164,8 @@ def _program(report: Report, lowered: Lowered, written_tags: set[str]) -> None:
         if isinstance(item, ast.Entry):
             _repeated_blocks(report, item)
     for name, variable in state.items():
-        if variable.constant and name in read and not variable.entries:
+        unassigned = variable.constant or (variable.aged and name not in written)
+        if unassigned and name in read and not variable.entries:
             message = f"`{name}` is never assigned: it is constant, and empty"
             report.warn(variable.span, "never-assigned", message)
     for name, span in lowered.tags_read.items():

@@ -163,10 +163,12 @@ def _names(
                     cx.report.error(item.span, "duplicate", message, "choose another name")
                 seen.add(name)
     config: list[ir.Config] = []
-    for items, changing, given in levels:
+    for outside, (items, changing, given) in zip((True, False), levels, strict=True):
         for item in items:
             if isinstance(item, ast.Variable):
                 with cx.recovering(item.name), cx.reading("constant"):
+                    if outside:
+                        variables.check_outside(cx, item)
                     variable = variables.declare(cx, item, item.name in changing, given)
                     _declare(cx, item.name, variable, item.span)
                     config.extend(variables.configuration(variable))

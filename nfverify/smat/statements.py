@@ -65,6 +65,9 @@ def _statement(cx: Context, node: ast.Statement, product: int) -> list[ir.Stmt]:
             return [ir.Delete(where.state.name, where.keys, span=span)]
         case ast.Touch(target=target):
             where = _whole_key(cx, target, "touch")
+            if not where.state.aged:
+                message = f"`{where.state.name}` has no time-out and no capacity: nothing to touch"
+                cx.warn(span, "no-effect", message, "add `timeout 30s` to its declaration")
             return [ir.Touch(where.state.name, where.keys, span=span)]
         case ast.If():
             test = condition(cx, node.condition)
@@ -424,8 +427,13 @@ def _choose(cx: Context, node: ast.Choose) -> list[ir.Stmt]:
         first, last, type_ = values.balance(low, high)
     except values.Misfit:
         raise cx.fail(node.span, "range", "the bounds of `choose` have no type in common") from None
-    if isinstance(first, ir.Const) and isinstance(last, ir.Const) and first.value > last.value:  # type: ignore[operator]
-        raise cx.fail(node.span, "range", "the range of `choose` is empty")
+    if isinstance(first, ir.Const) and isinstance(last, ir.Const):
+        count = int(last.value) - int(first.value) + 1
+        if count < 1:
+            raise cx.fail(node.span, "range", "the range of `choose` is empty")
+        if count > ir.MAX_CHOICES:
+            message = f"`choose` tries at most {ir.MAX_CHOICES:,} values; these are {count:,}"
+            raise cx.fail(node.span, "range", message, "choose in a narrower range")
     name = declare_local(cx, node.name, node.span)
     cx.locals[node.name] = scalar(ir.Local(name, type_, span=node.span))
     where = condition(cx, node.where) if node.where is not None else ir.TRUE

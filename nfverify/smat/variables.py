@@ -19,6 +19,8 @@ from nfverify.smat.values import Value
 Constants = tuple[ir.Value, ...]
 Contents = dict[Constants, Constants]
 
+MAX_CAPACITY = 1 << 32
+
 
 def declare(
     cx: Context,
@@ -49,6 +51,14 @@ def declare(
         ]
     )
     return Variable(node, type_, value=Value(type_, held))
+
+
+def check_outside(cx: Context, node: ast.Variable) -> None:
+    """What no program assigns has no use for a time-out or a capacity."""
+    if node.timeout is not None or node.capacity is not None:
+        message = f"`{node.name}` is declared outside the program: it is configuration"
+        hint = "declare it inside the program, for it to have a time-out or a capacity"
+        raise cx.fail(node.span, "type", message, hint)
 
 
 def configuration(variable: Variable) -> Iterator[ir.Config]:
@@ -90,6 +100,9 @@ def _check_limits(cx: Context, node: ast.Variable, type_: Type) -> None:
         raise cx.fail(node.span, "type", message)
     if node.capacity is not None and node.capacity < 1:
         raise cx.fail(node.span, "range", "a capacity is at least 1")
+    if node.capacity is not None and node.capacity > MAX_CAPACITY:
+        message = f"a capacity is at most {MAX_CAPACITY:,}"
+        raise cx.fail(node.span, "range", message, "without `max` there is no bound")
     if node.overflow and node.capacity is None:
         raise cx.fail(
             node.span, "type", f"`{node.overflow}` says what happens beyond `max`", "add max N"
@@ -135,7 +148,7 @@ def _state(
         kind,  # type: ignore[arg-type]
         tuple(contents.items()),
         node.granularity,
-        constant,
+        constant and node.timeout is None and node.capacity is None,
         duration(cx, node.timeout) if node.timeout is not None else None,
         node.capacity,
         node.overflow or "reject",

@@ -30,6 +30,7 @@ from nfverify.equivalence.consolidate import NotConsolidatable, consolidate
 from nfverify.equivalence.consolidate.execute import Executor
 from nfverify.equivalence.consolidate.path import Path
 from nfverify.equivalence.consolidate.rewriter import Rewriter
+from nfverify.lang.source import ModelError
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Row, Ruleset
 
@@ -421,6 +422,22 @@ def test_refusals() -> None:
     read = program(table(entry(DROP, on=(field_is("vlan", 5),))))
     with pytest.raises(NotConsolidatable, match="tagged"):
         consolidate(chain(tag, read))
+
+
+@pytest.mark.parametrize(
+    ("body", "limits", "what"),
+    [
+        ((ir.Choose("x", ir.INT, i(0), i(1), ir.TRUE),), {}, "`choose`"),
+        ((ir.Touch("m", (i(0),)),), {}, "`touch`"),
+        ((), {"timeout": 5}, "maps with `timeout`"),
+        ((), {"capacity": 5}, "maps with `max`"),
+    ],
+)
+def test_what_the_prover_has_no_encoding_of_has_no_table(body, limits, what) -> None:
+    """It would be proved by an encoding in which all maps are plain ones."""
+    held = ir.StateVar("m", (ir.INT,), (ir.INT,), (0,), "map", **limits)
+    with pytest.raises(ModelError, match=f"{what}.* can be run, but not proved equal"):
+        consolidate(chain(COUNT, program(*body, state=(held,))))
 
 
 def test_too_many_rows() -> None:

@@ -221,6 +221,9 @@ def test_what_equiv_cannot_do_yet(equiv: Equiv, text: str, says: str) -> None:
     other = equiv.model("other.nfd", "program other { entry { action_flow { pass; } } }")
     assert equiv(other, model) == equiv(model, other) == 2
     assert says in equiv.err
+    state = equiv.model("state.json", '{"version": 1, "now": 5, "instances": {}}')
+    assert equiv(other, model, "--from", state) == 2
+    assert says in equiv.err
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+from nfverify.equivalence.provable import check_provable
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
 from nfverify.semantics.machine import Machine
@@ -40,6 +41,7 @@ class Explorer:
     edges: dict[tuple[int, int], tuple[int, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_provable(self.network)  # the order of keys is no part of the states here
         self.number(Machine(self.network))
 
     def number(self, machine: Machine) -> int:

@@ -32,6 +32,15 @@ CASES = {
         "map<IP, int> m; entry { match_state { m[f[sip]] == 1 } } entry { action_flow { drop; } }",
         "1:13", "`m` is never assigned",
     ),
+    "never assigned, of those that forget": (
+        "set<IP> s max 5; entry { match_state { f[sip] in s } } entry { action_flow { drop; } }",
+        "1:13", "`s` is never assigned",
+    ),
+    "touch of a map that forgets nothing": (
+        "map<IP, int> m; entry { match_state { m[f[sip]] == 1 } action_flow { drop; } } "
+        "entry { action_state { m[f[sip]] = 1; touch m[f[dip]]; } }",
+        "1:130", "`m` has no time-out and no capacity",
+    ),
     "tag only read": (
         "entry { match_flow { f[colour] == 1 } } entry { action_flow { drop; } }",
         "1:34", "the tag `colour` is only read",

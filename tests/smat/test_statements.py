@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from nfverify.packet.fields import FLOW_FIELDS
 from nfverify.smat import ir
 
@@ -188,6 +190,14 @@ def test_variables(program: Program) -> None:
     assert (idle.timeout, idle.capacity, idle.overflow) == (30 * 10**9, 10, "evict oldest")
     assert (pair.kind, pair.values) == ("plain", (ir.IP, ir.INT))
     assert {(k.name, k.value) for k in lowered.config} == {("big", 2**64 - 1), ("w", 120 * 10**9)}
+
+
+@pytest.mark.parametrize("limit", ["timeout 30s", "max 10"])
+def test_a_table_that_forgets_is_state(program: Program, limit: str) -> None:
+    """Nothing assigns it, and yet it changes."""
+    text = "program p { set<IP> s = {1.2.3.4} %s; entry { match_state { f[sip] in s } } }"
+    assert [v.constant for v in program(text % limit).state] == [False]
+    assert [v.constant for v in program(text % "").state] == [True]
 
 
 def test_nat_takes_an_address_for_each_flow(program: Program) -> None:

@@ -1,0 +1,77 @@
+"""Models that the symbolic semantics has no encoding of: refused by each way to a verdict."""
+
+import pytest
+
+from nfverify.equivalence.check import solver_checks
+from nfverify.equivalence.expressions import Unsupported
+from nfverify.equivalence.predicates import RulesetPlan
+from nfverify.equivalence.problem import Options, Problem, Side
+from nfverify.equivalence.prove import equivalent
+from nfverify.equivalence.start import starts
+from nfverify.equivalence.step import build_step
+from nfverify.equivalence.supervise import supervise
+from nfverify.equivalence.terms import Terms
+from nfverify.lang.source import ModelError
+from nfverify.smat.load import load_text
+
+PLAIN = "program nf { entry { action_flow { pass; } } }"
+CONSTRUCTS = {
+    "`choose`": "entry { action_flow { choose x in 1..3; f[ttl] = x; } }",
+    "maps with `timeout`": (
+        "map<IP, int> m timeout 5s; entry { match_state { m[f[sip]] == 1 } action_flow { drop; } }"
+        "entry { action_state { m[f[sip]] = 1; } }"
+    ),
+    "maps with `max`": "set<IP> s max 5; entry { action_state { s = s | {f[sip]}; } }",
+    "`touch`": "int n<sip>; entry { action_state { n = 1; touch n; } }",
+}
+
+
+@pytest.mark.parametrize("what", CONSTRUCTS)
+def test_no_verdict_on_what_has_no_encoding(what: str) -> None:
+    model = load_text(f"program nf {{ {CONSTRUCTS[what]} }}")
+    plain = load_text(PLAIN)
+    for a, b in ((model, plain), (plain, model), (model, model)):
+        for ask in (
+            lambda a=a, b=b: equivalent(a, b),
+            lambda a=a, b=b: supervise(a, b),
+            lambda a=a, b=b: starts(a, b, '{"version": 1, "instances": {}}', "s.json"),
+        ):
+            with pytest.raises(ModelError, match=f"{what}.* can be run, but not proved") as raised:
+                ask()
+            (found,) = raised.value.diagnostics
+            assert found.span.line == 1
+    problem = Problem(Side("a", model), Side("b", plain), Options(), RulesetPlan({}))
+    with pytest.raises(Unsupported):
+        build_step(problem, Terms(), lambda term: term.data is not False)
+
+
+def test_every_instance_of_a_chain_is_looked_at() -> None:
+    text = PLAIN + "program other { every 5ms { touch m[1]; } map<int, int> m max 3; "
+    text += "init { choose y in 1..2; m[1] = y; } } chain main = nf -> other -> nf;"
+    with pytest.raises(ModelError) as raised:
+        equivalent(load_text(text), load_text(PLAIN))
+    assert [d.message.partition(" can be")[0] for d in raised.value.diagnostics] == [
+        "models of maps with `max`",
+        "models with `choose`, which allows several behaviours,",
+        "models with `touch`",
+    ]
+
+
+def test_check_claims_nothing_of_a_full_map() -> None:
+    """As if maps were plain, the second row of the second table would be reached by no packet."""
+    text = """program nf { set<port> s %s;
+    entry { action_state { s = s | {f[dport]}; } }
+    if (f[ttl] == 3) { f[ttl] = 4; }
+    entry { match_state { f[dport] in s } action_flow { drop; } }
+    entry { action_flow { pass; } } }"""
+    (found,) = solver_checks(load_text(text % ""))
+    assert (found.code, found.span.line) == ("unreachable", 5)
+    assert list(solver_checks(load_text(text % "max 5"))) == []
+
+
+def test_check_looks_at_the_guards_of_maps_that_forget() -> None:
+    text = """program nf { int n<dport> timeout 5s;
+    entry { match_state { n == 3 } action_state { n = 1; } }
+    entry { match_state { n == 3 } match_flow { f[ttl] == 1 } action_flow { drop; } } }"""
+    found = list(solver_checks(load_text(text)))
+    assert [(d.code, d.span.line) for d in found] == [("unreachable", 3), ("gap", 3)]
