@@ -67,7 +67,10 @@ _SANITIZE = (
 _EXPORTS = "{ global: nf_*; local: *; };\n"
 
 Kind = Literal["so", "exe"]
-_UNITS: dict[Kind, tuple[str, ...]] = {"so": ("nf_host.h", "nf_bench.h"), "exe": ("nf_main.c",)}
+_UNITS: dict[Kind, tuple[str, ...]] = {
+    "so": ("nf_host.h", "nf_job.h", "nf_bench.h"),
+    "exe": ("nf_main.c",),
+}
 _cython = Lock()  # its compiler keeps state of its own
 
 

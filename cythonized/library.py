@@ -1,6 +1,6 @@
 """A built network in its shared library, called through ctypes: what every host has in common.
 
-Only the standard library is used here, so that this file alone, beside a build, is a package.
+Only the standard library is used here, so that this file beside a build is part of its package.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import time
 import weakref
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import NamedTuple, Self
+
+from nfverify.cythonized.captures import CaptureBroken, Job, Passed
 
 ABI = 1
 MAX_TIME = 1 << 62  # ns
@@ -261,6 +264,46 @@ class Built:
         if error:
             self._fail(error)
         return [Output(*cut[:3]) for _, cut in self._sent()]
+
+    def run_pcap(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str] | None = None,
+        *,
+        port: int = 0,
+    ) -> Passed:
+        """A capture through the network, as if it arrived by `port`, and what comes out into
+        another, which comes whole or not at all. pcap and pcapng in, pcap out.
+
+        CaptureBroken, once what was before the fault is run and written; OSError.
+        """
+        if port not in range(max(2, len(self.library.ports))):
+            raise ValueError(f"the network has no port {port}")
+        part = None if target is None else f"{os.fspath(target)}.{os.getpid()}.part"
+        broken = None
+        try:
+            with open(source, "rb", buffering=0) as stream, ExitStack() as stack:
+                job = stack.enter_context(Job(self.library.calls))
+                job.input(stream.fileno(), os.fspath(source), port)
+                if part is not None:
+                    out = stack.enter_context(open(part, "xb", buffering=0))
+                    job.output(out.fileno(), os.fspath(target or ""), None)
+                try:
+                    error = job.run(self.core)
+                except CaptureBroken as fault:
+                    broken, error = fault, OK
+                if error:
+                    self._fail(error)
+                passed = job.passed
+            if part is not None:
+                os.replace(part, target or "")
+        finally:
+            if part is not None:
+                with suppress(OSError):
+                    os.unlink(part)
+        if broken is not None:
+            raise broken
+        return passed
 
     def _sent(self) -> list[tuple[int, Cut]]:
         """What came out, with the frame that caused it; forgotten by the library."""
