@@ -136,14 +136,31 @@ def record(
     return _record(traffic.event, traffic, judge, count, cuts, operators or {}, traffic.patience)
 
 
-def again(trace: Trace, events: Sequence[Event], engine: str = "walk") -> Trace:
-    """The judge on other events."""
-    judge = Machine(trace.network, engine=engine, operators=trace.operators, non_ip=trace.non_ip)
-    count = len(events)
-    cuts = {count // 3, 2 * count // 3} if len(trace.states) > 1 else set()
-    rest = trace.until - max(event.time for event in trace.events)
-    following = iter(events).__next__
-    return _record(following, None, judge, count, cuts, trace.operators, lambda: rest)
+def record_events(
+    network: ir.Network,
+    events: Sequence[Event],
+    *,
+    operators: Mapping[str, Function] | None = None,
+    engine: str = "walk",
+    non_ip: NonIp = "bypass",
+    rest: int = 0,
+) -> Trace:
+    """The judge on these events, and on `rest` ns behind them."""
+    judge = Machine(network, engine=engine, operators=operators, non_ip=non_ip)
+    count, following = len(events), iter(events).__next__
+    cuts = {count // 3, 2 * count // 3}
+    return _record(following, None, judge, count, cuts, operators or {}, lambda: rest)
+
+
+def again(trace: Trace, events: Sequence[Event]) -> Trace:
+    """As a trace, of other events."""
+    return record_events(
+        trace.network,
+        events,
+        operators=trace.operators,
+        non_ip=trace.non_ip,
+        rest=trace.until - max(event.time for event in trace.events),
+    )
 
 
 def _record(

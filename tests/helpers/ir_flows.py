@@ -1,6 +1,6 @@
 """Random network functions as people write them: maps filed under flows, addresses and ports,
-several of them alike, tested, read, counted up, deleted and renewed under first-match entries that rewrite
-headers on the way. What optimisations assume is what goes on here."""
+several of them alike, tested, read, counted up, deleted and renewed under first-match
+entries that rewrite headers on the way. What optimisations assume is what goes on here."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ class Flows:
             return ir.Write(variable.name, keys, tuple(self.value(t) for t in variable.values))
         if roll < 0.5:
             return ir.Delete(variable.name, keys)
-        if roll < 0.55:
+        if roll < 0.55 and variable.aged:
             return ir.Touch(variable.name, keys)
         if roll < 0.6:
             number = ir.Read("next", (), 0, ir.INT)

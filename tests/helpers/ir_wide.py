@@ -1,5 +1,5 @@
-"""Random networks with every construct that an engine executes: all of `ir_random`, wide and odd types,
-bytes in keys and values, keys of many parts, constant tables, long rulesets, user operators,
+"""Random networks with every construct that an engine executes: all of `ir_random`, wide and odd
+types, bytes in keys and values, keys of many parts, constant tables, long rulesets, user operators,
 encryption; many programs side by side, so that one build of a network tests all of them."""
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Wide(Maker):
     used: dict[str, ir.Operator] = field(default_factory=dict)
 
     def any_type(self) -> ir.Type:
-        return self.rng.choice(NUMBERS if self.rng.random() < 0.5 else WIDE)
+        roll = self.rng.random()
+        return ir.BOOL if roll < 0.1 else self.rng.choice(NUMBERS if roll < 0.5 else WIDE)
 
     def constant(self, type_: ir.Type) -> ir.Const:
         """Now and then an address that the traffic has."""
