@@ -1,7 +1,7 @@
-"""Writes the tables that the models load, into their folder: fw10.csv and fw1000.csv from the
+"""Writes the tables that the models load, into models/: fw10.csv and fw1000.csv from the
 yardstick's rules, maglev.csv and crc32c.csv by the yardstick's algorithms.
 
-Run as `python benchmarks/models/tables.py YARDSTICK`.
+Run as `python benchmarks/tables.py YARDSTICK`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _range(low: int, high: int) -> str:
 
 def main() -> None:
     """Write the four files."""
-    yardstick, here = Path(sys.argv[1]), Path(__file__).parent
+    yardstick, here = Path(sys.argv[1]), Path(__file__).parent / "models"
 
     def write(name: str, lines: Iterable[str]) -> None:
         (here / name).write_text("\n".join(lines) + "\n")

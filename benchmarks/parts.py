@@ -1,0 +1,245 @@
+"""What bench_cython.py measures besides the table: where the time of the chain goes, what each
+optimisation brings, captures from file to file, and other ways to run the same chain."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from statistics import median
+from time import perf_counter
+
+from chart import Panel
+from expert import TRACES, Yardstick
+from python_chain import Chain, by_scapy, by_struct
+
+from nfverify.cythonized.bench import Traffic, measure
+from nfverify.cythonized.compiler import arguments
+from nfverify.cythonized.emit import emit
+from nfverify.cythonized.host import compile as compile_
+from nfverify.cythonized.options import Options
+from nfverify.cythonized.toolchain import toolchain
+from nfverify.semantics.machine import Machine
+from nfverify.smat.load import load
+
+MODELS = Path(__file__).parent / "models"
+STAGES = ("parsed", "upto_napt", "upto_lb", "upto_mon", "chain1")
+RESIDENT = 256  # flows whose state fits in the first caches
+HASHES = 3  # lookups by flow of a packet that passes all of the chain
+SWITCHES = ("batch", "prefetch", "fuse", "classifier")
+SCALE = {"reference": 20_000, "dicts": 20_000, "scapy": 1_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Lines to print, and the figures in them."""
+
+    lines: list[str]
+    figures: dict[str, object]
+
+
+def _ns(function: object, traffic: Traffic) -> float:
+    from nfverify.cythonized.host import NetworkFunction
+
+    assert isinstance(function, NetworkFunction)
+    return measure(function, traffic, enough=0, timed=False).ns
+
+
+def resident(yardstick: Yardstick, name: str, packets: int) -> Traffic:
+    """As many packets as the trace, at random of a few of its flows: the same mix, and whatever is
+    looked up is in the cache."""
+    whole = yardstick.traffic(name, packets)
+    flows: dict[bytes, bytes] = {}
+    for index in range(min(packets, 50_000)):
+        frame = whole.frame(index)
+        flows.setdefault(frame[23:24] + frame[26:38], frame)
+    rng = Random(1)
+    some = rng.sample(list(flows.values()), min(RESIDENT, len(flows)))
+    return Traffic(rng.choices(some, k=packets), range(packets))
+
+
+def hash_ns() -> float:
+    """One hash of a flow, of many that are computed at once."""
+    tools = toolchain()
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "hash"
+        source = Path(__file__).parent / "c" / "hash.c"
+        command = [tools.path, *arguments(tools), str(source), "-o", str(program)]
+        subprocess.run(command, check=True)
+        runs = [subprocess.run([program], check=True, capture_output=True) for _ in range(3)]
+    return median(float(run.stdout.split()[0].partition(b"=")[2]) for run in runs)
+
+
+def breakdown(yardstick: Yardstick, traces: Sequence[str], rounds: int, packets: int) -> Part:
+    """Where the time of the chain goes, by differences between builds and between traces."""
+    target = str(MODELS / "stages.nfd")
+    functions = {stage: compile_(f"{target}:{stage}") for stage in STAGES}
+    one_hash = hash_ns()
+    kinds: dict[str, dict[str, float]] = {}
+    stages: dict[str, dict[str, float]] = {}
+    for name in traces:
+        whole, few = yardstick.traffic(name, packets), resident(yardstick, name, packets)
+        ns: dict[tuple[str, bool], list[float]] = {}
+        for _ in range(rounds):
+            for stage, function in functions.items():
+                for traffic in (whole, few):
+                    ns.setdefault((stage, traffic is few), []).append(_ns(function, traffic))
+        middle = {case: median(values) for case, values in ns.items()}
+        total, hit, parsed = (
+            middle[case] for case in (("chain1", False), ("chain1", True), ("parsed", True))
+        )
+        hashes = one_hash * HASHES
+        kinds[name] = {
+            "parse": parsed,
+            "hash": hashes,
+            "action": hit - parsed - hashes,
+            "miss": total - hit,
+        }
+        on_trace = [middle[stage, False] for stage in STAGES]
+        steps = [b - a for a, b in zip([0.0, *on_trace], on_trace, strict=False)]
+        stages[name] = dict(zip(("parse", "napt", "lb", "mon", "fw10"), steps, strict=True))
+    lines = [f"chain, ns/packet by kind ({one_hash:.2f} ns a hash, {HASHES} hashes)"]
+    lines += _table(kinds)
+    lines += ["chain, ns/packet that each NF adds", *_table(stages)]
+    return Part(lines, {"kinds": kinds, "stages": stages, "hash": one_hash})
+
+
+def _table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    columns = list(next(iter(rows.values())))
+    head = f"{'':12}{''.join(f'{c:>10}' for c in columns)}{'all':>10}"
+    body = [
+        f"{name:12}{''.join(f'{row[c]:>10.1f}' for c in columns)}{sum(row.values()):>10.1f}"
+        for name, row in rows.items()
+    ]
+    return [head, *body]
+
+
+def breakdown_chart(
+    figures: object, draw: Callable[[str, Sequence[str], Sequence[Panel], str], str]
+) -> str:
+    """The kinds of `breakdown`, stacked."""
+    assert isinstance(figures, Mapping)
+    kinds: Mapping[str, Mapping[str, float]] = figures["kinds"]
+    names = list(next(iter(kinds.values())))
+    rows = {TRACES[trace]: tuple(row.values()) for trace, row in kinds.items()}
+    title = "Where the time of the 4-NF chain goes"
+    return draw(title, names, [Panel("chain", rows)], "ns each packet")
+
+
+def switches(yardstick: Yardstick, traces: Sequence[str], rounds: int, packets: int) -> Part:
+    """How much longer a packet takes with each optimisation switched off."""
+    every = Options()
+    choices = {"all on": every, **{f"no {s}": replace(every, **{s: False}) for s in SWITCHES}}
+    cases = [("chain", c) for c in choices] + [("mon", c) for c in list(choices)[:3]]
+    cases += [("fw1000", "all on"), ("fw1000", "no classifier")]
+    functions = {
+        (model, choice): compile_(MODELS / f"{model}.nfd", options=choices[choice])
+        for model, choice in cases
+    }
+    figures: dict[str, dict[str, float]] = {}
+    for name in traces:
+        traffic = yardstick.traffic(name, packets)
+        ns: dict[tuple[str, str], list[float]] = {case: [] for case in cases}
+        for _ in range(rounds):
+            for case in cases:
+                ns[case].append(_ns(functions[case], traffic))
+        for (model, choice), values in ns.items():
+            figures.setdefault(f"{model}: {choice}", {})[name] = median(values)
+    lines = ["ns/packet with each optimisation off"]
+    lines.append(f"{'':26}{''.join(f'{name:>12}' for name in traces)}")
+    lines += [
+        f"{case:26}{''.join(f'{row[name]:>12.1f}' for name in traces)}"
+        for case, row in figures.items()
+    ]
+    return Part(lines, {"ns": figures})
+
+
+def files(yardstick: Yardstick, traces: Sequence[str], rounds: int, packets: int) -> Part:
+    """A capture through the chain's program, beside the chain from memory plus `cat`, in tmpfs.
+
+    Both start without state, so the packets from memory are those of a first pass.
+    """
+    network = load(str(MODELS / "chain.nfd"))
+    function = compile_(network)
+    figures: dict[str, dict[str, float]] = {}
+    lines = [f"{'capture to capture, ns':24}{'program':>10}{'memory':>10}{'cat':>8}{'ratio':>8}"]
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        (program,) = emit(network, Options(), (), "exe", Path(folder))
+        source, out = Path(folder) / "in.pcap", Path(folder) / "out.pcap"
+        for name in traces:
+            whole = yardstick.trace(name).read_bytes()
+            source.write_bytes(whole[: 24 + 80 * packets])
+            traffic = yardstick.traffic(name, packets)
+            seconds: dict[str, list[float]] = {"program": [], "memory": [], "cat": []}
+            for _ in range(rounds):
+                seconds["program"].append(_wall([str(program), str(source), "-o", str(out)]))
+                first = measure(function, traffic, passes=1, enough=0, timed=False).first
+                seconds["memory"].append(first * packets / 1e9)
+                with out.open("wb") as stream:
+                    seconds["cat"].append(_wall(["cat", str(source)], stream))
+            ns = {kind: median(values) * 1e9 / packets for kind, values in seconds.items()}
+            ratio = ns["program"] / (ns["memory"] + ns["cat"])
+            figures[name] = {**ns, "ratio": ratio}
+            missed = "  missed (at most 1.60)" if ratio > 1.6 else ""
+            lines.append(
+                f"{name:24}{ns['program']:>10.1f}{ns['memory']:>10.1f}{ns['cat']:>8.1f}"
+                f"{ratio:>8.2f}{missed}"
+            )
+    return Part(lines, {"ns": figures})
+
+
+def _wall(command: Sequence[str], stdout: object = None) -> float:
+    began = perf_counter()
+    to = stdout if stdout is not None else subprocess.DEVNULL
+    subprocess.run(command, check=True, stdout=to, stderr=subprocess.DEVNULL)  # type: ignore[call-overload]
+    return perf_counter() - began
+
+
+def scale(yardstick: Yardstick, traces: Sequence[str], rounds: int, packets: int) -> Part:
+    """The same chain by the reference semantics, by dicts and struct, and by scapy."""
+    network = load(str(MODELS / "chain.nfd"))
+    figures: dict[str, dict[str, float]] = {kind: {} for kind in SCALE}
+    for name in traces:
+        traffic = yardstick.traffic(name, max(SCALE.values()))
+        frames = [traffic.frame(index) for index in range(traffic.count)]
+        seconds: dict[str, list[float]] = {kind: [] for kind in SCALE}
+        for _ in range(min(rounds, 3)):
+            for kind, count in SCALE.items():
+                run = _runner(kind, network)
+                began = perf_counter()
+                for frame in frames[:count]:
+                    run(frame)
+                seconds[kind].append((perf_counter() - began) / count * 1e9)
+        for kind, values in seconds.items():
+            figures[kind][name] = median(values)
+    lines = [
+        "the chain otherwise, ns/packet (from an empty state, so with every flow's first packet)"
+    ]
+    lines.append(f"{'':26}{''.join(f'{name:>12}' for name in traces)}")
+    lines += [
+        f"{kind:26}{''.join(f'{row[name]:>12,.0f}' for name in traces)}"
+        for kind, row in figures.items()
+    ]
+    return Part(lines, {"ns": figures})
+
+
+def _runner(kind: str, network: object) -> Callable[[bytes], object]:
+    from nfverify.smat.ir import Network
+
+    if kind == "reference":
+        assert isinstance(network, Network)
+        made = Machine(network)
+        return lambda frame: made.step(0, 0, frame)
+    chain, way = Chain(), by_struct if kind == "dicts" else by_scapy
+    return lambda frame: way(chain, frame)
+
+
+PARTS: dict[str, Callable[[Yardstick, Sequence[str], int, int], Part]] = {
+    "breakdown": breakdown,
+    "switches": switches,
+    "files": files,
+    "scale": scale,
+}
