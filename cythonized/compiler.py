@@ -21,6 +21,7 @@ from nfverify.cythonized.faults import BuildError, GeneratedCodeError
 from nfverify.cythonized.toolchain import Toolchain, toolchain
 
 RUNTIME = Path(__file__).with_name("runtime")
+Kind = Literal["so", "exe"]
 MAX_NAME = 64
 GCC_SECONDS = 600
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -59,14 +60,15 @@ _CODE = (
 )
 _WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _LINK = "-Wl,--gc-sections,-O1,-z,relro,-z,now"
-# Without -fwrapv, so that signed overflow is found.
-_SANITIZE = (
-    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"),
-    *("-fno-wrapv", "-g1"),
-)
+# Without -fwrapv, so that signed overflow is found. A library that Python is to load can't have
+# ASan, which has to be in a process first.
+_SANITIZE = ("-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-fno-wrapv", "-g1")
+_SANITIZERS: dict[Kind, str] = {
+    "so": "-fsanitize=undefined",
+    "exe": "-fsanitize=address,undefined",
+}
 _EXPORTS = "{ global: nf_*; local: *; };\n"
 
-Kind = Literal["so", "exe"]
 _UNITS: dict[Kind, tuple[str, ...]] = {
     "so": ("nf_host.h", "nf_job.h", "nf_bench.h"),
     "exe": ("nf_main.c",),
@@ -178,10 +180,10 @@ def link(unit: Unit, folder: Path, kind: Kind, *, sanitize: bool = False) -> Pat
     exports = folder / "exports.map"
     exports.write_text(_EXPORTS, encoding="ascii")
     command = [tools.path, *arguments(tools, sanitize=sanitize), f"-I{folder}"]
+    if sanitize:
+        command.append(_SANITIZERS[kind])
     if kind == "so":
-        command += ["-shared", f"-Wl,--version-script={exports}"]
-        if not sanitize:  # the sanitizer's own functions are in the program that loads it
-            command.append("-Wl,--no-undefined")
+        command += ["-shared", "-Wl,--no-undefined", f"-Wl,--version-script={exports}"]
     command += ["-o", str(out), str(whole), *map(str, files)]
     command += [f"-l{name}" for name in unit.libraries]
     _run_gcc(command, unit.name)

@@ -113,7 +113,8 @@ class NetworkFunction(Built):
         if error:
             self._fail(error)
 
-    def _failure(self, error: int) -> Exception:
+    def failure(self, error: int) -> Exception:
+        """The exception for an error of a run, with the model's line where there is one."""
         match error:
             case _ if error == RUNAWAY:
                 spans = [
@@ -128,4 +129,4 @@ class NetworkFunction(Built):
             case _ if error == COPIES:
                 message = "copies of one packet went through over 1,048,576 NFs"
                 return RunawayError(Diagnostic("error", "too-many-copies", message, NOWHERE))
-        return super()._failure(error)
+        return super().failure(error)

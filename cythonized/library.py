@@ -165,7 +165,7 @@ class Built:
         `times`: ns, one for each frame, below 2^62; without them, the monotonic clock. A time
         before an earlier one counts as that. `port`: of all frames, or of each.
         ValueError before anything has run; MemoryError: the state is as it was before a batch of
-        256 frames; RunError, or what `_failure` makes of it: as before the frame.
+        256 frames; RunError, or what `failure` makes of it: as before the frame.
         """
         out: list[list[Output]] = [[] for _ in frames]
         for index, cut in self._outputs(frames, times, port):
@@ -343,10 +343,10 @@ class Built:
 
     def _fail(self, error: int) -> None:
         self.library.calls.nf_host_clear(self.core)
-        raise self._failure(error)
+        raise self.failure(error)
 
-    def _failure(self, error: int) -> Exception:
-        """The exception for an error of the run."""
+    def failure(self, error: int) -> Exception:
+        """The exception for an error of a run."""
         name = self.library.name
         if error == NO_MEMORY:
             return MemoryError(f"no memory for more state of {name}; it is as before the batch")

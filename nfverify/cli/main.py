@@ -42,8 +42,10 @@ COMMANDS = (
     Command("fmt", "write models in the canonical form", "nfverify.cli.fmt"),
     Command("run", "run a model on a packet capture", "nfverify.cli.run"),
     Command("bench", "measure how fast a model is", "nfverify.cli.bench"),
+    Command("build", "compile a model", "nfverify.cli.build"),
     Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
     Command("consolidate", "turn a chain into one table", "nfverify.cli.consolidate"),
+    Command("cache", "show or empty the cache of builds", "nfverify.cli.cache"),
 )
 
 
@@ -148,6 +150,7 @@ def _add_global_options(parser: argparse.ArgumentParser, default: object) -> Non
 def _report(error: Exception) -> int:
     """Say what went wrong on standard error and return the exit code for it."""
     from nfverify.cli.options import UsageError
+    from nfverify.cythonized.faults import BuildError
     from nfverify.lang.render import render
     from nfverify.lang.source import ModelError
     from nfverify.packet.pcap import CaptureError
@@ -157,7 +160,7 @@ def _report(error: Exception) -> int:
         case ModelError():
             _say(render(error.diagnostics).removesuffix("\n"))
             code = USAGE_ERROR
-        case CaptureError() | UsageError():
+        case BuildError() | CaptureError() | UsageError():
             _say(f"nfverify: error: {error}")
             code = USAGE_ERROR
         case OSError(filename=str() as name, strerror=str() as reason):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nfverify.cythonized.host import NetworkFunction
+    from nfverify.cythonized.options import Options
     from nfverify.semantics.operators import Function
     from nfverify.smat.ir import Expr, Network
 
@@ -59,10 +62,13 @@ def add_limits(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--memory-limit", type=size, default=8 << 30, metavar="SIZE", help=limit)
 
 
-def add_operators(parser: argparse.ArgumentParser) -> None:
-    """`--ops`."""
+def add_operators(parser: argparse.ArgumentParser, *, c: bool = False) -> None:
+    """`--ops`; with `c`, files in C too."""
     what = "Python functions of the models' own operators"
-    parser.add_argument("--ops", metavar="FILE.py", action="append", default=[], help=what)
+    if c:
+        what += ", or C functions for compiled code"
+    metavar = "FILE.py|FILE.c" if c else "FILE.py"
+    parser.add_argument("--ops", metavar=metavar, action="append", default=[], help=what)
 
 
 def operators(files: Sequence[str]) -> dict[str, Function]:
@@ -73,6 +79,63 @@ def operators(files: Sequence[str]) -> dict[str, Function]:
     for file in files:
         found.update(load_operators(Path(file)))
     return found
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """What the compiler is told: none of it changes what a model means."""
+    group = parser.add_argument_group("compiled code, for comparison")
+    for name, what in (
+        ("batch", "one packet at a time"),
+        ("prefetch", "don't fetch table entries ahead"),
+        ("fuse", "keep the NFs of a chain apart"),
+        ("classifier", "look through rulesets rule by rule"),
+    ):
+        group.add_argument(f"--no-{name}", action="store_true", help=what)
+
+
+def build_options(args: argparse.Namespace) -> Options:
+    """The options of `add_build_options`."""
+    from nfverify.cythonized.options import Options
+
+    return Options(
+        batch=not args.no_batch,
+        prefetch=not args.no_prefetch,
+        fuse=not args.no_fuse,
+        classifier=not args.no_classifier,
+    )
+
+
+def compiled(args: argparse.Namespace, network: Network) -> NetworkFunction:
+    """The network compiled as `add_build_options`, `--ops` and `--non-ip` say."""
+    from nfverify.cythonized.host import compile
+
+    python, c = split_operators(args.ops)
+    with building(args.quiet, network.name):
+        return compile(
+            network,
+            options=build_options(args),
+            operators=operators(python),
+            c_operators=c,
+            non_ip=args.non_ip,
+        )
+
+
+def split_operators(files: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Files of `--ops`: those in Python, and the name and text of those in C."""
+    in_c = [file for file in files if file.endswith(".c")]
+    return [f for f in files if f not in in_c], [(Path(f).name, read_text(f)) for f in in_c]
+
+
+@contextmanager
+def building(quiet: bool, name: str) -> Iterator[None]:
+    """Says on a terminal that a model is being built."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"building {name}"):
+        yield
 
 
 def load_pair(a: str, b: str) -> tuple[Network, Network]:

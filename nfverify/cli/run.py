@@ -1,4 +1,4 @@
-"""`nfverify run`: a model executed on captures by the reference semantics."""
+"""`nfverify run`: a model executed on captures, by the reference semantics or compiled."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nfverify.cli import states
 from nfverify.cli.files import STANDARD, replacing
-from nfverify.cli.options import UsageError, add_operators, operators
+from nfverify.cli.options import UsageError, add_build_options, add_operators, operators
 
 if TYPE_CHECKING:
     from nfverify.cli.trace_text import Printer
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from nfverify.semantics.machine import Emission, Machine
     from nfverify.smat.ir import Network
 
+ENGINES = ("closures", "walk", "cython")
 UNITS = {"": 1, "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-MAX_STATE_BYTES = 256 << 20
 REFRESH = 1 << 12  # packets between two looks of the progress bar
 _TIME = re.compile(r"(\+?)([0-9]{1,19})(ns|us|ms|s|m|h|)", re.ASCII)
 
@@ -50,15 +51,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("--out", "outputs", "what comes out by a port"),
     ):
         add(name, dest=dest, metavar="PORT=FILE", action="append", default=[], help=what)
-    add("--state", metavar="S.json", help="write the state at the end")
-    add("--from", dest="start", metavar="S.json", help="start from this state")
+    add("--state", metavar="S.json", help="write the state at the end; S.bin: in binary")
+    add("--from", dest="start", metavar="S.json", help="start from this state, JSON or binary")
     add("--until", metavar="T", help="let time go on to T after the last packet")
     add("--trace", action="store_true", help="say which entries each packet took")
-    add_operators(parser)
+    add_operators(parser, c=True)
     choices = ("bypass", "drop")
     non_ip = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=choices, default="bypass", help=non_ip)
-    add("--engine", choices=("closures", "walk"), default="closures", help="how it is executed")
+    add(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="how it is executed: as Python"
+        " functions, by walking the model (the definition), or compiled",
+    )
+    add_build_options(parser)
     _intermix(parser)
 
 
@@ -79,14 +87,14 @@ def _intermix(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
+class Files:
     """What is read and written; port None stands for all ports."""
 
     inputs: list[tuple[int, str]]
     outputs: list[tuple[int | None, str]]
 
     @classmethod
-    def of(cls, args: argparse.Namespace, network: Network) -> _Files:
+    def of(cls, args: argparse.Namespace, network: Network) -> Files:
         """From the arguments. UsageError: nothing to read, or a file that has two uses."""
         inputs = [(_port(network, port), file) for port, file in map(_split, args.inputs)]
         outputs: list[tuple[int | None, str]] = [
@@ -113,17 +121,56 @@ class _Files:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; 0, or 2 after a broken capture."""
-    from nfverify.semantics.machine import Machine
-    from nfverify.semantics.state_json import dump
     from nfverify.smat.load import load
 
+    _check(args)
     until = None if args.until is None else _time(args.until)
     network = load(args.model)
+    execute = _run_built if args.engine == "cython" else _run_reference
+    summary, broken = execute(args, network, until)
+    if not args.quiet:
+        print(summary, file=sys.stderr)
+    if broken is not None:
+        print(f"nfverify: error: {broken}", file=sys.stderr)
+        print("What was before it was run, and its outputs are written.", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """UsageError for options of one engine that another doesn't have."""
+    if args.engine == "cython":
+        if args.trace:
+            hint = "run it with --engine closures"
+            raise UsageError(f"--trace: compiled code doesn't tell which entries it took; {hint}")
+        return
+    for name in ("batch", "prefetch", "fuse", "classifier"):
+        if getattr(args, f"no_{name}"):
+            raise UsageError(f"--no-{name} is of compiled code: add --engine cython")
+    if any(file.endswith(".c") for file in args.ops):
+        raise UsageError("--ops FILE.c is of compiled code: add --engine cython")
+
+
+Until = tuple[bool, int] | None
+
+
+def _run_built(args: argparse.Namespace, network: Network, until: Until) -> tuple[str, str | None]:
+    from nfverify.cli.run_built import run_built
+
+    return run_built(args, network, Files.of(args, network), until, _progress(args.quiet))
+
+
+def _run_reference(
+    args: argparse.Namespace, network: Network, until: Until
+) -> tuple[str, str | None]:
+    """The captures through the reference semantics: a summary, and what an input broke off with."""
+    from nfverify.semantics.machine import Machine
+
     given = operators(args.ops)
     machine = Machine(network, operators=given, engine=args.engine, non_ip=args.non_ip)
     if args.start is not None:
-        _restore(machine, args.start)
-    files = _Files.of(args, network)
+        machine.restore(states.decode(network, states.read(args.start), args.start))
+    files = Files.of(args, network)
 
     with ExitStack() as stack:
         captures = [(port, stack.enter_context(_capture(file))) for port, file in files.inputs]
@@ -138,14 +185,8 @@ def run(args: argparse.Namespace) -> int:
         if broken is None and until is not None:
             job.wait(*until)
         if state is not None:
-            state.write(dump(network, machine.save()).encode())
-    if not args.quiet:
-        print(job.summary(), file=sys.stderr)
-    if broken is not None:
-        print(f"nfverify: error: {broken}", file=sys.stderr)
-        print("What was before it was run, and its outputs are written.", file=sys.stderr)
-        return 2
-    return 0
+            state.write(states.encode(network, machine.save(), args.state))
+    return job.summary(), None if broken is None else str(broken)
 
 
 @dataclass(slots=True)
@@ -283,18 +324,3 @@ def _port(network: Network, name: str) -> int:
     if name not in names:
         raise UsageError(f"{network.name} has no port {name!a}; it has {', '.join(names)}")
     return names.index(name)
-
-
-def _restore(machine: Machine, file: str) -> None:
-    from nfverify.semantics.state_json import load
-
-    stream = sys.stdin.buffer if file == STANDARD else Path(file).open("rb")  # noqa: SIM115
-    with stream:
-        data = stream.read(MAX_STATE_BYTES + 1)
-    if len(data) > MAX_STATE_BYTES:
-        raise UsageError(f"{file}: a state of over {MAX_STATE_BYTES >> 20} MB")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: byte {error.start}: not UTF-8") from error
-    machine.restore(load(machine.network, text, file))

@@ -1,0 +1,70 @@
+"""`nfverify build`: a model compiled into files."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from nfverify.cli.options import (
+    MODEL,
+    UsageError,
+    add_build_options,
+    add_operators,
+    build_options,
+    building,
+    operators,
+    split_operators,
+)
+
+KINDS = ("pyx", "c", "so", "exe", "wheel")
+_EPILOG = """\
+pyx    NAME.pyx and NAME.h: Cython to be read, with the model's names and lines
+c      NAME.c: the same as C, all in one file; its first lines say how to compile it
+so     NAME.so: a library for Python (nfverify.compile) and for C (default)
+exe    NAME: a program without Python; NAME --help says more
+wheel  nf_NAME-….whl: a package that needs Python only, to be installed by pip"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of `build`."""
+    parser = subparsers.add_parser(
+        "build",
+        help="compile a model",
+        description="Compile a model or chain through Cython and C.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help=MODEL)
+    add("-o", dest="folder", metavar="DIR", default=".", help="where to (default: here)")
+    emit = "what to write: pyx, c, so, exe or wheel; may be given several times"
+    add("--emit", choices=KINDS, metavar="KIND", action="append", default=[], help=emit)
+    add_operators(parser, c=True)
+    add_build_options(parser)
+    add("--sanitize", action="store_true", help="with checks of memory and arithmetic, slower")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command: the paths of what is written on standard output; 0."""
+    from nfverify.cythonized.emit import emit
+    from nfverify.smat.load import load
+
+    kinds = list(dict.fromkeys(args.emit)) or ["so"]
+    python, c = split_operators(args.ops)
+    operators(python)  # a file that doesn't run is an error here too
+    if python and {"exe", "wheel"} & set(kinds):
+        raise UsageError(f"{python[0]}: what runs without nfverify needs its operators in C")
+    if args.sanitize and "wheel" in kinds:
+        raise UsageError("--sanitize: a package with checks could not be loaded; take exe")
+    network = load(args.model)
+    options = replace(build_options(args), sanitize=args.sanitize)
+    folder = Path(args.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in kinds:
+        with building(args.quiet, network.name):
+            written = emit(network, options, c, kind, folder)
+        for path in written:
+            print(path)
+    return 0
