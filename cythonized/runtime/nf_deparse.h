@@ -33,7 +33,7 @@ NF_INL u32 nf_fold(u64 sum)
 }
 
 /* Of the bytes as words loaded from the wire, a zero byte added if they are odd. */
-static __attribute__((noinline, unused)) u32 nf_sum(const u8 *data, u64 length)
+NF_CALL u32 nf_sum(const u8 *data, u64 length)
 {
     u64 sum = 0, i = 0;
     for (; i + 4 <= length; i += 4)
@@ -47,20 +47,17 @@ static __attribute__((noinline, unused)) u32 nf_sum(const u8 *data, u64 length)
     return nf_fold(sum);
 }
 
-/* Bytes under an L4 checksum of 0xffff are compared at the end; out's are rewritten by then. */
-NF_COLD void nf_keep(nf_rewrite *rw, const u8 *out, const nf_head *h)
+/* What checksums of 0xffff cover is compared at the end; out's is rewritten by then. */
+NF_CALL void nf_keep(nf_rewrite *rw, const u8 *out, const nf_head *h)
 {
     u32 bits = h->bits;
-    if (bits & NF_IP4)
-        memcpy(rw->ip, out + h->l3, 20);
-    if (bits & NF_IP6)
-        memcpy(rw->ip, out + h->l3, 40);
-    rw->kept_ip4 = bits & NF_IP4 && nf_ld16(out + h->l3 + 10) == 0xffff;
     u32 header = bits & NF_TCP ? 20 : bits & NF_ICMP ? 8 : 0; /* UDP has no such special case */
-    if (header) {
+    rw->kept_ip4 = bits & NF_IP4 && nf_ld16(out + h->l3 + 10) == 0xffff;
+    rw->kept_l4 = header && nf_ld16(out + h->l4 + (bits & NF_TCP ? 16 : 2)) == 0xffff;
+    if (rw->kept_l4)
         memcpy(rw->transport, out + h->l4, header);
-        rw->kept_l4 = nf_ld16(out + h->l4 + (bits & NF_TCP ? 16 : 2)) == 0xffff;
-    }
+    if (rw->kept_ip4 || rw->kept_l4)
+        memcpy(rw->ip, out + h->l3, bits & NF_IP4 ? 20 : 40);
 }
 
 NF_INL void nf_rewrite_begin(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fast)
@@ -165,7 +162,7 @@ NF_INL void nf_put_ip_id(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fa
         rw->ip4 += nf_change16(out + (fast ? NF_PLAIN_L3 : h->l3) + 4, nf_swap16((u16)value));
 }
 
-NF_COLD void nf_change_ip6(nf_rewrite *rw, u8 *at, u128 value)
+NF_CALL void nf_change_ip6(nf_rewrite *rw, u8 *at, u128 value)
 {
     u8 bytes[16];
     nf_put128(bytes, value);
@@ -289,7 +286,7 @@ NF_COLD u8 nf_differs(const u8 *old, const u8 *now, u64 length)
 }
 
 /* The first `covered` of the payload's bytes are under the checksum. */
-static __attribute__((noinline, unused)) u64 nf_change_payload(u8 *at, nf_slice value, u64 covered)
+NF_CALL u64 nf_change_payload(u8 *at, nf_slice value, u64 covered)
 {
     u64 change = 0xffff - nf_sum(at, covered);
     change += nf_sum(value.data, covered);
@@ -370,7 +367,7 @@ NF_INL void nf_update(u8 *at, u64 sum, u32 differs)
     nf_st16(at, folded == 0xffff && !differs ? 0xffff : (u16)~folded);
 }
 
-NF_COLD void nf_rewrite_end_any(const nf_rewrite *rw, u8 *out, const nf_head *h)
+NF_CALL void nf_rewrite_end_any(const nf_rewrite *rw, u8 *out, const nf_head *h)
 {
     u32 bits = h->bits;
     /* Both are judged before a checksum is written. */

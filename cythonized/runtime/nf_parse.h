@@ -3,6 +3,10 @@
 #define NF_PARSE_H
 #include "nf_base.h"
 
+/* Not inlined, but as fast as can be: frames that are not plain may well be all of the traffic, and
+ * what is `cold` gcc optimizes for size. */
+#define NF_CALL static __attribute__((noinline, unused))
+
 /* Headers that a frame has; packet.py's bits. */
 enum { NF_LINK = 1, NF_VLAN = 2, NF_IP4 = 4, NF_IP6 = 8, NF_TCP = 16, NF_UDP = 32, NF_ICMP = 64,
        NF_FRAG = 128 };
@@ -29,32 +33,54 @@ typedef struct nf_head {
 } nf_head;
 _Static_assert(sizeof(nf_head) <= 48, "a head fits a cache line with room for a key");
 
-/* 1 iff the frame is plain: h's frame, length, a and b are set, whatever the answer, if length is
- * at least NF_PLAIN_LENGTH. With `writes` (a constant), frames are left to nf_parse too whose
- * checksum is 0xffff, where RFC 1624 needs to know which words differ. No branch but on length. */
+/* Bytes that an IPv4 packet without options must have, by the upper half of byte 12 of what
+ * follows its header: rows of UDP, TCP (the data offset) and other protocols (never enough). */
+#define NF_NEVER 0xffff
+#define NF_FOUR(x) x, x, x, x
+static const u16 nf_plain_needs[48] = {
+    NF_FOUR(28), NF_FOUR(28), NF_FOUR(28), NF_FOUR(28),
+    NF_FOUR(NF_NEVER), NF_NEVER, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80,
+    NF_FOUR(NF_NEVER), NF_FOUR(NF_NEVER), NF_FOUR(NF_NEVER), NF_FOUR(NF_NEVER),
+};
+static const u8 nf_plain_rows[256] = {
+    [0 ... 5] = 32, [6] = 16, [7 ... 16] = 32, [17] = 0, [18 ... 255] = 32,
+};
+#undef NF_FOUR
+#undef NF_NEVER
+
+/* 1 iff the frame is plain: h's frame, length, a and b are set. With `writes` (a constant), frames
+ * are left to nf_parse too whose checksum is 0xffff, where RFC 1624 needs to know which words differ.
+ * Each branch leads to nf_parse, hence they are as predictable as the odd frames are rare; in what
+ * TCP and UDP differ there is none. */
 NF_INL u32 nf_parse_fast(nf_head *h, u8 *frame, u32 length, const u32 writes)
 {
     if (nf_unlikely(length < NF_PLAIN_LENGTH))
         return 0;
-    u64 word = nf_ld64(frame + 12); /* ethertype, version and IHL, tos, total length, id */
     u32 proto = frame[23];
-    u32 size = nf_swap16((u16)(word >> 32));
-    u32 offset = frame[46];
-    u32 tcp = proto == 6, udp = proto == 17;
-    u32 header = tcp ? (offset & 0xf0) >> 2 : 8; /* bytes of the L4 header */
+    u32 needs = nf_plain_needs[nf_plain_rows[proto] + (frame[46] >> 4)];
     h->frame = frame;
     h->length = length;
     h->a = nf_ld64(frame + 26);
     h->b = (u64)proto << 32 | nf_ld32(frame + 34);
-    u32 ok = ((word & 0xffffff) == 0x450008) & ((nf_ld16(frame + 20) & 0xff3f) == 0);
-    ok &= ((tcp & (offset >= 0x50)) | udp) & (header + 20 <= size) & (header + 34 <= length);
-    if (writes) /* over UDP 0xffff is an ordinary value: the sum is never sent as 0 */
-        ok &= (nf_ld16(frame + 24) != 0xffff) & ((nf_ld16(frame + 50) != 0xffff) | udp);
-    return ok;
+    if (nf_unlikely((nf_ld32(frame + 12) & 0xffffff) != 0x450008)) /* ethertype, version, IHL */
+        return 0;
+    if (nf_unlikely(nf_ld32(frame + 20) & 0xff3f)) /* of the fragment word all but DF and RF */
+        return 0;
+    if (nf_unlikely((nf_be32(frame + 14) & 0xffff) < needs)) /* the total length */
+        return 0;
+    if (nf_unlikely(length < NF_PLAIN_L3 + needs))
+        return 0;
+    if (writes) { /* over UDP 0xffff is an ordinary value: no sum is sent as 0 */
+        if (nf_unlikely(nf_ld16(frame + 24) == 0xffff))
+            return 0;
+        if (nf_unlikely(nf_ld16(frame + 50) == 0xffff) && proto == 6)
+            return 0;
+    }
+    return 1;
 }
 
 /* The extension headers of an IPv6 packet from h->l4 on: 1 unless one is not inside h->end. */
-NF_COLD u32 nf_walk_extensions(nf_head *h, u32 *proto, u32 *fragment)
+NF_CALL u32 nf_walk_extensions(nf_head *h, u32 *proto, u32 *fragment)
 {
     const u8 *frame = h->frame;
     u32 at = h->l4;
@@ -80,7 +106,7 @@ NF_COLD u32 nf_walk_extensions(nf_head *h, u32 *proto, u32 *fragment)
 
 /* Any frame: NF_PARSED with all of h set (iface 0), or NF_MALFORMED (decision 18). A frame that is
  * neither IPv4 nor IPv6 after at most two tags is NF_PARSED, with neither in h->bits. */
-NF_COLD i32 nf_parse(nf_head *h, u8 *frame, u32 length)
+NF_CALL i32 nf_parse(nf_head *h, u8 *frame, u32 length)
 {
     if (length < 14)
         return NF_MALFORMED;
@@ -98,7 +124,8 @@ NF_COLD i32 nf_parse(nf_head *h, u8 *frame, u32 length)
             at = 22;
         }
     }
-    memset(h, 0, sizeof *h);
+    h->a = h->b = 0;
+    h->iface = 0;
     h->frame = frame;
     h->length = length;
     h->type_at = (u16)(at - 2);
@@ -167,7 +194,7 @@ NF_COLD i32 nf_parse(nf_head *h, u8 *frame, u32 length)
 }
 
 /* Sets what nf_parse_fast left out, of a frame that it took; a, b and iface stay. */
-NF_COLD void nf_complete(nf_head *h)
+NF_CALL void nf_complete(nf_head *h)
 {
     u64 a = h->a, b = h->b;
     u16 iface = h->iface;
