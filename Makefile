@@ -36,6 +36,10 @@ check: $(VENV)/.dev ## lint, formatting, types and the direction of imports
 bench: $(VENV)/.dev ## measure: each benchmark prints its own table
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## for SECONDS=60: random networks, compiled, against the reference
+	@$(BIN)/python tests/fuzz.py --seconds $(or $(SECONDS),60)
+
 .PHONY: docs
 docs: $(VENV)/.dev ## run every command shown in README.md and docs/, and check their links
 	@$(BIN)/pytest -q tests/docs

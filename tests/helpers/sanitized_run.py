@@ -1,0 +1,42 @@
+"""Builds with ASan and UBSan, against the reference: the part of test_sanitizers.py that runs in a
+Python that has the sanitizer's library loaded first. Arguments: a kind of network, seeds."""
+
+from __future__ import annotations
+
+import sys
+from random import Random
+
+from agreement import describe, difference, record
+from engines import compiled
+from ir_flows import flow_chain
+from ir_random import Options as Choices
+from ir_wide import FUNCTIONS, wide_network
+
+from nfverify.cythonized.options import Options
+from nfverify.smat import ir
+from nfverify.smat.load import load
+
+
+def network(kind: str, seed: int) -> ir.Network:
+    match kind:
+        case "flows":
+            return flow_chain(Random(seed), 1 + seed % 4)
+        case "wide":
+            return wide_network(Random(seed), Choices(ports=6), 6)
+        case _:
+            return load(kind)
+
+
+def main(kind: str, seeds: list[str]) -> int:
+    for seed in map(int, seeds):
+        one, rng = network(kind, seed), Random(seed)
+        trace = record(one, rng, 1500, operators=FUNCTIONS, engine="closures", plain=0.2, many=0.4)
+        found = difference(trace, compiled(Options(sanitize=True)), rng)
+        if found is not None:
+            print(describe(found))
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
