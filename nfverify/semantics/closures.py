@@ -159,13 +159,14 @@ class _Function(Function):
         self.line(f"{rows}.move_to_end({key})")
 
     def touch(self, node: Touch) -> None:
-        rows, key = self.variable(node.var), self.row(node.keys)
         held = self.program.variable(node.var)
-        if held.aged:
-            key = self.temporary(key)
-            row = self.temporary(self.present(held, rows, key, "None"))
-            with self.block(f"if {row} is not None:"):
-                self.newest(rows, key, f"{row}[:-1] + (now,)")
+        if not held.aged:
+            self.line("pass")
+            return
+        rows, key = self.variable(node.var), self.temporary(self.row(node.keys))
+        row = self.temporary(self.present(held, rows, key, "None"))
+        with self.block(f"if {row} is not None:"):
+            self.newest(rows, key, f"{row}[:-1] + (now,)")
 
     def set_field(self, node: SetField) -> None:
         info = FIELDS[node.name]

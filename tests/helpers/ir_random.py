@@ -202,7 +202,7 @@ class Maker:
         makers += [self._let]
         if self.state:
             makers += [self._write] * 4
-        if any(v.aged for v in self.state):
+        if (options.timeouts or options.capacities) and any(v.keys for v in self.state):
             makers += [self._touch] * 2
         if options.choose:
             makers.append(self._choose)
@@ -255,7 +255,7 @@ class Maker:
         return ir.Write(variable.name, keys, tuple(self.expression(t) for t in variable.values))
 
     def _touch(self, depth: int) -> ir.Stmt:
-        variable = self.rng.choice([v for v in self.state if v.aged])
+        variable = self.rng.choice([v for v in self.state if v.keys])
         return ir.Touch(variable.name, tuple(self.expression(t, 1) for t in variable.keys))
 
     def _choose(self, depth: int) -> ir.Stmt:

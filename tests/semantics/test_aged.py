@@ -267,8 +267,9 @@ def test_values_of_several_parts(machine):
 
 
 def test_touch_of_a_map_that_forgets_nothing_does_nothing(machine):
-    m = machine(program(ir.Touch("m", (i(1),)), put("m", i(2), (i(1),)), ir.Touch("m", (i(1),)),
-                        state=(aged(),)))  # fmt: skip
+    touch = ir.Touch("m", (i(1),))
+    alone = ir.If(ir.FALSE, (touch,), (touch,))
+    m = machine(program(touch, alone, put("m", i(2), (i(1),)), touch, state=(aged(),)))
     m.step(0, 0, udp())
     assert m.snapshot()["n0"]["m"] == {(1,): (2,)}
 
