@@ -6,13 +6,22 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from nfverify.cli.bench_sides import BuildSide, CommandSide, EngineSide, Round, Side
-from nfverify.cli.options import UsageError, add_operators, operators, positive
+from nfverify.cli.options import (
+    UsageError,
+    add_build_options,
+    add_operators,
+    build_options,
+    building,
+    operators,
+    positive,
+    split_operators,
+)
 
 if TYPE_CHECKING:
     from nfverify.cythonized.bench import Traffic
@@ -59,7 +68,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     choices_of_non_ip = ("bypass", "drop")
     non_ip = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=choices_of_non_ip, default="bypass", help=non_ip)
-    add_operators(parser)
+    add_operators(parser, c=True)
+    add_build_options(parser)
     add("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -92,6 +102,7 @@ class _Bench:
     args: argparse.Namespace
     records: Sequence[Record]
     operators: Mapping[str, Function]
+    c_operators: Sequence[tuple[str, str]]
     traffic: Traffic | None = None
 
     def side(self, name: str, network: Network, engine: str) -> Side:
@@ -113,12 +124,16 @@ class _Bench:
         return self.traffic
 
     def function(self, network: Network, *, counting: bool = False) -> NetworkFunction:
-        from nfverify.cythonized.host import compile as compile_
-        from nfverify.cythonized.options import Options
+        from nfverify.cythonized.host import compile
 
-        options = Options(count_entries=counting)
-        given = self.operators
-        return compile_(network, options=options, operators=given, non_ip=self.args.non_ip)
+        with building(self.args.quiet, network.name):
+            return compile(
+                network,
+                options=replace(build_options(self.args), count_entries=counting),
+                operators=self.operators,
+                c_operators=self.c_operators,
+                non_ip=self.args.non_ip,
+            )
 
     def entries(self, network: Network) -> tuple[dict[str, int], int]:
         """How many packets took each entry, and of how many."""
@@ -146,7 +161,8 @@ def run(args: argparse.Namespace) -> int:
 
     network = load(args.model)
     others = [(model, load(model)) for model in args.against]
-    bench = _Bench(args, _records(args.trace, args.packets), operators(args.ops))
+    python, c_operators = split_operators(args.ops)
+    bench = _Bench(args, _records(args.trace, args.packets), operators(python), c_operators)
     sides = [bench.side(args.engine, network, args.engine)]
     sides += [bench.side(engine, network, engine) for engine in args.against_engine]
     sides += [bench.side(model, other, args.engine) for model, other in others]

@@ -23,6 +23,7 @@ from yardstick import (
     traffic,
 )
 
+from nfverify.cythonized.host import compile as compile_
 from nfverify.semantics.machine import Machine
 from nfverify.smat.ir import Network, Table
 from nfverify.smat.load import load
@@ -48,14 +49,20 @@ def packets() -> tuple[bytes, ...]:
     return tuple(traffic(4000))
 
 
+@pytest.mark.parametrize("engine", ["cython", "closures"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_same_packets(name: str) -> None:
-    machine, function = Machine(network(name)), FUNCTIONS[name]()
+def test_same_packets(name: str, engine: str) -> None:
+    function = FUNCTIONS[name]()
+    times = range(len(packets()))
+    if engine == "cython":
+        out = compile_(network(name)).process(packets(), times)
+    else:
+        machine = Machine(network(name), engine=engine)
+        out = [machine.step(time, 0, frame) for time, frame in zip(times, packets(), strict=True)]
     passed = 0
-    for number, frame in enumerate(packets()):
+    for number, (frame, outputs) in enumerate(zip(packets(), out, strict=True)):
         wanted = function(frame)
-        got = [output.frame for output in machine.step(number, 0, frame)]
-        assert got == ([] if wanted is None else [wanted]), f"packet {number}"
+        assert [o.frame for o in outputs] == ([wanted] if wanted else []), f"packet {number}"
         passed += wanted is not None
     assert len(packets()) // 10 < passed
     assert passed < len(packets()) or name == "mon"
