@@ -102,9 +102,7 @@ NF_COLD int nf_aged_more_nodes(nf_aged *a) {
         return -1;
     u32 first = a->n_chunks << NF_CHUNK_LOG;
     a->chunks[a->n_chunks++] = chunk;
-    for (u32 id = first + size - 1; id + 1 != first; id--) {
-        if (id == 0)
-            break;
+    for (u32 id = first + size - 1; id >= first && id; id--) {
         nf_aged_node(a, id)->after = a->spare;
         a->spare = id;
         a->n_spare++;
@@ -113,8 +111,6 @@ NF_COLD int nf_aged_more_nodes(nf_aged *a) {
 }
 
 NF_COLD int nf_aged_make_room(nf_aged *a, u64 more) {
-    if (nf_table_reserve(&a->index, more))
-        return -1;
     while (a->n_spare < more)
         if (nf_aged_more_nodes(a))
             return -1;
@@ -124,12 +120,11 @@ NF_COLD int nf_aged_make_room(nf_aged *a, u64 more) {
 /* Room for `more` puts of new keys: 0, or -1 with the map as it was. */
 NF_INL int nf_aged_reserve(nf_aged *a, u64 more) {
     u64 most = a->capacity > a->count ? a->capacity - a->count : 0;
-    if (more > most)
-        more = most;
-    if (nf_likely(more <= a->n_spare && a->index.count + more <= a->index.limit &&
-                  more <= a->index.tail))
+    if (nf_unlikely(nf_table_reserve(&a->index, more)))
+        return -1;
+    if (nf_likely((more < most ? more : most) <= a->n_spare))
         return 0;
-    return nf_aged_make_room(a, more);
+    return nf_aged_make_room(a, more < most ? more : most);
 }
 
 NF_INL void nf_aged_prefetch(const nf_aged *a, u64 h) {
@@ -224,7 +219,7 @@ static __attribute__((noinline, unused)) void *nf_aged_make(nf_aged *a, const u6
 
 /* What makes room for a new key when the map is full: 0, or -1: it is rejected. */
 NF_COLD int nf_aged_full(nf_aged *a, u64 now) {
-    nf_aged_expire(a, now, UINT64_MAX);
+    nf_aged_expire(a, now, 2);
     if (a->count < a->capacity)
         return 0;
     if (!a->evict || !a->oldest)

@@ -177,7 +177,7 @@ NF_COLD u8 *nf_region_make(nf_region *r, u32 log, u64 tail, u32 slot) {
         p += before;
         if (spare - before)
             munmap(p + total, spare - before);
-        madvise(p, main & ~(NF_HUGE_PAGE - 1), MADV_HUGEPAGE);
+        madvise(p, total, MADV_HUGEPAGE); /* the tail as well: mremap wants one mapping */
     }
     *r = (nf_region){.bytes = total, .slots = homes + tail, .top = homes};
     return p;

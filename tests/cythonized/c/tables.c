@@ -1,0 +1,539 @@
+/* Random operations on tables and aged maps against trivial models; exit 1 with a line if they
+ * differ. Arguments: table|aged|wheel|bytes|memory SEED STEPS HASH, and SHAPE for tables. */
+#include <stdio.h>
+#include <sys/resource.h>
+#include "nf_hash.h"
+
+/* 0: the real hash. Others put keys where a table has its edges. */
+static int hash_kind;
+static u64 any_hash(const u64 *key, u32 n) {
+    u64 h = nf_hashn(key, n);
+    switch (hash_kind) {
+    case 1: return UINT64_MAX;                           /* all at the end */
+    case 2: return h | 0xffffULL << 48;                  /* the end, with different low bits */
+    case 3: return h & 0x80ffffffffffffffULL;            /* two runs */
+    case 4: return h % 5 ? h : h | 0xfffULL << 52;       /* a fifth of them near the end */
+    case 5: return h & 0xfc00000000000000ULL;            /* 64 runs */
+    default: return h;
+    }
+}
+#define nf_hashn(key, n) any_hash(key, n)
+#include "nf_aged.h"
+#include "nf_bytes.h"
+#include "nf_table.h"
+#include "nf_wheel.h"
+
+#define CHECK(what)                                                                      \
+    do {                                                                                 \
+        if (!(what)) {                                                                   \
+            fprintf(stderr, "line %d, step %llu: not %s\n", __LINE__,                    \
+                    (unsigned long long)step, #what);                                    \
+            exit(1);                                                                     \
+        }                                                                                \
+    } while (0)
+
+static u64 seed, step;
+static u64 rnd(u64 n) {
+    seed += 0x9E3779B97F4A7C15ULL;
+    u64 z = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBULL;
+    return (z ^ z >> 31) % n;
+}
+
+#define MOST_WORDS 9
+static void make_key(u64 *key, u32 words, u64 id) {
+    for (u32 i = 0; i < words; i++)
+        key[i] = i + 1 < words && id % 3 == i % 3 ? 0 : (id << 8 | 1) + i * 0x100000001ULL;
+    if (words > 1)
+        key[0] = id;
+}
+static u64 key_id(const u64 *key, u32 words) {
+    return words > 1 ? key[0] : key[0] >> 8;
+}
+
+/* Tables ------------------------------------------------------------------------------------ */
+
+static const struct { u32 words, slot; } SHAPES[] = {
+    {1, 8}, {1, 16}, {2, 16}, {2, 32}, {2, 64}, {3, 32}, {4, 48}, {5, 64}, {6, 80}, {9, 144},
+};
+
+static void check_table(const nf_table *t, const u64 *model, const u8 *there, u64 universe, u64 n) {
+    u64 position = 0, seen = 0;
+    static u8 *found;
+    if (!found)
+        found = malloc(universe);
+    memset(found, 0, universe);
+    for (u64 *key; (key = nf_table_next(t, &position)) != NULL; seen++) {
+        u64 id = key_id(key, t->words), expected[MOST_WORDS];
+        CHECK(id < universe && there[id] && !found[id]);
+        make_key(expected, t->words, id);
+        CHECK(!memcmp(key, expected, 8 * t->words));
+        CHECK(t->slot == 8 * t->words || key[t->words] == model[id]);
+        found[id] = 1;
+    }
+    CHECK(seen == n && t->count == n);
+    CHECK(nf_table_next(t, &position) == NULL);
+}
+
+static void run_table(u64 steps, u32 words, u32 slot) {
+    u64 universe = hash_kind == 0 ? 300000 : hash_kind == 4 ? 12000 : hash_kind == 5 ? 6000 : 1700;
+    u64 *model = calloc(universe, 8), n = 0, reserved = 0, target = universe / 4;
+    u8 *there = calloc(universe, 1);
+    nf_table t;
+    CHECK(!nf_table_init(&t, words, slot));
+    u32 ticks = 1 + (u32)rnd(40), fill = 70;
+    for (step = 0; step < steps; step++) {
+        u64 id = rnd(universe), key[MOST_WORDS], what = rnd(100);
+        make_key(key, words, id);
+        u64 h = nf_hashn(key, words);
+        if (rnd(20000) == 0) {
+            fill = rnd(2) ? 20 : 70;
+            ticks = rnd(4) ? 1 + (u32)rnd(40) : 1 + (u32)rnd(4000);
+            target = rnd(universe) + 1;
+        }
+        if (n > target)
+            fill = 20;
+        nf_prefetch(&t, h, slot);
+        if (what < fill) {
+            u32 created = 7;
+            if (!reserved) {
+                reserved = 1 + rnd(rnd(5) ? 64 : rnd(50) ? 300 : 3000);
+                CHECK(!nf_table_reserve(&t, reserved));
+            }
+            reserved--;
+            u64 *value = nf_put(&t, key, h, words, slot, &created);
+            CHECK(created == !there[id]);
+            if (slot > 8 * words) {
+                CHECK(*value == (created ? 0 : model[id]));
+                for (u32 i = 1; created && i < slot / 8 - words; i++)
+                    CHECK(value[i] == 0);
+                model[id] = *value = rnd(UINT64_MAX);
+                value[slot / 8 - words - 1] = model[id];
+            }
+            n += created;
+            there[id] = 1;
+        } else if (what < 90) {
+            nf_del(&t, key, h, words, slot);
+            n -= there[id];
+            there[id] = 0;
+        } else {
+            u64 *value = nf_find(&t, key, h, words, slot);
+            CHECK((value != NULL) == there[id]);
+            CHECK(!value || slot == 8 * words || *value == model[id]);
+        }
+        CHECK(t.count == n);
+        if (rnd(ticks) == 0)
+            nf_table_tick(&t);
+        if (rnd(steps / 12) == 0)
+            check_table(&t, model, there, universe, n);
+        if (rnd(steps / 3) == 0) {
+            nf_table_clear(&t);
+            memset(there, 0, universe);
+            n = 0;
+            reserved = 0;
+            check_table(&t, model, there, universe, n);
+        }
+        if (rnd(steps / 3) == 0) { /* empty it key by key, in the midst of whatever */
+            for (u64 i = 0; i < universe; i++) {
+                make_key(key, words, i);
+                nf_del(&t, key, nf_hashn(key, words), words, slot);
+                if (rnd(64) == 0)
+                    nf_table_tick(&t);
+                there[i] = 0;
+            }
+            n = 0;
+            check_table(&t, model, there, universe, n);
+        }
+    }
+    check_table(&t, model, there, universe, n);
+    nf_table_free(&t);
+    free(model);
+    free(there);
+}
+
+/* Aged maps --------------------------------------------------------------------------------- */
+
+static void run_aged(u64 steps) {
+    const u32 words = 1 + (u32)rnd(3), universe = hash_kind ? 300 : 1 + (u32)rnd(4000);
+    u64 timeout = rnd(3) ? 1 + rnd(20 * universe) : UINT64_MAX;
+    u64 capacity = rnd(3) ? rnd(universe) : UINT64_MAX;
+    u32 evict = (u32)rnd(2);
+    struct { u64 stamp, order, value; int there; } *model = calloc(universe, sizeof *model);
+    u64 now = rnd(1000), order = 0, reserved = 0;
+    nf_aged a;
+    CHECK(!nf_aged_init(&a, words, 16, timeout, capacity, evict));
+    for (step = 0; step < steps; step++) {
+        u64 id = rnd(universe), key[MOST_WORDS], what = rnd(100), *value;
+        make_key(key, words, id);
+        u64 h = nf_hashn(key, words);
+        now += rnd(rnd(500) ? 20 : 40 * universe);
+#define LIVE(i) (model[i].there && (timeout == UINT64_MAX || now - model[i].stamp < timeout))
+        int live = LIVE(id);
+        nf_aged_prefetch(&a, h);
+        if (what < 50) {
+            u32 created = 7;
+            if (!reserved) {
+                reserved = 1 + rnd(100);
+                CHECK(!nf_aged_reserve(&a, reserved));
+            }
+            reserved--;
+            value = nf_aged_put(&a, key, h, words, now, &created);
+            if (!live && capacity != UINT64_MAX) {
+                u64 n = 0, oldest = UINT64_MAX;
+                for (u32 i = 0; i < universe; i++)
+                    if (LIVE(i)) {
+                        n++;
+                        if (oldest == UINT64_MAX || model[i].order < model[oldest].order)
+                            oldest = i;
+                    }
+                if (n >= capacity && (!evict || n == 0)) {
+                    CHECK(value == NULL);
+                    continue;
+                }
+                if (n >= capacity)
+                    model[oldest].there = 0;
+            }
+            CHECK(value != NULL && created == !live);
+            CHECK(value[0] == (live ? model[id].value : 0) && (live || value[1] == 0));
+            value[0] = value[1] = model[id].value = rnd(UINT64_MAX);
+            model[id].there = 1;
+            model[id].stamp = now;
+            model[id].order = order++;
+        } else if (what < 60) {
+            nf_aged_del(&a, key, h, words);
+            model[id].there = 0;
+        } else if (what < 70) {
+            nf_aged_touch(&a, key, h, words, now);
+            if (live) {
+                model[id].stamp = now;
+                model[id].order = order++;
+            }
+        } else {
+            value = nf_aged_find(&a, key, h, words, now);
+            CHECK((value != NULL) == live && (!value || *value == model[id].value));
+        }
+        if (rnd(30) == 0)
+            nf_aged_tick(&a);
+        if (rnd(steps / 4) == 0) {
+            nf_aged_clear(&a);
+            for (u32 i = 0; i < universe; i++)
+                model[i].there = 0;
+            reserved = 0;
+        }
+        if (rnd(2000) == 0 || step + 1 == steps) {
+            u64 position = 0, stamp = 0, last = 0, n = 0, expected = 0, *at;
+            for (; (at = nf_aged_next(&a, &position, now, &stamp)) != NULL; n++) {
+                id = key_id(at, words);
+                CHECK(LIVE(id) && stamp == model[id].stamp && at[words] == model[id].value);
+                CHECK(n == 0 || model[id].order > last);
+                last = model[id].order;
+            }
+            for (u32 i = 0; i < universe; i++)
+                expected += (u64)LIVE(i);
+            CHECK(n == expected);
+        }
+    }
+    CHECK(nf_aged_bytes(&a) > 0);
+    nf_aged_clear(&a);
+    CHECK(!nf_aged_reserve(&a, 10)); /* what a state file brings */
+    for (u64 id = 0; id < 10 && id < universe; id++) {
+        u64 key[MOST_WORDS];
+        make_key(key, words, id);
+        *(u64 *)nf_aged_restore(&a, key, nf_hashn(key, words), words, now + id) = id;
+    }
+    u64 position = 0, stamp = 0, n = 0, *at;
+    for (; (at = nf_aged_next(&a, &position, now, &stamp)) != NULL; n++)
+        CHECK(key_id(at, words) == n && stamp == now + n && at[words] == n);
+    CHECK(n == (universe < 10 ? universe : 10));
+    nf_aged_free(&a);
+    free(model);
+}
+
+/* The wheel --------------------------------------------------------------------------------- */
+
+typedef struct { u64 due, order; nf_timer *timer; } waiting;
+
+static int earlier(const waiting *a, const waiting *b) {
+    return a->due < b->due || (a->due == b->due && a->order < b->order);
+}
+
+static void run_wheel(u64 steps) {
+    enum { MOST = 3000 };
+    static waiting heap[MOST + 1];
+    nf_timer *timers = calloc(MOST, sizeof *timers), *spare[MOST], *never[8];
+    u64 n = 0, free_timers = MOST, order = 0, now = rnd(2) ? 0 : rnd(UINT64_MAX >> 2), nevers = 0;
+    nf_wheel *w = malloc(sizeof *w);
+    for (u64 i = 0; i < MOST; i++)
+        spare[i] = &timers[i];
+    nf_wheel_init(w, now);
+    u64 start = now;
+    for (step = 0; step < steps; step++) {
+        if (rnd(1000) == 0 && nevers < 8) {
+            never[nevers] = spare[--free_timers];
+            *never[nevers] = (nf_timer){.due = rnd(2) ? now : rnd(UINT64_MAX), .over = 1};
+            nf_wheel_add(w, never[nevers++]);
+        } else if (rnd(5) < 3 && free_timers) {
+            nf_timer *timer = spare[--free_timers];
+            u64 far = rnd(6) ? (u64)1 << rnd(40) : (u64)1 << rnd(64);
+            u64 due = rnd(8) == 0 ? now : now + rnd(far);
+            if (rnd(4) == 0)
+                due = due & ~(u64)63; /* ties, and the edges of slots */
+            if (due < now && !(step < 100 && due >= start / 2))
+                due = now;
+            if (step < 100 && rnd(10) == 0)
+                due = start / 2 + rnd(3); /* late: what a state file may bring */
+            *timer = (nf_timer){.due = due, .number = order};
+            nf_wheel_add(w, timer);
+            u64 i = ++n;
+            heap[i] = (waiting){due, order++, timer};
+            for (; i > 1 && earlier(&heap[i], &heap[i / 2]); i /= 2) {
+                waiting swap = heap[i];
+                heap[i] = heap[i / 2];
+                heap[i / 2] = swap;
+            }
+        } else {
+            u64 until = rnd(3) ? now + rnd((u64)1 << rnd(42)) : now;
+            if (rnd(50) == 0)
+                until = nf_wheel_next(w) == UINT64_MAX ? now : nf_wheel_next(w);
+            if (until < now)
+                until = now;
+            now = until;
+            for (u64 most = rnd(20) ? UINT64_MAX : 1; most; most--) {
+                CHECK(nf_wheel_next(w) == (n ? heap[1].due : UINT64_MAX));
+                nf_timer *timer = nf_wheel_pop(w, until);
+                if (!n || heap[1].due > until) {
+                    CHECK(!timer);
+                    break;
+                }
+                CHECK(timer == heap[1].timer && timer->number == heap[1].order);
+                spare[free_timers++] = timer;
+                heap[1] = heap[n--];
+                for (u64 i = 1, least;; i = least) {
+                    least = i;
+                    if (2 * i <= n && earlier(&heap[2 * i], &heap[least]))
+                        least = 2 * i;
+                    if (2 * i + 1 <= n && earlier(&heap[2 * i + 1], &heap[least]))
+                        least = 2 * i + 1;
+                    if (least == i)
+                        break;
+                    waiting swap = heap[i];
+                    heap[i] = heap[least];
+                    heap[least] = swap;
+                }
+            }
+        }
+        CHECK(w->count == n + nevers);
+        CHECK(nf_wheel_next(w) == (n ? heap[1].due : UINT64_MAX));
+        if (rnd(5000) == 0 || step + 1 == steps) {
+            u64 position = 0, seen = 0, sum = 0;
+            for (nf_timer *timer; (timer = nf_wheel_walk(w, &position)) != NULL; seen++)
+                sum += (u64)(uintptr_t)timer;
+            for (u64 i = 1; i <= n; i++)
+                sum -= (u64)(uintptr_t)heap[i].timer;
+            for (u64 i = 0; i < nevers; i++)
+                sum -= (u64)(uintptr_t)never[i];
+            CHECK(seen == n + nevers && sum == 0);
+        }
+    }
+    free(timers);
+    free(w);
+}
+
+/* Arenas, buffers, the pool ----------------------------------------------------------------- */
+
+static void run_bytes(u64 steps) {
+    nf_arena arena = {NULL, NULL, 0};
+    nf_buffer buffer = {NULL, 0, 0};
+    struct { u8 *data; u64 length; u8 fill; } taken[64];
+    u64 n = 0, total = 0;
+    for (step = 0; step < steps; step++) {
+        if (n == 64 || rnd(40) == 0) {
+            nf_arena_reset(&arena);
+            n = 0;
+        }
+        u64 length = rnd(10) ? rnd(3000) : rnd(200000);
+        u8 *data = nf_arena_take(&arena, length);
+        CHECK(data && (uintptr_t)data % 16 == 0);
+        memset(data, (u8)step, length);
+        taken[n].data = data;
+        taken[n].length = length;
+        taken[n++].fill = (u8)step;
+        for (u64 i = 0; i < n; i++) {
+            CHECK(!taken[i].length || (taken[i].data[0] == taken[i].fill &&
+                                       taken[i].data[taken[i].length - 1] == taken[i].fill));
+        }
+        CHECK(nf_arena_take(&arena, UINT64_MAX - 3) == NULL);
+        CHECK(nf_arena_take(&arena, UINT64_MAX / 2) == NULL);
+        u8 few[40];
+        length = rnd(40);
+        memset(few, (int)step, sizeof few);
+        CHECK(!nf_buffer_add(&buffer, few, length));
+        total += length;
+        CHECK(buffer.length == total && (!length || buffer.data[total - 1] == (u8)step));
+        CHECK(nf_buffer_reserve(&buffer, UINT64_MAX - 10) && buffer.length == total);
+    }
+    nf_arena_free(&arena);
+    nf_buffer_free(&buffer);
+
+    enum { STRINGS = 2000 };
+    static char text[STRINGS][32];
+    static u64 lengths[STRINGS];
+    static u32 ids[STRINGS];
+    nf_pool pool;
+    memset(&pool, 0, sizeof pool);
+    CHECK(nf_interned_id(&pool, (nf_slice){(const u8 *)"abc", 3}) == UINT32_MAX);
+    for (u32 i = 0; i < STRINGS; i++) {
+        lengths[i] = i == 0 ? 0 : 5 + rnd(18);
+        snprintf(text[i], sizeof text[i], "%05u__________________", i);
+        ids[i] = i == 0 ? 0 : UINT32_MAX;
+    }
+    for (step = 0; step < steps; step++) {
+        u32 i = (u32)rnd(STRINGS);
+        nf_slice s = {(const u8 *)text[i], lengths[i]};
+        CHECK(nf_interned_id(&pool, s) == ids[i]);
+        if (rnd(2)) {
+            u32 id = nf_intern(&pool, s);
+            CHECK(id != UINT32_MAX && (ids[i] == UINT32_MAX || id == ids[i]));
+            ids[i] = id;
+        }
+        if (ids[i] != UINT32_MAX) {
+            nf_slice back = nf_interned(&pool, ids[i]);
+            CHECK(back.length == lengths[i] && !memcmp(back.data, text[i], lengths[i]));
+        }
+        if (rnd(3000) == 0) {
+            u64 bytes = 0;
+            nf_pool_unmark(&pool);
+            for (i = 0; i < STRINGS; i++)
+                if (ids[i] != UINT32_MAX && rnd(2)) {
+                    nf_pool_mark(&pool, ids[i]);
+                    bytes += lengths[i];
+                } else if (i) {
+                    ids[i] = UINT32_MAX;
+                }
+            nf_pool_sweep(&pool);
+            CHECK(pool.bytes == bytes);
+        }
+    }
+    for (u32 i = 0; i < STRINGS; i++)
+        for (u32 j = 0; j < i; j++)
+            CHECK(ids[i] == UINT32_MAX || ids[i] != ids[j]);
+    nf_pool_free(&pool);
+}
+
+/* Out of memory ----------------------------------------------------------------------------- */
+
+static void limit_memory(u64 more) {
+    FILE *f = fopen("/proc/self/statm", "r");
+    unsigned long long pages = 0;
+    CHECK(f && fscanf(f, "%llu", &pages) == 1);
+    fclose(f);
+    struct rlimit limit = {pages * 4096 + more, RLIM_INFINITY};
+    CHECK(!setrlimit(RLIMIT_AS, &limit));
+}
+
+static void run_memory(void) {
+    struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+    const u32 words = 2, slot = 32;
+    u64 n = 0, full, key[2];
+    u32 created;
+    nf_table t;
+    CHECK(!nf_table_init(&t, words, slot));
+    limit_memory(24 << 20);
+    for (; !nf_table_reserve(&t, 32); nf_table_tick(&t))
+        for (u32 i = 0; i < 32; i++, n++) {
+            make_key(key, words, n);
+            *(u64 *)nf_put(&t, key, nf_hashn(key, words), words, slot, &created) = 3 * n;
+            CHECK(created);
+        }
+    CHECK(n > 100000); /* it filled up what there was before it gave up */
+    full = n;
+    CHECK(nf_table_reserve(&t, 32) && nf_table_reserve(&t, UINT64_MAX));
+    for (int again = 0; again < 3; again++) {
+        for (u64 i = 0; i < full; i++) { /* all there, and to be written */
+            make_key(key, words, i);
+            u64 *value = nf_find(&t, key, nf_hashn(key, words), words, slot);
+            CHECK(value && *value == 3 * i);
+        }
+        u64 position = 0, seen = 0;
+        while (nf_table_next(&t, &position))
+            seen++;
+        CHECK(seen == full && t.count == full);
+        nf_table_tick(&t);
+    }
+    for (u64 i = 0; i < 64; i++) { /* deleting makes room */
+        make_key(key, words, i);
+        nf_del(&t, key, nf_hashn(key, words), words, slot);
+    }
+    CHECK(!nf_table_reserve(&t, 64));
+    nf_aged a;
+    CHECK(!setrlimit(RLIMIT_AS, &all) && !nf_aged_init(&a, 2, 16, 1000, UINT64_MAX, 0));
+    CHECK(!nf_table_reserve(&t, 1000000)); /* and so does more memory */
+    for (u64 i = 64; i < full; i++) {
+        make_key(key, words, i);
+        u64 *value = nf_find(&t, key, nf_hashn(key, words), words, slot);
+        CHECK(value && *value == 3 * i);
+    }
+    nf_table_free(&t);
+
+    limit_memory(24 << 20);
+    for (n = 0; !nf_aged_reserve(&a, 32); nf_aged_tick(&a))
+        for (u32 i = 0; i < 32; i++, n++) {
+            make_key(key, words, n);
+            u64 *value = nf_aged_put(&a, key, nf_hashn(key, words), words, 5, &created);
+            CHECK(value && created);
+            *value = n;
+        }
+    CHECK(n > 50000);
+    u64 position = 0, stamp = 0, seen = 0;
+    for (u64 *at; (at = nf_aged_next(&a, &position, 6, &stamp)) != NULL; seen++)
+        CHECK(at[0] == seen && at[2] == seen && stamp == 5);
+    CHECK(seen == n && a.count == n);
+    CHECK(!setrlimit(RLIMIT_AS, &all));
+    limit_memory(8 << 20);
+    nf_pool pool;
+    memset(&pool, 0, sizeof pool);
+    char text[2000];
+    memset(text, 'x', sizeof text);
+    u32 id = 0, last = 0;
+    for (n = 0; id != UINT32_MAX; n++) {
+        memcpy(text, &n, sizeof n);
+        last = id;
+        id = nf_intern(&pool, (nf_slice){(u8 *)text, sizeof text});
+    }
+    n -= 2;
+    memcpy(text, &n, sizeof n);
+    CHECK(n > 100 && nf_interned_id(&pool, (nf_slice){(u8 *)text, sizeof text}) == last);
+    CHECK(!setrlimit(RLIMIT_AS, &all));
+    nf_pool_free(&pool);
+    nf_aged_free(&a);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 5)
+        return 2;
+    seed = strtoull(argv[2], NULL, 10);
+    u64 steps = strtoull(argv[3], NULL, 10);
+    u64 key[8];
+    for (u32 i = 0; i < 8; i++)
+        key[i] = rnd(UINT64_MAX);
+    nf_seed((const u8 *)key);
+    hash_kind = atoi(argv[4]);
+    if (!strcmp(argv[1], "table")) {
+        u32 shape = argc > 5 ? (u32)atoi(argv[5]) : 0;
+        run_table(steps, SHAPES[shape].words, SHAPES[shape].slot);
+    } else if (!strcmp(argv[1], "aged")) {
+        for (u64 rounds = 8; rounds; rounds--)
+            run_aged(steps / 8);
+    } else if (!strcmp(argv[1], "wheel")) {
+        for (u64 rounds = 8; rounds; rounds--)
+            run_wheel(steps / 8);
+    } else if (!strcmp(argv[1], "bytes")) {
+        run_bytes(steps);
+    } else if (!strcmp(argv[1], "memory")) {
+        run_memory();
+    } else {
+        return 2;
+    }
+    puts("ok");
+    return 0;
+}
