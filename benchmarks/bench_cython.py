@@ -1,6 +1,6 @@
 """How fast generated network functions are, beside what an expert wrote by hand in C++.
 
-Run as `python benchmarks/bench_cython.py YARDSTICK [--work DIR] [--svg DIR]`, or with the folder in
+Run as `python benchmarks/bench_cython.py YARDSTICK`, or with the folder in
 NFVERIFY_YARDSTICK; it holds expert.cpp and make_traces.py. Everything takes turns in rounds, and
 medians are compared. First each generated function is held against its counterpart: every verdict,
 and every byte that is forwarded.
@@ -25,6 +25,7 @@ import parts
 from chart import Panel, bars, stacks
 from expert import TRACES, Yardstick, differing
 from measuring import machine
+from pages import fill, table
 
 from nfverify.cythonized.bench import Traffic, measure
 from nfverify.cythonized.host import NetworkFunction
@@ -195,6 +196,33 @@ def chart(bench: Bench, figures: Figures) -> str:
     return bars(title, ("yardstick (C++ by hand)", "generated"), panels, "ns each")
 
 
+def markdown(bench: Bench, figures: Figures) -> dict[str, str]:
+    """The tables of docs/performance.md."""
+    rows, live, first = [], [], []
+    for row in bench.rows:
+        cases = [(row.model, name) for name in bench.traces]
+        shown = [
+            f"{median(figures.theirs[c]):.1f} → {median(figures.mine[c]):.1f}"
+            f" ({figures.ratio(c):.2f})"
+            for c in cases
+        ]
+        rows.append([f"`{row.model}`", f"`{row.function}`", *shown, f"{row.limit:.2f}"])
+        live.append([f"`{row.model}`", *(f"{figures.live_ratio(c):.2f}" for c in cases)])
+        shown = [
+            f"{median(figures.first[c]):.0f} ns, {figures.memory[c] / 1e6:.0f} MB" for c in cases
+        ]
+        first.append([f"`{row.model}`", *shown])
+    overall = mean(figures.ratio((r.model, name)) for r in bench.rows for name in bench.traces)
+    names = [TRACES[name] for name in bench.traces]
+    return {
+        "machine": f"{machine()}; medians of {bench.rounds} rounds.",
+        "rows": table(["generated", "yardstick", *names, "at most"], rows)
+        + f"\n\nGeometric mean of all ratios: **{overall:.2f}**.",
+        "live": table(["", *names], live),
+        "first": table(["", *names], first),
+    }
+
+
 def _documented(figures: Figures, **others: object) -> str:
     kinds = {
         kind: {
@@ -217,7 +245,9 @@ def main() -> None:
     add("--rows", nargs="+", choices=[row.model for row in ROWS])
     add("--traces", nargs="+", choices=list(TRACES), default=list(TRACES))
     add("--parts", nargs="*", choices=list(parts.PARTS), default=list(parts.PARTS))
-    add("--svg", type=Path, metavar="DIR", help="write the charts there")
+    add(
+        "--docs", type=Path, metavar="DIR", help="write charts and tables into performance.md there"
+    )
     add("--json", type=Path, metavar="FILE", help="write all figures there")
     options = parser.parse_args()
     if not options.yardstick:
@@ -241,12 +271,14 @@ def main() -> None:
             print("\n" + "\n".join(found.lines), flush=True)
     if options.json:
         options.json.write_text(_documented(figures, **others))
-    if options.svg:
-        options.svg.mkdir(parents=True, exist_ok=True)
-        (options.svg / "performance.svg").write_text(chart(bench, figures))
+    if options.docs:
+        blocks = markdown(bench, figures)
+        (options.docs / "performance.svg").write_text(chart(bench, figures))
         if "breakdown" in others:
             svg = parts.breakdown_chart(others["breakdown"], stacks)
-            (options.svg / "breakdown.svg").write_text(svg)
+            (options.docs / "breakdown.svg").write_text(svg)
+        blocks |= parts.markdown(others)
+        fill(options.docs / "performance.md", blocks)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from time import perf_counter
 
 from chart import Panel
 from expert import TRACES, Yardstick
+from pages import table
 from python_chain import Chain, by_scapy, by_struct
 
 from nfverify.cythonized.bench import Traffic, measure
@@ -127,6 +128,28 @@ def breakdown_chart(
     rows = {TRACES[trace]: tuple(row.values()) for trace, row in kinds.items()}
     title = "Where the time of the 4-NF chain goes"
     return draw(title, names, [Panel("chain", rows)], "ns each packet")
+
+
+def markdown(found: Mapping[str, object]) -> dict[str, str]:
+    """The tables of docs/performance.md, of the parts that were measured."""
+    blocks = {}
+    for part, kind, digits in (
+        ("breakdown", "kinds", 1),
+        ("breakdown", "stages", 1),
+        ("switches", "ns", 1),
+        ("files", "ns", 2),
+        ("scale", "ns", 0),
+    ):
+        figures = found.get(part)
+        if isinstance(figures, Mapping):
+            rows: Mapping[str, Mapping[str, float]] = figures[kind]
+            head = ["", *(TRACES.get(c, c) for c in next(iter(rows.values())))]
+            lines = [
+                [TRACES.get(name, name), *(f"{value:,.{digits}f}" for value in row.values())]
+                for name, row in rows.items()
+            ]
+            blocks[part if kind == "ns" else kind] = table(head, lines)
+    return blocks
 
 
 def switches(yardstick: Yardstick, traces: Sequence[str], rounds: int, packets: int) -> Part:
