@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from nfverify.cythonized.cache import Cache
-from nfverify.cythonized.compiler import Unit, link, to_c
-from nfverify.cythonized.fingerprint import fingerprint
+from nfverify.cythonized.compiler import Unit, host_object, link_library, to_c
+from nfverify.cythonized.fingerprint import fingerprint, host_fingerprint
 from nfverify.cythonized.library import Library
 from nfverify.cythonized.options import Options
 from nfverify.smat.ir import Network
@@ -28,14 +29,17 @@ def load_library(network: Network, options: Options, user: UserC = ()) -> Librar
     """The network as a library, from the cache or built into it. BuildError, ModelError."""
     key = fingerprint(network, options, user)
     cache = Cache()
-    make = partial(_make, network, options, user)
+    make = partial(_make, cache, network, options, user)
     try:
         return Library(cache.library(key, make))
     except OSError:  # another process made room before it was loaded, or the disk is odd
         return Library(cache.library(key, make))
 
 
-def _make(network: Network, options: Options, user: UserC, folder: Path) -> Path:
-    sources = unit(network, options, user)
-    to_c(sources, folder)
-    return link(sources, folder, "so", sanitize=options.sanitize)
+def _make(cache: Cache, network: Network, options: Options, user: UserC, folder: Path) -> Path:
+    make_host = partial(host_object, sanitize=options.sanitize)
+    with ThreadPoolExecutor(1) as pool:  # gcc beside Cython, the first time
+        host = pool.submit(cache.object, host_fingerprint(options), make_host)
+        sources = unit(network, options, user)
+        to_c(sources, folder)
+        return link_library(sources, folder, host.result(), sanitize=options.sanitize)

@@ -1,7 +1,7 @@
 """Builds that were made before: a private folder of libraries, of bounded size; the oldest go.
 
-An entry is one file, KEY-DIGEST.so: the digest of its content stands in its name, so that it comes
-whole (by a rename) and what has been damaged is seen, and built again.
+An entry is one file, KEY-DIGEST.so or .o: the digest of its content stands in its name, so that it
+comes whole (by a rename) and what has been damaged is seen, and built again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nfverify.cythonized.faults import BuildError
 DEFAULT_SIZE = 512 << 20
 _SIZE = re.compile(r"([0-9]{1,12})(K|M|G|T|)(?:i?B)?", re.ASCII | re.IGNORECASE)
 _SCALE = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-_ENTRY = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.so", re.ASCII)
+_ENTRY = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.s?o", re.ASCII)
 _WORK = "build-"  # a folder in which a build is made
 _STALE = 24 * 3600  # seconds, after which such a folder belongs to nobody
 _LOCKS = "locks"
@@ -56,11 +56,16 @@ class Cache:
         folder isn't fit to load code from.
         """
         self._open()
-        found = self._find(key)
+        found = self._find(key, "so")
         if found is not None:
             return found
         with self._locked(key):
-            return self._find(key) or self._add(key, make)
+            return self._find(key, "so") or self._add(key, "so", make)
+
+    def object(self, key: str, make: Callable[[Path], Path]) -> Path:
+        """An object file, likewise, but nobody waits: it may be made more than once."""
+        self._open()
+        return self._find(key, "o") or self._add(key, "o", make)
 
     def usage(self) -> Usage:
         """What is there; a folder that doesn't exist holds nothing."""
@@ -99,9 +104,9 @@ class Cache:
         hint = "set XDG_CACHE_HOME to a folder of your own"
         return BuildError(f"the cache {self.folder} can't be used: {why} ({hint})")
 
-    def _find(self, key: str) -> Path | None:
+    def _find(self, key: str, suffix: str) -> Path | None:
         """The entry of this key if it is whole; damaged ones are removed."""
-        for file in self.folder.glob(f"{key}-*.so"):
+        for file in self.folder.glob(f"{key}-*.{suffix}"):
             match = _ENTRY.fullmatch(file.name)
             with suppress(OSError):
                 if match and _is_ours(file) and _digest(file) == match[2]:
@@ -110,14 +115,14 @@ class Cache:
                 file.unlink()
         return None
 
-    def _add(self, key: str, make: Callable[[Path], Path]) -> Path:
+    def _add(self, key: str, suffix: str, make: Callable[[Path], Path]) -> Path:
         try:
             work = Path(tempfile.mkdtemp(prefix=_WORK, dir=self.folder))
         except OSError as error:
             raise self._unfit(error.strerror or str(error)) from error
         try:
             made = make(work)
-            entry = made.replace(self.folder / f"{key}-{_digest(made)}.so")
+            entry = made.replace(self.folder / f"{key}-{_digest(made)}.{suffix}")
         finally:
             shutil.rmtree(work, ignore_errors=True)
         self._trim(entry)
@@ -144,7 +149,7 @@ class Cache:
 
     def _entries(self) -> Iterator[tuple[float, int, Path]]:
         """Time of the last use, size and file of each build."""
-        for file in self.folder.glob("*.so"):
+        for file in self.folder.glob("*o"):
             with suppress(OSError):
                 if _ENTRY.fullmatch(file.name):
                     status = file.lstat()

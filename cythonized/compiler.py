@@ -69,10 +69,7 @@ _SANITIZERS: dict[Kind, str] = {
 }
 _EXPORTS = "{ global: nf_*; local: *; };\n"
 
-_UNITS: dict[Kind, tuple[str, ...]] = {
-    "so": ("nf_host.h", "nf_job.h", "nf_bench.h"),
-    "exe": ("nf_main.c",),
-}
+MAIN = ("nf_main.c",)  # what a program has besides the generated code
 _cython = Lock()  # its compiler keeps state of its own
 
 
@@ -163,33 +160,58 @@ def _run_cython(pyx: Path) -> Path:
     return made.replace(pyx.with_suffix(".c"))
 
 
-def link(unit: Unit, folder: Path, kind: Kind, *, sanitize: bool = False) -> Path:
-    """NAME.c in the folder, by `to_c`, to NAME.so or the program NAME there: its path.
+def host_object(folder: Path, *, sanitize: bool = False) -> Path:
+    """What every library has and no model changes, compiled into the folder: its path."""
+    tools = toolchain()
+    out = folder / "nf_host.o"
+    checks = [_SANITIZERS["so"]] if sanitize else []
+    command = [tools.path, *arguments(tools, sanitize=sanitize), *checks]
+    _run_gcc([*command, "-c", "-o", str(out), str(RUNTIME / "nf_host.c")], "the runtime")
+    return out
 
-    The library's only symbols are nf_*; neither it nor the program needs Python.
+
+def link_library(unit: Unit, folder: Path, host: Path, *, sanitize: bool = False) -> Path:
+    """NAME.c in the folder, by `to_c`, and the object of `host_object` to NAME.so: its path.
+
+    Its only symbols are nf_*, and it doesn't need Python.
     """
+    exports = folder / "exports.map"
+    exports.write_text(_EXPORTS, encoding="ascii")
+    out = folder / f"{unit.name}.so"
+    more = ("-shared", "-Wl,--no-undefined", f"-Wl,--version-script={exports}", str(host))
+    _link(unit, folder, "so", out, (f"{unit.name}.c",), more, sanitize)
+    return out
+
+
+def link_program(unit: Unit, folder: Path, *, sanitize: bool = False) -> Path:
+    """NAME.c in the folder, by `to_c`, to the program NAME, which doesn't need Python: its path."""
+    out = folder / unit.name
+    _link(unit, folder, "exe", out, (f"{unit.name}.c", *MAIN), (), sanitize)
+    return out
+
+
+def _link(
+    unit: Unit,
+    folder: Path,
+    kind: Kind,
+    out: Path,
+    parts: Sequence[str],
+    more: Sequence[str],
+    sanitize: bool,
+) -> None:
+    """All parts as one piece of C, the user's files beside it, through gcc."""
     tools = toolchain()
     whole = folder / f"{unit.name}_{kind}.c"
+    whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="ascii")
     files = []
     for number, (_, text) in enumerate(unit.user):
         files.append(folder / f"{unit.name}_user{number}.c")
         files[-1].write_text(text, encoding="utf-8")
-    parts = (f"{unit.name}.c", *_UNITS[kind])
-    whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="ascii")
-    out = folder / (f"{unit.name}.so" if kind == "so" else unit.name)
-    exports = folder / "exports.map"
-    exports.write_text(_EXPORTS, encoding="ascii")
     command = [tools.path, *arguments(tools, sanitize=sanitize), f"-I{folder}"]
     if sanitize:
         command.append(_SANITIZERS[kind])
-    if kind == "so":
-        command += ["-shared", "-Wl,--no-undefined", f"-Wl,--version-script={exports}"]
-    command += ["-o", str(out), str(whole), *map(str, files)]
-    command += [f"-l{name}" for name in unit.libraries]
-    _run_gcc(command, unit.name)
-    for file in (whole, exports, *files):
-        file.unlink()
-    return out
+    command += ["-o", str(out), str(whole), *map(str, files), *more]
+    _run_gcc([*command, *(f"-l{name}" for name in unit.libraries)], unit.name)
 
 
 def arguments(tools: Toolchain, *, sanitize: bool = False) -> tuple[str, ...]:

@@ -24,12 +24,21 @@ def fingerprint(network: Network, options: Options, user: Sequence[tuple[str, st
     """SHA-256 of the network, the options, the user's C files (name, text), the flags, and all
     that makes code of them. The ABI of Python is left out: a library is loaded by ctypes and uses
     none of it. BuildError without compilers."""
+    return _sha256(_tools(options), repr(options), repr(tuple(user)), *_content(network))
+
+
+def host_fingerprint(options: Options) -> str:
+    """SHA-256 of what the object depends on that is the same in all libraries."""
+    return _sha256(_tools(options), "host")
+
+
+def _tools(options: Options) -> str:
     tools = toolchain()
-    parts = (
-        *(nfverify.__version__, _generator(), cython_version(), tools.identity, tools.include),
-        *(repr(flags(sanitize=options.sanitize)), repr(options), repr(tuple(user))),
-        *_content(network),
-    )
+    made_by = (nfverify.__version__, _generator(), cython_version(), tools.identity, tools.include)
+    return repr((made_by, flags(sanitize=options.sanitize)))
+
+
+def _sha256(*parts: str) -> str:
     digest = sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")

@@ -72,6 +72,9 @@ class Library:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self.calls = _declared(ctypes.CDLL(self.path))
+        lacking: bytes | None = self.calls.nf_host_lacks()
+        if lacking:
+            raise ValueError(f"{self.path} needs a processor with {lacking.decode()}")
         numbers = (ctypes.c_uint64 * len(_ABOUT))()
         self.calls.nf_host_about(numbers)
         self._about: dict[str, int] = dict(zip(_ABOUT, numbers, strict=True))
@@ -117,6 +120,7 @@ def _declared(calls: ctypes.CDLL) -> ctypes.CDLL:
         ("nf_host_clear", None, (pointer,)),
         ("nf_host_save", code, (pointer, c.POINTER(pointer), c.POINTER(long))),
         ("nf_host_free", None, (pointer,)),
+        ("nf_host_lacks", c.c_char_p, ()),
         ("nf_host_about", None, (c.POINTER(long),)),
         ("nf_host_name", c.c_char_p, (number, number)),
         ("nf_host_read", None, (pointer, c.POINTER(long), c.POINTER(number), c.POINTER(long))),

@@ -4,6 +4,7 @@
 #define NF_HOST_H
 #include <stdlib.h>
 #include "nf_core.h"
+#include "nf_cpu.h"
 
 #define NF_HOST_BATCH 256
 
@@ -13,6 +14,7 @@ const nf_output *nf_host_sent(nf_core *core, u32 *count);
 void nf_host_clear(nf_core *core);
 i32 nf_host_save(nf_core *core, u8 **data, u64 *length);
 void nf_host_free(u8 *data);
+const char *nf_host_lacks(void);
 void nf_host_about(u64 *about);
 const char *nf_host_name(u32 what, u32 index);
 void nf_host_read(const nf_core *core, u64 *now, u32 *started, u64 *counters);
@@ -89,6 +91,11 @@ i32 nf_host_save(nf_core *core, u8 **data, u64 *length)
 void nf_host_free(u8 *data)
 {
     free(data);
+}
+
+const char *nf_host_lacks(void)
+{
+    return nf_cpu_lacks();
 }
 
 /* In this order: what nfverify/cythonized/library.py calls its names for these numbers. */
