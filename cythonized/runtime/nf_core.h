@@ -48,6 +48,7 @@ typedef struct nf_core {
     nf_wheel wheel;
     nf_arena scratch;         /* bytes made during one event */
     nf_pool pool;             /* byte strings kept in state */
+    u64 pool_kept;            /* its bytes beyond which it is worth a look what is unused */
     nf_outputs sent;          /* of networks that are not simple */
     void *operators;          /* table of the user's Python operators */
     u64 *hits;                /* packets per entry, when built with count_entries */
@@ -68,10 +69,13 @@ typedef struct nf_batch {
 /* A scalar of a key or value. Keys: `word` and `shift` in the packed key (over 64 bits: two whole
  * words, low first); `net`: 16 or 32 bits stored in network order. Values: byte offset `at`. */
 enum { NF_BOOL = 0, NF_BITS = 1, NF_BYTES = 2 };  /* NF_BYTES: a u32 of nf_pool */
+enum { NF_SHOWN_INT = 0, NF_SHOWN_IP = 1, NF_SHOWN_IP6 = 2, NF_SHOWN_MAC = 3 }; /* in JSON */
+enum { NF_NOT_STORED = 0xff }; /* a key's `word`: over 64 bits, where the variable has wide keys */
 typedef struct nf_component {
     u8 kind, is_signed, width, net;
     u8 word, shift;
     u16 at;
+    u8 shown;
 } nf_component;
 
 enum { NF_PLAIN = 0, NF_TABLE = 1, NF_AGED = 2 };
@@ -87,7 +91,10 @@ typedef struct nf_variable {
     u32 words, slot;   /* of the key, in u64; bytes of a slot */
     u32 wide_words, wide_slot;
     u32 value_bytes;   /* of the whole value part of a slot (all variables of a fused table) */
-    const u8 *defaults; /* the value part of a fresh slot */
+    const u8 *defaults; /* the value part of a fresh slot; plain: the value at the start */
+    const u64 *blank, *wide_blank; /* packed keys whose components are all 0 */
+    const u8 *entries;  /* what is there at the start: rows of the binary form, without stamps */
+    u64 n_entries;
 } nf_variable;
 
 /* A field that the network writes and that stands in its packet at `at` (flow fields: in head). */
@@ -107,7 +114,8 @@ typedef struct nf_info {
     u32 n_ports, n_instances, n_variables, n_tags, n_fields, n_entries;
     const char *const *ports;
     const nf_instance *instances;
-    const nf_variable *variables;   /* constants left out */
+    u32 n_constants;
+    const nf_variable *variables;   /* n_constants more follow: tables that nothing assigns */
     const char *const *tags;        /* sorted */
     const nf_field *fields;
     const char *const *entries;     /* "instance: line 12", when built with count_entries */

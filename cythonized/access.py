@@ -1,0 +1,270 @@
+"""Reads and writes of state: each look-up of a key is made once and then followed as a cursor."""
+
+from __future__ import annotations
+
+from nfverify.cythonized.body import Body, Cursor, Keys
+from nfverify.cythonized.ctypes_of import literal, stored
+from nfverify.cythonized.layout import Member, Plain, TableLayout
+from nfverify.cythonized.tables import TableCode, stored_constant
+from nfverify.smat.ir import (
+    Bits,
+    Bool,
+    Bytes,
+    Delete,
+    Expr,
+    Field,
+    Has,
+    Read,
+    Touch,
+    Type,
+    Value,
+    Write,
+)
+
+FLOW = ("sip", "dip", "sport", "dport", "proto")
+REVERSED = ("dip", "sip", "dport", "sport", "proto")
+
+
+def read(body: Body, node: Read) -> str:
+    """Component `index` of a value; the default where the key is absent."""
+    home = body.instance.home(node.var)
+    if isinstance(home, Plain):
+        cell = home.cells[node.index]
+        return loaded(f"S.{body.instance.name}.{cell.name}", cell.type)
+    table, member = home
+    cell = member.cells[node.index]
+    default = member.variable.default[node.index]
+    dense = body.resources.dense(body.instance, table)
+    if dense is not None:
+        key = body.value(node.keys[0])
+        found = f"{dense.array(node.index)}[{key}]"
+        inside = f"(<u64>{key}) < {dense.rows}U"
+        return f"({loaded(found, cell.type)} if {inside} else {constant(body, default, cell.type)})"
+    cursor = find(body, table, node.keys)
+    value = loaded(f"{cursor.pointer}.{cell.name}", cell.type)
+    if cursor.present:
+        return value
+    return f"({value} if {cursor.pointer} != NULL else {constant(body, default, cell.type)})"
+
+
+def has(body: Body, node: Has) -> str:
+    """Is the key present?"""
+    home = body.instance.home(node.var)
+    if isinstance(home, Plain):
+        return "1"
+    table, member = home
+    dense = body.resources.dense(body.instance, table)
+    if dense is not None:
+        return f"((<u64>{body.value(node.keys[0])}) < {dense.rows}U)"
+    cursor = find(body, table, node.keys)
+    if member.presence is None:
+        return "1" if cursor.present else f"({cursor.pointer} != NULL)"
+    bit = _bit(table, member, cursor)
+    return bit if cursor.present else f"({cursor.pointer} != NULL and {bit})"
+
+
+def loaded(text: str, type_: Type) -> str:
+    """A stored value as an expression carries it."""
+    return f"nf_interned(&S.core.pool, {text})" if isinstance(type_, Bytes) else text
+
+
+def constant(body: Body, value: Value, type_: Type) -> str:
+    if isinstance(value, bytes):
+        return f"nf_slice_of({body.resources.string(value)}, {len(value)})"
+    return literal(value, type_)
+
+
+def kept(text: str, type_: Type) -> str:
+    """An expression as it is stored."""
+    match type_:
+        case Bytes():
+            return f"nf_kept(&S.core, {text})"
+        case Bool():
+            return f"<u8>({text})"
+        case Bits():
+            return text
+
+
+def _bit(table: TableLayout, member: Member, cursor: Cursor) -> str:
+    assert table.presence is not None and member.presence is not None
+    return f"(({cursor.pointer}.{table.presence.name} >> {member.presence}) & 1)"
+
+
+# Keys ---------------------------------------------------------------------------------------
+
+
+def pack(
+    body: Body, table: TableLayout, keys: Keys, *, intern: bool = False, hashed: bool = True
+) -> str:
+    """The variable with the packed key and its hash; `intern` for keys to be written."""
+    code = TableCode.of(body.instance, table)
+    arguments = flow_words(body, code, keys)
+    if arguments is not None:
+        call = f"{code.prefix}_pack_flow"
+    else:
+        call = f"{code.prefix}_pack"
+        arguments = [_part(body, key, intern) for key in keys]
+    name = body.function.declare(f"{code.prefix}_key", "k")
+    body.emit(f"{call}(&{', '.join([name, *arguments])})")
+    if hashed:
+        _hash(body, code, name, body.hashes.get((table.name, keys)))
+    return name
+
+
+def _hash(body: Body, code: TableCode, key: str, ready: tuple[str, str] | None) -> None:
+    """The hash of a packed key: the one that the pipeline made, if it is this key's."""
+    match ready:
+        case None:
+            body.emit(f"{code.prefix}_hash(&{key})")
+        case (member, ""):
+            body.emit(f"{key}.hash = {member}")
+        case (member, test):
+            with body.function.block(f"if {test}:"):
+                body.emit(f"{key}.hash = {member}")
+            with body.function.block("else:"):
+                body.emit(f"{code.prefix}_hash(&{key})")
+
+
+def flow_words(body: Body, code: TableCode, keys: Keys) -> list[str] | None:
+    """The two words of the packet's flow, if these are the keys in this or the other direction,
+    and the IPv6 addresses."""
+    if not code.flow_like or not all(isinstance(key, Field) for key in keys):
+        return None
+    names = tuple(key.name for key in keys if isinstance(key, Field))
+    short = tuple(n for n in names if not n.endswith("6"))
+    six = tuple(n for n in names if n.endswith("6"))
+    if short == FLOW and six in ((), ("sip6", "dip6")):
+        words = ["h.a", "h.b"]
+    elif short == REVERSED and six in ((), ("dip6", "sip6")):
+        words = ["nf_turned(h.a)", "nf_swapped_ports(h.b)"]
+    else:
+        return None
+    return words + [body.value(key) for key in keys if isinstance(key, Field) and key.name in six]
+
+
+def _part(body: Body, key: Expr, intern: bool) -> str:
+    text = body.value(key)
+    if not isinstance(key.type, Bytes):
+        return text
+    return f"nf_kept(&S.core, {text})" if intern else f"nf_interned_id(&S.core.pool, {text})"
+
+
+def _has_bytes(table: TableLayout) -> bool:
+    return any(isinstance(t, Bytes) for t in table.types)
+
+
+def find(body: Body, table: TableLayout, keys: Keys) -> Cursor:
+    """The cursor of a key: the one that is known, else by a new look-up."""
+    known = body.cursors.get((table.name, keys))
+    if known is not None:
+        return known
+    code = TableCode.of(body.instance, table)
+    key = pack(body, table, keys)
+    pointer = body.function.declare(f"{code.value}*", "e", "NULL")
+    body.emit(f"{pointer} = {code.find(key)}")
+    cursor = Cursor(pointer, key)
+    body.cursors[table.name, keys] = cursor
+    return cursor
+
+
+# Writes -------------------------------------------------------------------------------------
+
+
+def write(body: Body, node: Write) -> None:
+    """Assign all components; keys and values are read before."""
+    home = body.instance.home(node.var)
+    if isinstance(home, Plain):
+        cells = home.cells
+        texts = [kept(body.value(v), v.type) for v in node.values]
+        if len(texts) > 1:
+            texts = [_held(body, t, c.type) for t, c in zip(texts, cells, strict=True)]
+        for cell, text in zip(cells, texts, strict=True):
+            body.emit(f"S.{body.instance.name}.{cell.name} = {text}")
+        body.state_written(node.var)
+        return
+    table, member = home
+    values = [kept(body.value(v), v.type) for v in node.values]
+    values = [_held(body, t, c.type) for t, c in zip(values, member.cells, strict=True)]
+    cursor = _put(body, table, node.keys)
+    assignments = [
+        f"{cursor.pointer}.{cell.name} = {value}"
+        for cell, value in zip(member.cells, values, strict=True)
+    ]
+    if table.presence is not None:
+        place = f"{cursor.pointer}.{table.presence.name}"
+        assignments.append(f"{place} |= {1 << (member.presence or 0)}U")
+    if cursor.present:
+        body.emit(*assignments)
+    elif assignments:  # an aged map that is full rejects new keys
+        with body.function.block(f"if {cursor.pointer} != NULL:"):
+            body.emit(*assignments)
+    body.state_written(node.var)
+
+
+def _held(body: Body, text: str, type_: Type) -> str:
+    """In a variable, if what follows could change what the text reads."""
+    if text.rstrip("UL").isalnum():
+        return text
+    return body.temporary(stored(type_), "v", text)
+
+
+def _put(body: Body, table: TableLayout, keys: Keys) -> Cursor:
+    """A cursor to the slot of a key, made if it isn't there."""
+    code = TableCode.of(body.instance, table)
+    known = body.cursors.get((table.name, keys))
+    if known is not None and known.present and not table.aged:
+        return known
+    if known is None or _has_bytes(table):
+        key = pack(body, table, keys, intern=True)
+        pointer = body.function.declare(f"{code.value}*", "e", "NULL")
+    else:
+        key, pointer = known.key, known.pointer
+    now = ", now" if table.aged else ""
+    put = f"{pointer} = {code.prefix}_put(S, &{key}{now})"
+    if known is not None and not table.aged and pointer == known.pointer:
+        with body.function.block(f"if {pointer} == NULL:"):
+            body.emit(put)
+    else:
+        body.emit(put)
+    cursor = Cursor(pointer, key, present=not table.aged)
+    body.slots_moved(table.name)
+    body.cursors[table.name, keys] = cursor
+    return cursor
+
+
+def delete(body: Body, node: Delete) -> None:
+    """Make a key absent."""
+    home = body.instance.home(node.var)
+    assert not isinstance(home, Plain)
+    table, member = home
+    code = TableCode.of(body.instance, table)
+    if member.presence is None:
+        known = body.cursors.get((table.name, node.keys))
+        key = known.key if known is not None else pack(body, table, node.keys)
+        body.emit(f"{code.prefix}_del(S, &{key})")
+    else:
+        cursor = find(body, table, node.keys)
+        assert table.presence is not None
+        place = f"{cursor.pointer}.{table.presence.name}"
+        with body.function.block(f"if {cursor.pointer} != NULL:"):
+            body.emit(f"{place} &= {~(1 << member.presence) & 0xFF}U")
+            for cell, default in zip(member.cells, member.variable.default, strict=True):
+                value = stored_constant(default, cell.type, body.resources)
+                body.emit(f"{cursor.pointer}.{cell.name} = {value}")
+            with body.function.block(f"if {place} == 0:"):
+                body.emit(f"{code.prefix}_del(S, &{cursor.key})")
+    body.slots_moved(table.name)
+    body.state_written(node.var)
+
+
+def touch(body: Body, node: Touch) -> None:
+    """Refresh a live key."""
+    home = body.instance.home(node.var)
+    assert not isinstance(home, Plain)
+    table, _ = home
+    if not table.aged:
+        return
+    known = body.cursors.get((table.name, node.keys))
+    key = known.key if known is not None else pack(body, table, node.keys)
+    body.emit(f"{TableCode.of(body.instance, table).prefix}_touch(S, &{key}, now)")
+    body.slots_moved(table.name)

@@ -1,0 +1,106 @@
+"""What is known while the code of one NF is written: its plan, its function, its cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from nfverify.cythonized.function import Function
+from nfverify.cythonized.layout import InstanceLayout
+from nfverify.cythonized.plan import Plan
+from nfverify.cythonized.resources import Resources
+from nfverify.smat.ir import Entry, Expr, Field, Has, Local, Now, Read, Stmt, Tag, walk
+
+Keys = tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A C variable that points to the value part of a key's slot, NULL if there is none.
+
+    `key` is the variable that holds the packed key and its hash, if one was made. `present`: True
+    if the slot is certainly there.
+    """
+
+    pointer: str
+    key: str
+    present: bool = False
+
+
+@dataclass(slots=True)
+class Body:
+    """One program of the network being written. `hashes` are hashes of keys that the pipeline
+    computed from the packet as it came to this NF: for each the member of the packet, and what
+    must hold for it to be this key's ("" if nothing)."""
+
+    plan: Plan
+    instance: InstanceLayout
+    function: Function
+    resources: Resources
+    express: Callable[[Body, Expr], str]
+    cursors: dict[tuple[str, Keys], Cursor] = field(default_factory=dict)
+    hashes: dict[tuple[str, Keys], tuple[str, str]] = field(default_factory=dict)
+    locals: dict[str, str] = field(default_factory=dict)
+
+    def value(self, node: Expr) -> str:
+        """The text of an expression; what must be computed first is added to the function."""
+        return self.express(self, node)
+
+    def emit(self, *lines: str) -> None:
+        self.function.emit(*lines)
+
+    # What writes make stale ---------------------------------------------------------------
+
+    def field_written(self, name: str) -> None:
+        """Keys that read the field are others from now on."""
+        self._forget(lambda n: isinstance(n, Field) and n.name == name)
+
+    def tag_written(self, name: str) -> None:
+        self._forget(lambda n: isinstance(n, Tag) and n.name == name)
+
+    def local_written(self, name: str) -> None:
+        self._forget(lambda n: isinstance(n, Local) and n.name == name)
+
+    def state_written(self, variable: str) -> None:
+        """Keys that read the variable."""
+        self._forget(lambda n: isinstance(n, Read | Has) and n.var == variable)
+
+    def _forget(self, stale: Callable[[Expr | Stmt | Entry], bool]) -> None:
+        for known in (self.cursors, self.hashes):
+            for at in list(known):
+                if any(map(stale, walk(at[1]))):
+                    del known[at]
+
+    def slots_moved(self, table: str, keep: Keys | None = None) -> None:
+        """An insertion or deletion may have moved every slot of a table but the one at `keep`."""
+        for at in list(self.cursors):
+            if at[0] == table and at[1] != keep:
+                del self.cursors[at]
+
+    def everything_moved(self) -> None:
+        self.cursors.clear()
+        self.hashes.clear()
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        """What is known inside holds only there; what is forgotten inside is forgotten outside."""
+        cursors, hashes = dict(self.cursors), dict(self.hashes)
+        yield
+        kept = {at: c for at, c in cursors.items() if self.cursors.get(at) is c}
+        self.cursors.clear()
+        self.cursors.update(kept)
+        kept_hashes = {at: h for at, h in hashes.items() if self.hashes.get(at) == h}
+        self.hashes.clear()
+        self.hashes.update(kept_hashes)
+
+    def temporary(self, ctype: str, name: str, text: str) -> str:
+        """A new variable with this value."""
+        variable = self.function.declare(ctype, name)
+        self.emit(f"{variable} = {text}")
+        return variable
+
+
+def reads_packet_only(nodes: tuple[Expr, ...]) -> bool:
+    """No state, tag, local or clock: a function of the packet alone."""
+    return not any(isinstance(n, Read | Has | Tag | Local | Now) for n in walk(nodes))

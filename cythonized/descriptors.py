@@ -1,0 +1,294 @@
+"""The data header: the state's structs as C, and what describes them to hosts (nf_core.h)."""
+
+from __future__ import annotations
+
+from nfverify.cythonized.ctypes_of import stored
+from nfverify.cythonized.layout import (
+    TAG_SHIFT,
+    InstanceLayout,
+    KeyLayout,
+    Part,
+    Plain,
+    TableLayout,
+    size,
+)
+from nfverify.cythonized.plan import Plan
+from nfverify.cythonized.resources import Resources, array, c_literal
+from nfverify.cythonized.tables import TableCode
+from nfverify.packet.fields import FIELDS
+from nfverify.semantics.state_binary import rows
+from nfverify.smat.ir import Bits, Bool, Bytes, StateVar, Type, Value
+
+_SHOWN = {"ip": 1, "ip6": 2, "mac": 3}
+
+
+def field_type(name: str) -> str:
+    """The C type of a field that the network writes."""
+    width = FIELDS[name].width
+    return "nf_slice" if name == "payload" else f"u{max(32, 8 * size(Bits(width)))}"
+
+
+# Structs ------------------------------------------------------------------------------------
+
+
+def structs(plan: Plan) -> list[str]:
+    """`STRUCT NAME { … }` of the values, keys, NFs, packet and state, as (name, members)."""
+    return [
+        f"typedef struct {name} {{\n"
+        + "".join(f"    {ctype} {member};\n" for ctype, member in members)
+        + f"}} {name};"
+        for name, members in members_of(plan)
+    ]
+
+
+def members_of(plan: Plan) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every struct of the network with its members, as (C type, name)."""
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+    for instance, table in plan.tables():
+        code = TableCode.of(instance, table)
+        if code.has_value:
+            cells = sorted((c for m in table.members for c in m.cells), key=lambda c: c.at)
+            members = [(stored(c.type), c.name) for c in cells]
+            if table.presence:
+                members.append(("u8", table.presence.name))
+            found.append((code.value, members))
+        words = max(table.key.words, table.wide.words if table.wide else 0)
+        key = [("u64", f"k[{words}]"), ("u64", "hash")]
+        if table.wide:
+            key.append(("u32", "wide"))
+        found.append((f"{code.prefix}_key", key))
+    for instance in plan.instances:
+        found.append((f"{instance.name}_state", _instance(instance)))
+    found.append(("Packet", packet(plan)))
+    found.append(("State", state(plan)))
+    return found
+
+
+def _instance(instance: InstanceLayout) -> list[tuple[str, str]]:
+    members = [(stored(c.type), c.name) for p in instance.plains for c in p.cells]
+    for table in instance.tables:
+        ctype = "nf_aged" if table.aged else "nf_table"
+        members.append((ctype, table.name))
+        if table.wide:
+            members.append((ctype, f"{table.name}_wide"))
+    return members or [("u8", "nothing")]
+
+
+def packet(plan: Plan) -> list[tuple[str, str]]:
+    """A packet on its way."""
+    members = [
+        ("nf_head", "head"),
+        ("u64", "time"),
+        ("i32*", "verdict"),
+        ("u64", "hash[3]"),
+        ("u8", "which[3]"),
+        ("u8", "plain"),
+        ("u16", "at"),
+        ("u32", "cause"),
+        ("u32", "origin"),
+        ("u32", "original"),
+    ]
+    if plan.tags:
+        members.append(("i32", f"tags[{len(plan.tags)}]"))
+    members += [(field_type(name), f"f_{name}") for name in plan.held]
+    if not plan.simple:
+        members += [("u64", "delay"), ("u32", "copies"), ("i32", f"ports[{max(1, plan.copies)}]")]
+        members.append(("i32", "port"))
+    return members
+
+
+def state(plan: Plan) -> list[tuple[str, str]]:
+    members = [("nf_core", "core")]
+    members += [(f"{i.name}_state", i.name) for i in plan.instances]
+    if plan.simple:
+        members += [("u64", "ring_head"), ("Packet", f"ring[{plan.ring}]")]
+    else:
+        members += [("Packet*", "stack"), ("u32", "stack_depth"), ("u32", "stack_room")]
+        members += [("u32", "cause")]
+    return members
+
+
+# Descriptors --------------------------------------------------------------------------------
+
+
+def describe(plan: Plan, resources: Resources) -> str:
+    """`nf_info_data` and what it points to."""
+    lines: list[str] = []
+    variables = _variables(plan, resources, lines)
+    strings = lambda texts: ", ".join(map(c_string, texts)) or "NULL"  # noqa: E731
+    ports = plan.network.ports or ("0", "1")
+    fields = [
+        f"{{{c_string(n)}, offsetof(Packet, f_{n}), {0 if n == 'payload' else _bytes(n)}}}"
+        for n in plan.held
+    ]
+    timers = not plan.simple
+    tags = "offsetof(Packet, tags)" if plan.tags else "0"
+    constants = sum(1 for _ in _constants(plan, resources))
+    lines += [
+        f"static const char *const nf_ports_data[] = {{{strings(ports)}}};",
+        "static const nf_instance nf_instances_data[] = {"
+        + ", ".join(f"{{{c_string(i.title)}}}" for i in plan.instances)
+        + "};",
+        f"static const char *const nf_tags_data[] = {{{strings(sorted(plan.tags))}}};",
+        f"static const char *const nf_entries_data[] = {{{strings(resources.entries)}}};",
+        f"static const nf_field nf_fields_data[] = {{{', '.join(fields) or '{NULL, 0, 0}'}}};",
+        "static const nf_info nf_info_data = {",
+        f"    NF_ABI, {c_string(plan.network.name)}, {len(ports)}, {len(plan.instances)},"
+        f" {variables}, {len(plan.tags)}, {len(plan.held)}, {len(resources.entries)},",
+        f"    nf_ports_data, nf_instances_data, {constants}, nf_variables_data, nf_tags_data,\n    nf_fields_data, nf_entries_data,",
+        f"    {int(plan.simple)}, {int(timers)}, sizeof(State), sizeof(Packet), {tags},",
+        "};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _bytes(name: str) -> int:
+    return {"u32": 4, "u64": 8, "u128": 16}[field_type(name)]
+
+
+def c_string(text: str) -> str:
+    """A literal of C, whatever the text holds."""
+    escaped = "".join(
+        chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode()
+    )
+    return f'"{escaped}"'
+
+
+def _constants(plan: Plan, resources: Resources) -> list[tuple[InstanceLayout, TableLayout]]:
+    return [
+        (instance, table)
+        for instance, table in plan.tables()
+        if table.constant and resources.dense(instance, table) is None
+    ]
+
+
+def _variables(plan: Plan, resources: Resources, lines: list[str]) -> int:
+    """The array of descriptors, constants last; how many are not constant."""
+    found: list[str] = []
+    count = 0
+    for instance in plan.instances:
+        for variable in instance.program.state:
+            if not variable.constant:
+                found.append(_variable(instance, variable, resources, lines, count))
+                count += 1
+    for instance, table in _constants(plan, resources):
+        number = len(found)
+        variable = table.members[0].variable
+        found.append(_variable(instance, variable, resources, lines, number))
+    found += ["    {0}"] * 2  # so that no compiler takes an index for one beyond an empty array
+    body = ",\n".join(found)
+    lines.append(f"static const nf_variable nf_variables_data[] = {{\n{body}\n}};")
+    return count
+
+
+def _variable(
+    instance: InstanceLayout,
+    variable: StateVar,
+    resources: Resources,
+    lines: list[str],
+    number: int,
+) -> str:
+    home = instance.home(variable.name)
+    prefix = f"nf_v{number}"
+    title = f"    {{{c_string(instance.title)}, {c_string(variable.name)}"
+    if isinstance(home, Plain):
+        _plain(prefix, home, resources, lines)
+        place = f"offsetof(State, {instance.name}.{home.cells[0].name})" if home.cells else "0"
+        return (
+            f"{title}, NF_PLAIN, 0xff, 0, 0, {len(home.cells)}, NULL, {prefix}_values, NULL,"
+            f" {place}, 0, 0, 0, 0, 0, {home.value_bytes}, (const u8 *)&{prefix}_defaults, NULL,"
+            " NULL, NULL, 0}"
+        )
+    table, member = home
+    code = TableCode.of(instance, table)
+    lines.append(_components(f"{prefix}_keys", [_key(p) for p in table.key.parts]))
+    lines.append(_blank(f"{prefix}_blank", table.key))
+    wide_keys = wide_blank = "NULL"
+    wide_at, wide_words, wide_slot = "0", 0, 0
+    if table.wide:
+        lines.append(_components(f"{prefix}_wide", [_key(p) for p in table.wide.parts]))
+        lines.append(_blank(f"{prefix}_wide_blank", table.wide))
+        wide_keys, wide_blank = f"{prefix}_wide", f"{prefix}_wide_blank"
+        wide_at = f"offsetof(State, {code.place}_wide)"
+        wide_words, wide_slot = table.wide.words, table.slot(table.wide)
+    base = 0
+    cells = [_cell(c.type, c.at - base) for c in member.cells]
+    lines.append(_components(f"{prefix}_values", cells))
+    defaults = "NULL"
+    if code.has_value:
+        defaults = f"(const u8 *)&{prefix}_defaults"
+        lines.append(f"static const {code.value} {prefix}_defaults = {{{_defaults(table, resources)}}};")
+    entries = "NULL"
+    if variable.entries:
+        data = rows(variable, variable.entries)
+        lines.append(array("u8", f"{prefix}_entries", data))
+        entries = f"{prefix}_entries"
+    kind = "NF_AGED" if table.aged else "NF_TABLE"
+    presence = 0xFF if member.presence is None else member.presence
+    presence_at = table.presence.at if table.presence else 0
+    return (
+        f"{title}, {kind}, {presence}, {presence_at}, {len(variable.keys)},"
+        f" {len(variable.values)}, {prefix}_keys, {prefix}_values, {wide_keys},"
+        f" offsetof(State, {code.place}), {wide_at}, {table.key.words}, {table.slot(table.key)},"
+        f" {wide_words}, {wide_slot}, {table.value_bytes}, {defaults}, {prefix}_blank,"
+        f" {wide_blank}, {entries}, {len(variable.entries)}}}"
+    )
+
+
+def _plain(prefix: str, home: Plain, resources: Resources, lines: list[str]) -> None:
+    first = home.cells[0].at if home.cells else 0
+    lines.append(
+        _components(f"{prefix}_values", [_cell(c.type, c.at - first) for c in home.cells])
+    )
+    ordered = sorted(zip(home.cells, home.variable.default, strict=True), key=lambda r: r[0].at)
+    members = "".join(f"    {stored(c.type)} {c.name};\n" for c, _ in ordered)
+    values = ", ".join(_value(v, c.type, resources) for c, v in ordered)
+    lines.append(f"static const struct {{\n{members}}} {prefix}_defaults = {{{values}}};")
+
+
+def _defaults(table: TableLayout, resources: Resources) -> str:
+    pairs = [
+        (cell, value)
+        for member in table.members
+        for cell, value in zip(member.cells, member.variable.default, strict=True)
+    ]
+    pairs.sort(key=lambda pair: pair[0].at)
+    values = [_value(value, cell.type, resources) for cell, value in pairs]
+    return ", ".join(values + (["0"] if table.presence else []))
+
+
+def _value(value: Value, type_: Type, resources: Resources) -> str:
+    if isinstance(value, bytes):
+        return str(resources.default(value))
+    return f"({stored(type_)}){c_literal(int(value))}"
+
+
+def _blank(name: str, key: KeyLayout) -> str:
+    words = [0] * (key.words - 1) + [1 << TAG_SHIFT]
+    return array("u64", name, words)
+
+
+def _components(name: str, items: list[str]) -> str:
+    return f"static const nf_component {name}[] = {{{', '.join(items) or '{0}'}}};"
+
+
+def _kind(type_: Type) -> tuple[str, int, int, int]:
+    match type_:
+        case Bool():
+            return "NF_BOOL", 0, 1, 0
+        case Bits(width=width, signed=signed, shown=shown):
+            return "NF_BITS", int(signed), width, _SHOWN.get(shown, 0)
+        case Bytes():
+            return "NF_BYTES", 0, 32, 0
+
+
+def _key(part: Part) -> str:
+    kind, signed, width, shown = _kind(part.type)
+    word = "NF_NOT_STORED" if part.word is None else str(part.word)
+    return f"{{{kind}, {signed}, {width}, {int(part.net)}, {word}, {part.shift}, 0, {shown}}}"
+
+
+def _cell(type_: Type, at: int) -> str:
+    kind, signed, width, shown = _kind(type_)
+    return f"{{{kind}, {signed}, {width}, 0, 0, 0, {at}, {shown}}}"
+

@@ -1,0 +1,185 @@
+"""Tables: the first entry whose guard holds runs, by one chain of tests and one look-up a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nfverify.cythonized import access
+from nfverify.cythonized.body import Body, Cursor, Keys
+from nfverify.cythonized.expressions import cheap
+from nfverify.cythonized.function import INDENT
+from nfverify.cythonized.layout import Plain, TableLayout
+from nfverify.cythonized.names import comment
+from nfverify.cythonized.tables import TableCode
+from nfverify.semantics.walk import entry_title
+from nfverify.smat.ir import And, Entry, Expr, Has, Local, Or, Read, Stmt, walk
+
+Run = Callable[[Body, tuple[Stmt, ...]], None]
+
+
+@dataclass(slots=True)
+class Use:
+    """A key that guards look up, with the entries that do."""
+
+    table: TableLayout
+    keys: Keys
+    entries: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Item:
+    """An entry as text: what is computed before its guard, the guard, the body."""
+
+    title: str
+    before: list[str]
+    guard: str
+    lines: list[str]
+
+
+def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
+    """The entries in order; `run` writes the statements of one."""
+    uses = _uses(body, entries)
+    conditional: set[tuple[str, Keys]] = set()
+    items: list[_Item] = []
+    ends: list[dict[tuple[str, Keys], Cursor]] = []
+    hashes = dict(body.hashes)
+    lasting = dict(hashes)
+    for place, entry in enumerate(entries):
+        with body.function.captured() as before:
+            for use in uses:
+                at = (use.table.name, use.keys)
+                if use.entries[0] == place and at not in body.cursors:
+                    if _look_up(body, entries, use):
+                        conditional.add(at)
+            guard = body.value(entry.guard)
+        cursors = dict(body.cursors)
+        with body.function.captured() as lines:
+            _count(body, entry, place)
+            run(body, entry.body)
+        items.append(_Item(_title(entry, place), before, guard, lines))
+        ends.append(body.cursors)
+        lasting = {at: h for at, h in lasting.items() if body.hashes.get(at) == h}
+        body.cursors, body.hashes = cursors, dict(hashes)
+    ends.append(body.cursors)
+    body.hashes = lasting
+    body.cursors = {
+        at: cursor
+        for at, cursor in body.cursors.items()
+        if at not in conditional and all(end.get(at) is cursor for end in ends)
+    }
+    _lay_out(body, items)
+
+
+def _title(entry: Entry, place: int) -> str:
+    title = entry_title(entry, place)
+    line = f"line {entry.span.line}" if entry.span.source.text else ""
+    named = title if title == line or not line else f"{title}, {line}"
+    return comment(named)
+
+
+def _count(body: Body, entry: Entry, place: int) -> None:
+    if body.plan.options.count_entries:
+        number = body.resources.entry(f"{body.instance.title}: {entry_title(entry, place)}")
+        body.emit(f"S.core.hits[{number}] += 1")
+
+
+# The text -----------------------------------------------------------------------------------
+
+
+def _lay_out(body: Body, items: list[_Item]) -> None:
+    """One chain of tests; a new one where something must be computed before a guard."""
+    segments: list[list[_Item]] = []
+    for item in items:
+        if not segments or item.before:
+            segments.append([])
+        segments[-1].append(item)
+    taken = ""
+    if len(segments) > 1:
+        taken = body.temporary("u32", "taken", "0")
+    for number, segment in enumerate(segments):
+        last = number == len(segments) - 1
+        if number == 0:
+            body.function.lines.extend(segment[0].before)
+            _chain(body, segment, "" if last else taken)
+        else:
+            body.emit(f"if not {taken}:")
+            body.function.lines.extend(INDENT + line for line in segment[0].before)
+            body.function.depth += 1
+            _chain(body, segment, "" if last else taken, INDENT)
+            body.function.depth -= 1
+
+
+def _chain(body: Body, items: list[_Item], taken: str, indent: str = "") -> None:
+    for place, item in enumerate(items):
+        body.emit(f"{'elif' if place else 'if'} {item.guard}:  # {item.title}")
+        lines = [INDENT + indent + line for line in item.lines]
+        body.function.lines.extend(lines)
+        body.function.depth += 1
+        if taken:
+            body.emit(f"{taken} = 1")
+        elif not lines:
+            body.emit("pass")
+        body.function.depth -= 1
+
+
+# Look-ups -----------------------------------------------------------------------------------
+
+
+def _uses(body: Body, entries: tuple[Entry, ...]) -> list[Use]:
+    """The keys that a guard looks up and that can be looked up before the guard."""
+    uses: dict[tuple[str, Keys], Use] = {}
+    for place, entry in enumerate(entries):
+        for node in walk((entry.guard,)):
+            if isinstance(node, Read | Has) and node.keys and early(body, node.keys):
+                home = body.instance.home(node.var)
+                assert not isinstance(home, Plain)
+                layout, _ = home
+                if body.resources.dense(body.instance, layout) is None:
+                    at = (layout.name, node.keys)
+                    use = uses.setdefault(at, Use(layout, node.keys))
+                    if place not in use.entries:
+                        use.entries.append(place)
+    for use in uses.values():
+        first = use.entries[0]
+        names = {m.variable.name for m in use.table.members}
+        use.entries = [
+            place
+            for place, entry in enumerate(entries)
+            if place >= first
+            and any(
+                getattr(n, "keys", None) == use.keys and getattr(n, "var", None) in names
+                for n in walk((entry,))
+            )
+        ]
+    return list(uses.values())
+
+
+def early(body: Body, keys: Keys) -> bool:
+    """Can the key be packed before it is known if it is needed: no state, nothing costly, no local
+    that an entry binds."""
+    return all(map(cheap, keys)) and all(
+        n.name in body.locals for n in walk(keys) if isinstance(n, Local)
+    )
+
+
+def flow_condition(entry: Entry) -> tuple[Expr, ...]:
+    """The conjuncts over the packet that cost nothing to test once more."""
+    return tuple(conjunct for conjunct in entry.match_flow if cheap(conjunct))
+
+
+def _look_up(body: Body, entries: tuple[Entry, ...], use: Use) -> bool:
+    """One look-up for all entries that need the key; was it made on a condition?"""
+    conditions = [And(flow_condition(entries[place])) for place in use.entries]
+    distinct = tuple(dict.fromkeys(conditions))
+    if any(condition == And(()) for condition in distinct):
+        access.find(body, use.table, use.keys)
+        return False
+    code = TableCode.of(body.instance, use.table)
+    key = access.pack(body, use.table, use.keys)
+    pointer = body.function.declare(f"{code.value}*", "e", "NULL")
+    test = body.value(Or(distinct) if len(distinct) > 1 else distinct[0])
+    with body.function.block(f"if {test}:"):
+        body.emit(f"{pointer} = {code.find(key)}")
+    body.cursors[use.table.name, use.keys] = Cursor(pointer, key)
+    return True

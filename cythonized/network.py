@@ -1,0 +1,203 @@
+"""The code around the NFs: how a packet arrives, goes from one to the next, and leaves.
+
+A network is *simple* if each packet comes out at most once, at the time it came in. Its packets go
+through a pipeline: the ring holds them in order of arrival, and each NF works `depth` packets
+behind the one before it, so that keys are hashed and slots prefetched long before they are needed.
+Every NF still sees the packets in order, and NFs share no state, so nothing can tell. In other
+networks packets go one by one, each with all that it causes, as in the reference machine.
+"""
+
+from __future__ import annotations
+
+from nfverify.cythonized.body import Body
+from nfverify.cythonized.expressions import expression
+from nfverify.cythonized.function import INDENT, Function
+from nfverify.cythonized.layout import InstanceLayout
+from nfverify.cythonized.plan import NARROW_FLOW, Plan, resubmits
+from nfverify.cythonized.probes import Probe, probes
+from nfverify.cythonized.resources import Resources
+from nfverify.cythonized.statements import statements
+from nfverify.cythonized.tables import TAG, TableCode
+from nfverify.cythonized import access
+from nfverify.packet.fields import FIELDS, Header
+from nfverify.smat.ir import Bytes
+
+_SIGNATURE = "(State* S, Packet* p, u32 fast) noexcept nogil:"
+_W = {"sip": "SIP", "dip": "DIP", "sport": "SPORT", "dport": "DPORT", "proto": "PROTO"}
+_IP4_COVERED = {"tos", "ttl", "iplen", "ip_id", "sip", "dip", "proto"}
+_LINK = {"dmac", "smac", "ethertype", "vlan"}
+
+
+def nf(plan: Plan, instance: InstanceLayout, resources: Resources) -> str:
+    """The functions of one NF: its front, a pass, a visit, its init."""
+    found: list[Probe] = []
+    front = _front(plan, instance, resources, found)
+    body = _body(plan, instance, resources, found)
+    parts = [front, body, _visit(plan, instance)]
+    if instance.program.init:
+        parts.append(_init(plan, instance, resources))
+    return "\n\n".join(parts)
+
+
+def _new(plan: Plan, instance: InstanceLayout, resources: Resources, name: str, result: str) -> Body:
+    function = Function(f"cdef inline {result} {name}{_SIGNATURE}")
+    function.declarations.append("cdef nf_head* h = &p.head")
+    return Body(plan, instance, function, resources, expression)
+
+
+def _body(plan: Plan, instance: InstanceLayout, resources: Resources, found: list[Probe]) -> str:
+    body = _new(plan, instance, resources, f"{instance.name}_pass", "i32")
+    for number, probe in enumerate(found):
+        for which, use in enumerate(probe.alternatives):
+            sure = len(probe.alternatives) == 1
+            test = "" if sure else f"p.which[{number}] == {which}"
+            body.hashes[use.table.name, use.keys] = (f"p.hash[{number}]", test)
+    return _finished(body, instance.program.body)
+
+
+def _init(plan: Plan, instance: InstanceLayout, resources: Resources) -> str:
+    body = _new(plan, instance, resources, f"{instance.name}_init", "i32")
+    return _finished(body, instance.program.init)
+
+
+def _finished(body: Body, nodes: tuple[object, ...]) -> str:
+    function = body.function
+    function.declarations.append("cdef i32 out = NF_FORWARD")
+    with function.captured() as lines:
+        statements(body, nodes)  # type: ignore[arg-type]  # the statements of a program
+    text = "\n".join(lines)
+    if "now" in text:
+        function.declarations.append("cdef u64 now = p.time")
+    function.lines.extend(lines)
+    if "failed = 1" in text:
+        function.declarations.append("cdef u32 failed = 0")
+        function.emit("return NF_DROP if failed else out")
+    else:
+        function.emit("return out")
+    return function.text()
+
+
+def _visit(plan: Plan, instance: InstanceLayout) -> str:
+    """All passes of a packet through the NF: how the last one ended, never NF_RESUBMIT."""
+    head = f"cdef inline i32 {instance.name}_visit{_SIGNATURE}"
+    if not resubmits(instance.program):
+        return f"{head}\n{INDENT}return {instance.name}_pass(S, p, fast)\n"
+    return f"""{head}
+    cdef i32 out
+    cdef u32 i
+    for i in range(NF_MAX_PASSES):
+        if i:
+            {instance.name}_front(S, p, fast)
+        out = {instance.name}_pass(S, p, fast)
+        if out != NF_RESUBMIT:
+            return out
+    S.core.counters[NF_RESUBMIT_LIMIT] += 1
+    return NF_DROP
+"""
+
+
+# The front ----------------------------------------------------------------------------------
+
+
+def _front(
+    plan: Plan, instance: InstanceLayout, resources: Resources, found: list[Probe]
+) -> str:
+    """Hashes and prefetches of the keys that the NF will look up; `found` gets the probes."""
+    body = _new(plan, instance, resources, f"{instance.name}_front", "void")
+    found.extend(probes(body))
+    for number, probe in enumerate(found):
+        _probe(body, number, probe)
+    return body.function.text()
+
+
+def _probe(body: Body, number: int, probe: Probe) -> None:
+    prefetch = body.plan.options.prefetch
+    uses = probe.alternatives
+    codes = [TableCode.of(body.instance, use.table) for use in uses]
+    if len(uses) == 1:
+        key = access.pack(body, uses[0].table, uses[0].keys)
+        body.emit(f"p.hash[{number}] = {key}.hash")
+        if prefetch:
+            body.emit(f"{codes[0].prefix}_prefetch(S, &{key})")
+        return
+    flows = [access.flow_words(body, c, u.keys) for c, u in zip(codes, uses, strict=True)]
+    condition = body.temporary("u32", "first", body.value(probe.conditions[0]))
+    same = len({code.prefix for code in codes}) == 1
+    if len(uses) == 2 and same and all(flows):
+        # One key in either direction: the words are picked, so that no branch is mispredicted.
+        one, other = flows[0] or [], flows[1] or []
+        words = [f"nf_pick({condition}, {a}, {b})" for a, b in zip(one[:2], other[:2], strict=True)]
+        words += [f"({a} if {condition} else {b})" for a, b in zip(one[2:], other[2:], strict=True)]
+        key = body.function.declare(f"{codes[0].prefix}_key", "k")
+        body.emit(f"{codes[0].prefix}_pack_flow(&{', '.join([key, *words])})")
+        body.emit(f"{codes[0].prefix}_hash(&{key})", f"p.hash[{number}] = {key}.hash")
+        if prefetch:
+            body.emit(f"{codes[0].prefix}_prefetch(S, &{key})")
+        body.emit(f"p.which[{number}] = 1 - {condition}")
+        return
+    narrow = all(use.table.key.words == 2 and not use.table.aged for use in uses)
+    if len(uses) == 2 and narrow:
+        keys = [_packed(body, use.table.name, access.pack(body, use.table, use.keys, hashed=False)) for use in uses]
+        wide = [f"{k}.wide" for k, u in zip(keys, uses, strict=True) if u.table.wide]
+        with body.function.block(f"if not ({' | '.join(wide)}):" if wide else "if True:"):
+            pick = ", ".join(f"nf_pick({condition}, {keys[0]}.k[{i}], {keys[1]}.k[{i}])" for i in (0, 1))
+            body.emit(f"p.hash[{number}] = nf_hash2({pick})", f"p.which[{number}] = 1 - {condition}")
+            if prefetch:
+                places = ", ".join(
+                    f"&S.{c.place}, {u.table.slot(u.table.key)}" for c, u in zip(codes, uses, strict=True)
+                )
+                body.emit(f"nf_prefetch_either({condition}, {places}, p.hash[{number}])")
+        if wide:
+            with body.function.block("else:"):
+                body.emit(f"p.which[{number}] = 255")
+        return
+    for which, (use, code) in enumerate(zip(uses, codes, strict=True)):
+        last = which == len(uses) - 1
+        test = condition if which == 0 else body.value(probe.conditions[which]) if not last else ""
+        with body.function.block(f"{'if' if which == 0 else 'elif' if test else 'else'}{' ' + test if test else ''}:"):
+            key = access.pack(body, use.table, use.keys)
+            body.emit(f"p.hash[{number}] = {key}.hash", f"p.which[{number}] = {which}")
+            if prefetch:
+                body.emit(f"{code.prefix}_prefetch(S, &{key})")
+
+
+def _packed(body: Body, table: str, key: str) -> str:
+    return key
+
+
+# A frame comes and goes -----------------------------------------------------------------------
+
+
+def arrive(plan: Plan) -> str:
+    """The members of a packet for the fields that the network writes, from its frame."""
+    lines = ["cdef inline void arrive(Packet* p, u32 fast) noexcept nogil:"]
+    lines.append(f"{INDENT}cdef nf_head* h = &p.head")
+    for name in plan.held:
+        read = "nf_payload_of" if name == "payload" else f"nf_{name}"
+        lines.append(f"{INDENT}p.f_{name} = {read}(h, fast)")
+    lines += [f"{INDENT}p.tags[{number}] = 0" for number in range(len(plan.tags))]
+    return "\n".join(lines) + "\n"
+
+
+def deparse(plan: Plan) -> str:
+    """The fields written back, checksums updated from how the packet came in (RFC 1624)."""
+    head = "cdef inline void deparse(Packet* p, u8* frame, u32 fast) noexcept nogil:"
+    if not plan.written:
+        return f"{head}\n{INDENT}pass\n"
+    lines = [head, f"{INDENT}cdef nf_head* h = &p.head", f"{INDENT}cdef nf_rewrite rewrite"]
+    lines.append(f"{INDENT}nf_rewrite_begin(&rewrite, frame, h, fast)")
+    flow = [f"NF_W_{_W[name]}" for name in plan.written if name in NARROW_FLOW]
+    if flow:
+        lines.append(f"{INDENT}nf_put_flow(&rewrite, frame, h, fast, {' | '.join(flow)})")
+    lines += [
+        f"{INDENT}nf_put_{name}(&rewrite, frame, h, fast, p.f_{name})"
+        for name in plan.held
+        if name != "size"
+    ]
+    covers = []
+    if any(name in _IP4_COVERED for name in plan.written):
+        covers.append("NF_COVERS_IP4")
+    if any(name not in _LINK and name not in _IP4_COVERED - {"sip", "dip", "proto"} for name in plan.written):
+        covers.append("NF_COVERS_L4")
+    lines.append(f"{INDENT}nf_rewrite_end(&rewrite, frame, h, fast, {' | '.join(covers) or '0'})")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,125 @@
+"""What the generator knows of a whole network before it writes a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nfverify.cythonized.layout import InstanceLayout, TableLayout, layouts
+from nfverify.cythonized.options import Options
+from nfverify.packet.fields import FLOW_FIELDS
+from nfverify.semantics.engine import number_tags
+from nfverify.smat.ir import (
+    MAX_PASSES,
+    Apply,
+    Bytes,
+    Delay,
+    Entry,
+    Expr,
+    Network,
+    Ports,
+    Program,
+    Resubmit,
+    SetField,
+    SetOutput,
+    Stmt,
+    Table,
+    While,
+    Write,
+    children,
+    walk,
+)
+
+NARROW_FLOW = tuple(name for name in FLOW_FIELDS if not name.endswith("6"))
+LARGE = 1500  # nodes of a program; beyond it, one body serves plain and odd frames alike
+MAX_PIPELINED_PUTS = 16  # more, and packets go one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A network with its layout and the facts that its code depends on."""
+
+    network: Network
+    options: Options
+    instances: tuple[InstanceLayout, ...]
+    tags: Mapping[str, int]
+    written: tuple[str, ...]  # fields that the network writes, in a fixed order
+    simple: bool  # each packet comes out at most once, at the time it came in
+    copies: int  # the most ports of one output
+    puts: int  # the most assignments to one table by one packet
+    plain: bool  # whether plain frames get code of their own
+    depth: int  # how many packets each NF of the pipeline works behind the one before it
+
+    @staticmethod
+    def of(network: Network, options: Options) -> Plan:
+        programs = tuple({id(i.program): i.program for i in network.instances}.values())
+        nodes = [n for p in programs for n in walk(p.init + p.body)]
+        outputs = [n.output for n in nodes if isinstance(n, SetOutput)]
+        arity = max((len(o.ports) for o in outputs if isinstance(o, Ports)), default=0)
+        held = any(isinstance(o, Delay) for o in outputs) or any(p.timers for p in programs)
+        puts = max(map(_puts, programs))
+        written = {n.name for n in nodes if isinstance(n, SetField)}
+        return Plan(
+            network,
+            options,
+            layouts(network),
+            number_tags(tuple(i.program for i in network.instances)),
+            tuple(sorted(written)),
+            arity <= 1 and not held,
+            arity,
+            puts,
+            len(nodes) <= LARGE,
+            options.depth if options.batch and not _makes_bytes(nodes) and puts <= MAX_PIPELINED_PUTS else 0,
+        )
+
+    @property
+    def ports(self) -> int:
+        return max(2, len(self.network.ports))
+
+    @property
+    def ring(self) -> int:
+        """Packets of the ring: a power of two."""
+        return 1 << (len(self.instances) * self.depth).bit_length()
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Written fields with a member of their own: the flow fields stand in the packet's head."""
+        return tuple(name for name in self.written if name not in NARROW_FLOW)
+
+    def tables(self) -> Iterator[tuple[InstanceLayout, TableLayout]]:
+        for instance in self.instances:
+            for table in instance.tables:
+                yield instance, table
+
+
+def _makes_bytes(nodes: list[Expr | Stmt | Entry]) -> bool:
+    """Do operators make byte strings, which live until the packet is done?"""
+    return any(isinstance(n, Apply) and isinstance(n.type, Bytes) for n in nodes)
+
+
+def resubmits(program: Program) -> bool:
+    return any(isinstance(n, SetOutput) and n.output == Resubmit() for n in walk(program.body))
+
+
+def _puts(program: Program) -> int:
+    """How many assignments to maps one packet can cause in one visit."""
+    passes = MAX_PASSES if resubmits(program) else 1
+    return passes * sum(_count(statement) for statement in program.body)
+
+
+def _count(root: Stmt) -> int:
+    total = 0
+    stack: list[tuple[Expr | Stmt | Entry, int]] = [(root, 1)]
+    while stack:
+        node, times = stack.pop()
+        match node:
+            case Write(keys=keys) if keys:
+                total += times
+            case Table(entries=entries):
+                # One entry of the table runs.
+                total += times * max((sum(map(_count, e.body)) for e in entries), default=0)
+            case While(bound=bound):
+                stack.extend((child, times * bound) for child in children(node))
+            case _:
+                stack.extend((child, times) for child in children(node))
+    return total
