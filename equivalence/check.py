@@ -11,6 +11,7 @@ from nfverify.equivalence.packets import arriving_packet
 from nfverify.equivalence.predicates import RulesetPlan, matches_of
 from nfverify.equivalence.problem import Model, Options, Problem, Side
 from nfverify.equivalence.solver import OutOfTime, Solver, Translator
+from nfverify.equivalence.state import MAX_ENTRIES
 from nfverify.equivalence.symbolic import Taken
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.lang.source import Diagnostic
@@ -42,7 +43,7 @@ def solver_checks(network: ir.Network) -> Iterator[Diagnostic]:
     try:
         nodes = list(ir.walk(program.body))
         opaque = any(isinstance(n, ir.Choose | ir.Touch) for n in nodes)
-        opaque = opaque or any(variable.aged for variable in program.state)
+        opaque = opaque or any(v.aged or len(v.entries) > MAX_ENTRIES for v in program.state)
         if opaque or sum(isinstance(n, ir.Entry) for n in nodes) > MANY:
             executor.only_guards(state, packet, now)
         else:

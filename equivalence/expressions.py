@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, assert_never
 
+from nfverify.equivalence.state import Unsupported as Unsupported
 from nfverify.equivalence.state import constant, width
 from nfverify.equivalence.terms import BYTES_WIDTH, Term, Terms
-from nfverify.lang.source import Span
 from nfverify.semantics.operators import murmur3
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
-
-
-class Unsupported(Exception):
-    """A construct that this method of proof cannot handle; never a verdict of its own."""
-
-    def __init__(self, what: str, span: Span) -> None:
-        super().__init__(f"{span}: {what}")
 
 
 class Scope(Protocol):

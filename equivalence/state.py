@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from nfverify.equivalence.terms import BYTES_WIDTH, Term, Terms
+from nfverify.lang.source import Span
 from nfverify.smat import ir
+
+MAX_ENTRIES = 800  # of a map at the start: a read is a chain as deep
+
+
+class Unsupported(Exception):
+    """A construct that this method of proof cannot handle; never a verdict of its own."""
+
+    def __init__(self, what: str, span: Span) -> None:
+        super().__init__(f"{span}: {what}")
 
 
 def width(type_: ir.Type) -> int:
@@ -163,6 +173,8 @@ class InitialBase:
 
     def _fold(self, var: str, keys: tuple[Term, ...], default: Term, pick: dict[int, Term]) -> Term:
         variable = self.variables[var]
+        if len(variable.entries) > MAX_ENTRIES:
+            raise Unsupported(f"a table of over {MAX_ENTRIES} entries", variable.span)
         value = default
         for i, (key, _) in enumerate(variable.entries):
             wanted = (constant(self.terms, k, t) for k, t in zip(key, variable.keys, strict=True))

@@ -6,11 +6,12 @@ from nfverify.equivalence.check import solver_checks
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.predicates import RulesetPlan
 from nfverify.equivalence.problem import Options, Problem, Side
-from nfverify.equivalence.prove import equivalent
+from nfverify.equivalence.prove import Question, equivalent
 from nfverify.equivalence.start import starts
 from nfverify.equivalence.step import build_step
 from nfverify.equivalence.supervise import supervise
 from nfverify.equivalence.terms import Terms
+from nfverify.equivalence.verdict import Different, Unknown
 from nfverify.lang.source import ModelError
 from nfverify.smat.load import load_text
 
@@ -75,3 +76,18 @@ def test_check_looks_at_the_guards_of_maps_that_forget() -> None:
     entry { match_state { n == 3 } match_flow { f[ttl] == 1 } action_flow { drop; } } }"""
     found = list(solver_checks(load_text(text)))
     assert [(d.code, d.span.line) for d in found] == [("unreachable", 3), ("gap", 3)]
+
+
+def test_a_table_of_thousands_is_no_crash() -> None:
+    """Each read of it would be a chain of terms as deep: no proof, and a difference is found."""
+    table = ", ".join(f"{k}: {k % 7}" for k in range(3000))
+    text = f"program nf {{ map<port, int> t = {{{table}}};" + (
+        "entry { match_flow { f[TCP] == 1 } action_flow { f[ttl] = t[f[dport]] + %d; } } }"
+    )
+    model = load_text(text % 1)
+    assert [d.code for d in solver_checks(model)] == ["gap"]
+    again = load_text((text % 1).replace("t[f[dport]] + 1", "1 + t[f[dport]]"))
+    verdict = equivalent(model, again, Question(time_limit=20))
+    assert isinstance(verdict, Unknown)
+    assert "a table of over 800 entries" in verdict.reason
+    assert isinstance(equivalent(model, load_text(text % 2)), Different)
