@@ -19,6 +19,7 @@ from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.packet.codec import Malformed, Packet, parse
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.pcap import CutFrame
+from nfverify.semantics import aged
 from nfverify.semantics.engine import Key, Tags, Values, number_tags
 from nfverify.semantics.state import SavedState, Snapshot, Timer
 from nfverify.smat.ir import Bits, Bool, Bytes, Network, StateVar, Type, Value, wrap
@@ -87,11 +88,6 @@ def _types(variable: StateVar) -> tuple[Type, ...]:
     return variable.keys + variable.values
 
 
-def _aged(variable: StateVar) -> bool:
-    """Do its values end with the stamp of their last assignment?"""
-    return variable.timeout is not None or variable.capacity is not None
-
-
 def rows(variable: StateVar, entries: Iterable[tuple[Key, Values]]) -> bytes:
     """The rows of a variable without its header; of an aged one, with stamps if `entries` have."""
     types = _types(variable)
@@ -120,7 +116,7 @@ def _fixed(variable: StateVar) -> tuple[Struct, list[Callable[[int | bytes], Val
             converters.append(lambda data, type_=type_: _unpacked(data, type_))
         else:
             converters.append(None)
-    if _aged(variable):
+    if variable.aged:
         codes += "Q"
         converters.append(None)
     return Struct(codes), converters
@@ -142,7 +138,7 @@ def dump(network: Network, state: SavedState) -> bytes:
     out += _U32.pack(len(found))
     for instance_name, variable, values in found:
         out += _name(instance_name) + _header(variable) + _U64.pack(len(values))
-        out += rows(variable, values.items() if _aged(variable) else sorted(values.items()))
+        out += rows(variable, values.items() if variable.aged else sorted(values.items()))
     out += _U32.pack(len(state.timers))
     tags = _tag_numbers(network)
     for timer in sorted(state.timers):
@@ -165,7 +161,7 @@ def _header(variable: StateVar) -> bytes:
         message = f"{variable.name} has over 255 components, too many for the binary form of states"
         raise ModelError(Diagnostic("error", "state", message, variable.span))
     described = b"".join(_COMPONENT.pack(*_kind(type_)) for type_ in _types(variable))
-    return _name(variable.name) + bytes((_aged(variable), keys, values)) + described
+    return _name(variable.name) + bytes((variable.aged, keys, values)) + described
 
 
 def _tag_numbers(network: Network) -> dict[str, int]:
@@ -299,20 +295,22 @@ class _Reader:
         count, begin = self.number(_U64), self.start
         if not variable.keys and count != 1:
             raise ValueError(f"{variable.name} has {count} values, not 1")
-        if variable.capacity is not None and count > variable.capacity:
-            raise ValueError(f"{variable.name} has {count} rows; its max is {variable.capacity}")
-        width, found = len(variable.keys), {}
-        latest = 0
+        width, found, latest, expired = len(variable.keys), {}, 0, 0
         for row in self.all_rows(variable, count):
-            found[row[:width]] = row[width:]
-            if _aged(variable):
-                stamp = int(row[-1])
-                if not latest <= stamp < (TIME_LIMIT if now is None else now + 1):
-                    raise ValueError(f"the stamp {stamp} is earlier than the last, or after now")
+            key, values = row[:width], row[width:]
+            if variable.aged:
+                if not latest <= (stamp := int(values[-1])) <= (now or 0):
+                    raise ValueError(f"the stamp {stamp} ns is before the last one, or after now")
                 latest = stamp
-        if len(found) != count:
-            self.start = begin
+                if not aged.alive(variable, values, now or 0):
+                    expired += 1
+                    continue
+            found[key] = values
+        self.start = begin
+        if len(found) + expired != count:
             raise ValueError(f"a key of {variable.name} stands twice")
+        if variable.capacity is not None and len(found) > variable.capacity:
+            raise ValueError(f"{variable.name} has {len(found)} keys, over max {variable.capacity}")
         return found
 
     def all_rows(self, variable: StateVar, count: int) -> Iterator[tuple[Value, ...]]:
@@ -340,7 +338,7 @@ class _Reader:
                     found.append(_unpacked(self.take((type_.width + 7) // 8), type_))
                 case Bytes():
                     found.append(self.take(self.number(_U32)))
-        if _aged(variable):
+        if variable.aged:
             found.append(self.number(_U64))
         return tuple(found)
 
