@@ -285,7 +285,7 @@ def _kind(type_: Type) -> tuple[str, int, int, int]:
 def _key(part: Part) -> str:
     kind, signed, width, shown = _kind(part.type)
     word = "NF_NOT_STORED" if part.word is None else str(part.word)
-    return f"{{{kind}, {signed}, {width}, {int(part.net)}, {word}, {part.shift}, 0, {shown}}}"
+    return f"{{{kind}, {signed}, {width}, {width if part.net else 0}, {word}, {part.shift}, 0, {shown}}}"
 
 
 def _cell(type_: Type, at: int) -> str:
