@@ -185,7 +185,7 @@ static int nf_capture_open(nf_capture *c, int fd, const char *name)
             return nf_capture_fail(c, 0, "%s", others[i].what);
     if (!got)
         return nf_capture_fail(c, 0, "not a capture (pcap or pcapng): it is empty");
-    char shown[12];
+    char shown[16];
     for (u32 i = 0; i < got; i++)
         snprintf(shown + 3 * i, 4, "%02x ", c->data[i]);
     shown[3 * got - 1] = 0;
