@@ -1,15 +1,13 @@
 /* A frame written back: the fields that differ, and the checksums that cover them (RFC 1624).
  *
  * `out` is the frame (rewritten in place) or a copy of it, whole. Between nf_rewrite_begin and
- * nf_rewrite_end come the nf_put_FIELD of those fields that can have been written, in any order, the
- * payload at most once; a field whose header is absent is left alone.
+ * nf_rewrite_end come the nf_put_FIELD of those fields that can have been written, in any order,
+ * the payload at most once; a field whose header is absent is left alone.
  *
- * A checksum changes by the sum of new - old over 16-bit words. The sums here are of words as
- * loaded from the wire (one's complement sums do not mind the byte order, RFC 1071), never negative
- * (-old is ~old modulo 0xffff) and of any multiple of 16 bits, since 2^16 = 1 modulo 0xffff.
- * Only if the checksum was 0xffff does it matter which words differ: then a copy of them is kept. */
+ * Only if a checksum was 0xffff does it matter which words differ: then a copy of them is kept. */
 #ifndef NF_DEPARSE_H
 #define NF_DEPARSE_H
+#include "nf_checksum.h"
 #include "nf_fields.h"
 
 /* Constant masks: the flow fields to write, and the checksums whose words can have changed. */
@@ -24,28 +22,6 @@ typedef struct nf_rewrite {
     u8 kept_ip4, kept_l4, payload_differs;
     u8 ip[40], transport[20];
 } nf_rewrite;
-
-/* The one's complement sum in 16 bits; 0 only for 0. */
-NF_INL u32 nf_fold(u64 sum)
-{
-    u32 half = (u32)((sum + (sum << 32 | sum >> 32)) >> 32);
-    return (half + (half << 16 | half >> 16)) >> 16;
-}
-
-/* Of the bytes as words loaded from the wire, a zero byte added if they are odd. */
-NF_CALL u32 nf_sum(const u8 *data, u64 length)
-{
-    u64 sum = 0, i = 0;
-    for (; i + 4 <= length; i += 4)
-        sum += nf_ld32(data + i);
-    if (length & 2) {
-        sum += nf_ld16(data + i);
-        i += 2;
-    }
-    if (length & 1)
-        sum += data[i];
-    return nf_fold(sum);
-}
 
 /* What checksums of 0xffff cover is compared at the end; out's is rewritten by then. */
 NF_CALL void nf_keep(nf_rewrite *rw, const u8 *out, const nf_head *h)
@@ -71,29 +47,6 @@ NF_INL void nf_rewrite_begin(nf_rewrite *rw, u8 *out, const nf_head *h, const u3
     } else {
         nf_keep(rw, out, h);
     }
-}
-
-/* Words at an even offset of what a checksum covers: written, and the sum of their change. */
-NF_INL u64 nf_change16(u8 *at, u16 value)
-{
-    u64 change = (u16)~nf_ld16(at) + (u64)value;
-    nf_st16(at, value);
-    return change;
-}
-
-NF_INL u64 nf_change32(u8 *at, u32 value)
-{
-    u64 change = (u32)~nf_ld32(at) + (u64)value;
-    nf_st32(at, value);
-    return change;
-}
-
-/* One byte of such a word: its low half as loaded if the byte's offset is even. */
-NF_INL u64 nf_change8(u8 *at, u8 value, const u32 odd)
-{
-    u64 change = (0xffu - *at + (u64)value) << 8 * odd;
-    *at = value;
-    return change + (odd ? 0xff : 0xff00);
 }
 
 NF_INL void nf_put_dmac(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fast, u64 value)
@@ -182,7 +135,7 @@ NF_INL void nf_put_dip6(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fas
         nf_change_ip6(rw, out + h->l3 + 24, value);
 }
 
-/* Of a plain frame the bytes are there whatever the protocol: UDP's stay by a mask, not a branch. */
+/* A plain frame has the bytes whatever its protocol: UDP's stay by a mask, not a branch. */
 NF_INL void nf_put_tcp32(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fast, const u32 at,
                          u32 value)
 {
@@ -270,21 +223,6 @@ NF_INL void nf_put_size(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fas
     (void)rw, (void)out, (void)h, (void)fast, (void)value;
 }
 
-/* Whether a word differs that did not go from 0xffff to 0; an odd byte is a word's first half. */
-NF_COLD u8 nf_differs(const u8 *old, const u8 *now, u64 length)
-{
-    for (u64 i = 0; i < length; i += 2) {
-        u16 was = old[i], is = now[i];
-        if (i + 1 < length) {
-            was |= (u16)(old[i + 1] << 8);
-            is |= (u16)(now[i + 1] << 8);
-        }
-        if (was != is && (was != 0xffff || is != 0))
-            return 1;
-    }
-    return 0;
-}
-
 /* The first `covered` of the payload's bytes are under the checksum. */
 NF_CALL u64 nf_change_payload(u8 *at, nf_slice value, u64 covered)
 {
@@ -296,7 +234,8 @@ NF_CALL u64 nf_change_payload(u8 *at, nf_slice value, u64 covered)
 }
 
 /* The slice may be (part of) `out`. One of another length than what came in is not written. */
-NF_INL void nf_put_payload(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fast, nf_slice value)
+NF_INL void nf_put_payload(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fast,
+                           nf_slice value)
 {
     if (!fast && !(h->bits & (NF_IP4 | NF_IP6)))
         return;
@@ -346,8 +285,8 @@ NF_INL void nf_put_flow(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fas
     }
 }
 
-/* Whether any word under the L4 checksum went elsewhere than from 0xffff to 0. `proto` needs no look:
- * where it changes and the sum still comes out even, another word differs. */
+/* Whether any word under the L4 checksum went elsewhere than from 0xffff to 0. `proto` needs no
+ * look: where it changes and the sum still comes out even, another word differs. */
 NF_COLD u32 nf_l4_differs(const nf_rewrite *rw, const u8 *out, const nf_head *h)
 {
     u32 bits = h->bits;
@@ -358,13 +297,6 @@ NF_COLD u32 nf_l4_differs(const nf_rewrite *rw, const u8 *out, const nf_head *h)
     if (bits & NF_ICMP)
         return 0;
     return nf_differs(rw->ip + 12, out + h->l3 + 12, 8);
-}
-
-/* The checksum at `at` updated by the sum of changes; `differs`: as if it had not been 0xffff. */
-NF_INL void nf_update(u8 *at, u64 sum, u32 differs)
-{
-    u32 folded = nf_fold(sum + (u16)~nf_ld16(at));
-    nf_st16(at, folded == 0xffff && !differs ? 0xffff : (u16)~folded);
 }
 
 NF_CALL void nf_rewrite_end_any(const nf_rewrite *rw, u8 *out, const nf_head *h)
@@ -388,7 +320,8 @@ NF_CALL void nf_rewrite_end_any(const nf_rewrite *rw, u8 *out, const nf_head *h)
 }
 
 /* The checksums in `covers` (a constant) follow what was put. */
-NF_INL void nf_rewrite_end(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fast, const u32 covers)
+NF_INL void nf_rewrite_end(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fast,
+                           const u32 covers)
 {
     if (!fast) {
         if (covers)

@@ -20,10 +20,30 @@ NF_INL u32 nf_has(const nf_head *h, const u32 fast, const u32 headers)
     return 0;
 }
 
-NF_INL u32 nf_sip(const nf_head *h, const u32 fast) { (void)fast; return nf_swap32((u32)h->a); }
-NF_INL u32 nf_dip(const nf_head *h, const u32 fast) { (void)fast; return nf_swap32((u32)(h->a >> 32)); }
-NF_INL u32 nf_sport(const nf_head *h, const u32 fast) { (void)fast; return nf_swap16((u16)h->b); }
-NF_INL u32 nf_dport(const nf_head *h, const u32 fast) { (void)fast; return nf_swap16((u16)(h->b >> 16)); }
+NF_INL u32 nf_sip(const nf_head *h, const u32 fast)
+{
+    (void)fast;
+    return nf_swap32((u32)h->a);
+}
+
+NF_INL u32 nf_dip(const nf_head *h, const u32 fast)
+{
+    (void)fast;
+    return nf_swap32((u32)(h->a >> 32));
+}
+
+NF_INL u32 nf_sport(const nf_head *h, const u32 fast)
+{
+    (void)fast;
+    return nf_swap16((u16)h->b);
+}
+
+NF_INL u32 nf_dport(const nf_head *h, const u32 fast)
+{
+    (void)fast;
+    return nf_swap16((u16)(h->b >> 16));
+}
+
 NF_INL u32 nf_proto(const nf_head *h, const u32 fast) { (void)fast; return (u8)(h->b >> 32); }
 NF_INL u32 nf_iface(const nf_head *h, const u32 fast) { (void)fast; return h->iface; }
 
@@ -86,7 +106,11 @@ NF_INL u32 nf_vlan(const nf_head *h, const u32 fast)
 
 NF_INL u32 nf_IP4(const nf_head *h, const u32 fast) { return nf_has(h, fast, NF_IP4); }
 NF_INL u32 nf_IP6(const nf_head *h, const u32 fast) { return nf_has(h, fast, NF_IP6); }
-NF_INL u32 nf_L4(const nf_head *h, const u32 fast) { return nf_has(h, fast, NF_TCP | NF_UDP | NF_ICMP); }
+NF_INL u32 nf_L4(const nf_head *h, const u32 fast)
+{
+    return nf_has(h, fast, NF_TCP | NF_UDP | NF_ICMP);
+}
+
 NF_INL u32 nf_FRAG(const nf_head *h, const u32 fast) { return nf_has(h, fast, NF_FRAG); }
 
 NF_INL u32 nf_ttl(const nf_head *h, const u32 fast)

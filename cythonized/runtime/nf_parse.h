@@ -1,11 +1,7 @@
 /* Where a frame's headers lie: exactly codec.parse, and a cheap test for plain frames. */
 #ifndef NF_PARSE_H
 #define NF_PARSE_H
-#include "nf_base.h"
-
-/* Not inlined, but as fast as can be: frames that are not plain may well be all of the traffic, and
- * what is `cold` gcc optimizes for size. */
-#define NF_CALL static __attribute__((noinline, unused))
+#include "nf_checksum.h"
 
 /* Headers that a frame has; packet.py's bits. */
 enum { NF_LINK = 1, NF_VLAN = 2, NF_IP4 = 4, NF_IP6 = 8, NF_TCP = 16, NF_UDP = 32, NF_ICMP = 64,
@@ -49,9 +45,9 @@ static const u8 nf_plain_rows[256] = {
 #undef NF_NEVER
 
 /* 1 iff the frame is plain: h's frame, length, a and b are set. With `writes` (a constant), frames
- * are left to nf_parse too whose checksum is 0xffff, where RFC 1624 needs to know which words differ.
- * Each branch leads to nf_parse, hence they are as predictable as the odd frames are rare; in what
- * TCP and UDP differ there is none. */
+ * are left to nf_parse too whose checksum is 0xffff, where RFC 1624 needs to know which words
+ * differ. Each branch leads to nf_parse, so they are as predictable as the odd frames are rare; in
+ * what TCP and UDP differ there is none. */
 NF_INL u32 nf_parse_fast(nf_head *h, u8 *frame, u32 length, const u32 writes)
 {
     if (nf_unlikely(length < NF_PLAIN_LENGTH))

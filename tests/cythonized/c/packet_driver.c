@@ -89,13 +89,13 @@ static u32 get_request(request *r)
     return 1;
 }
 
-static inline __attribute__((always_inline)) void read_fields(const nf_head *h, const u32 fast, u128 *to)
+NF_INL void read_fields(const nf_head *h, const u32 fast, u128 *to)
 {
 #define READ(name) to[F_##name] = nf_##name(h, fast);
     FLOW(READ) PUT(READ) READ_ONLY(READ)
 }
 
-static inline __attribute__((always_inline)) void rewrite(const request *r, nf_head h, u8 *out, const u32 fast)
+NF_INL void rewrite(const request *r, nf_head h, u8 *out, const u32 fast)
 {
     for (u32 i = 0; i < r->count; i++)
         switch (r->writes[i].field) {
