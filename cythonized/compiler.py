@@ -179,7 +179,7 @@ def link_library(unit: Unit, folder: Path, host: Path, *, sanitize: bool = False
     exports.write_text(_EXPORTS, encoding="ascii")
     out = folder / f"{unit.name}.so"
     more = ("-shared", "-Wl,--no-undefined", f"-Wl,--version-script={exports}", str(host))
-    _link(unit, folder, "so", out, (f"{unit.name}.c",), more, sanitize)
+    _link(unit, folder, "so", out, ("nf_shared.h", f"{unit.name}.c"), more, sanitize)
     return out
 
 
@@ -221,9 +221,12 @@ def arguments(tools: Toolchain, *, sanitize: bool = False) -> tuple[str, ...]:
 
 def command_line(unit: Unit, kind: Kind) -> str:
     """How a person would compile the C that `--emit c` writes, for its first lines."""
-    shared = ["-shared"] if kind == "so" else []
-    words = ["gcc", *_CODE, *toolchain().machine, "-Iruntime", *shared]
-    return shlex.join([*words, f"{unit.name}.c", *(f"-l{name}" for name in unit.libraries)])
+    flags_ = [flag for flag in _CODE if not flag.startswith(("-pipe", "-fdiagnostics"))]
+    words = ["gcc", *flags_, *toolchain().machine, "-Wl,--gc-sections"]
+    words += ["-shared"] if kind == "so" else []
+    words += [f"{unit.name}.c", "-o", f"{unit.name}.so" if kind == "so" else unit.name]
+    words += [f"-l{name}" for name in unit.libraries]
+    return f"{shlex.join(words)} $(python3-config --includes)"
 
 
 def _run_gcc(command: Sequence[str], name: str) -> None:

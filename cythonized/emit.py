@@ -93,7 +93,7 @@ def in_one_piece(made: Unit, source: Path) -> str:
         seen.add(name)
         return _INCLUDE.sub(included, file.read_text(encoding="utf-8"))
 
-    names = (source.name, *MAIN, "nf_host.c")
+    names = (source.name, *MAIN, "nf_host.h", "nf_job.h")
     parts = [f'#include "{name}"' for name in names]
     user = [f"/* {name} */\n{text}" for name, text in made.user]
     head = f"""\

@@ -11,7 +11,7 @@ import struct
 import time
 import weakref
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -119,6 +119,7 @@ def _declared(calls: ctypes.CDLL) -> ctypes.CDLL:
         ("nf_host_sent", pointer, (pointer, c.POINTER(number))),
         ("nf_host_clear", None, (pointer,)),
         ("nf_host_save", code, (pointer, c.POINTER(pointer), c.POINTER(long))),
+        ("nf_host_json", code, (pointer, c.POINTER(pointer), c.POINTER(long))),
         ("nf_host_free", None, (pointer,)),
         ("nf_host_lacks", c.c_char_p, ()),
         ("nf_host_about", None, (c.POINTER(long),)),
@@ -394,14 +395,21 @@ class Built:
 
     def save_binary(self) -> bytes:
         """The whole state in the binary form. MemoryError."""
-        calls, data, length = self.library.calls, ctypes.c_void_p(), ctypes.c_uint64()
-        error = calls.nf_host_save(self.core, ctypes.byref(data), ctypes.byref(length))
+        return self._saved(self.library.calls.nf_host_save)
+
+    def save_json(self) -> str:
+        """The whole state as JSON. MemoryError."""
+        return self._saved(self.library.calls.nf_host_json).decode()
+
+    def _saved(self, save: Callable[[int, object, object], int]) -> bytes:
+        data, length = ctypes.c_void_p(), ctypes.c_uint64()
+        error = save(self.core, ctypes.byref(data), ctypes.byref(length))
         if error:
             self._fail(error)
         try:
             return ctypes.string_at(data, length.value)
         finally:
-            calls.nf_host_free(data)
+            self.library.calls.nf_host_free(data)
 
     def load_binary(self, state: bytes) -> None:
         """Goes on from a state in the binary form; what is wrong with it leaves all as it was."""
