@@ -17,7 +17,7 @@ from nfverify.cythonized.resources import Resources, array, c_literal
 from nfverify.cythonized.tables import TableCode
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics.state_binary import rows
-from nfverify.smat.ir import Bits, Bool, Bytes, StateVar, Type, Value
+from nfverify.smat.ir import Bits, Bool, Bytes, Now, StateVar, Type, Value, walk
 
 _SHOWN = {"ip": 1, "ip6": 2, "mac": 3}
 
@@ -127,7 +127,7 @@ def describe(plan: Plan, resources: Resources) -> str:
     lines += [
         f"static const char *const nf_ports_data[] = {{{strings(ports)}}};",
         "static const nf_instance nf_instances_data[] = {"
-        + ", ".join(f"{{{c_string(i.title)}}}" for i in plan.instances)
+        + ", ".join(f"{{{c_string(i.title)}, {int(_tells_time(i))}}}" for i in plan.instances)
         + "};",
         f"static const char *const nf_tags_data[] = {{{strings(sorted(plan.tags))}}};",
         f"static const char *const nf_entries_data[] = {{{strings(resources.entries)}}};",
@@ -140,6 +140,12 @@ def describe(plan: Plan, resources: Resources) -> str:
         "};",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _tells_time(instance: InstanceLayout) -> bool:
+    program = instance.program
+    reads = any(isinstance(node, Now) for node in walk(program.body))
+    return reads or any(variable.aged for variable in program.state)
 
 
 def _bytes(name: str) -> int:

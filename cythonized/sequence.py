@@ -144,16 +144,13 @@ def _fire() -> str:
     # The timers due, earliest first, ties in the order of their setting.
     cdef nf_timer* timer
     cdef Packet p
-    cdef u64 skipped
     cdef nf_ticks ticks
     if nf_wheel_next(&S.core.wheel) > until:
         return
     nf_ticks_begin(&ticks)
     while S.core.error == NF_OK and nf_wheel_next(&S.core.wheel) <= until:
-        skipped = nf_ticks_skipped(&ticks, &nf_info_data, &S.core, until)
+        nf_ticks_skipped(&ticks, &nf_info_data, &S.core, until)
         if S.core.error != NF_OK:
-            break
-        if skipped and nf_wheel_next(&S.core.wheel) > until:
             break
         if reserve(S, 1) != 0:
             S.core.error = NF_NO_MEMORY
@@ -166,7 +163,6 @@ def _fire() -> str:
         send(S, &p, <i32>nf_waiting_instance(timer))
         free(timer)
         nf_arena_reset(&S.core.scratch)
-    nf_ticks_end(&ticks)
 """
 
 

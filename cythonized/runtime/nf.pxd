@@ -163,7 +163,6 @@ cdef extern from "nf_runtime.h" nogil:
         pass
     void nf_ticks_begin(nf_ticks*) noexcept
     u64 nf_ticks_skipped(nf_ticks*, const nf_info*, nf_core*, u64) noexcept
-    void nf_ticks_end(nf_ticks*) noexcept
 
     u32 nf_parse_fast(nf_head*, u8*, u32, u32) noexcept
     i32 nf_parse(nf_head*, u8*, u32) noexcept

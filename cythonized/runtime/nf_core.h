@@ -106,6 +106,7 @@ typedef struct nf_field {
 
 typedef struct nf_instance {
     const char *name;
+    u8 tells_time;     /* reads the clock, or its keys grow old */
 } nf_instance;
 
 typedef struct nf_info {

@@ -5,6 +5,7 @@
 #include "nf_host.h"
 #include "nf_job.h"
 #include "nf_bench.h"
+#include "nf_ticks.h"
 
 i32 nf_shared_initial(const nf_info *info, nf_core *core, u64 stamp)
 {
@@ -30,4 +31,10 @@ i32 nf_shared_read(const nf_info *info, nf_core *core, const u8 *data, u64 lengt
 void nf_shared_mark(const nf_info *info, nf_core *core)
 {
     nf_state_mark(info, core);
+}
+
+u64 nf_shared_ticks_look(nf_ticks *t, const nf_info *info, nf_core *core, u64 until);
+u64 nf_shared_ticks_look(nf_ticks *t, const nf_info *info, nf_core *core, u64 until)
+{
+    return nf_ticks_look(t, info, core, until);
 }

@@ -100,20 +100,13 @@ NF_INL u32 nf_waiting_original(nf_timer *timer) { return ((nf_waiting *)timer)->
 NF_INL u64 nf_timer_due(const nf_timer *timer) { return timer->due; }
 NF_INL u64 nf_max(u64 a, u64 b) { return a > b ? a : b; }
 
-/* Free every packet that waits. */
-NF_COLD void nf_wheel_free(nf_wheel *wheel)
-{
-    for (u32 i = 0; i < sizeof wheel->slots / sizeof *wheel->slots; i++)
-        for (nf_timer *timer = wheel->slots[i].first, *next; timer; timer = next) {
-            next = timer->next;
-            free(timer);
-        }
-    nf_wheel_init(wheel, 0);
-}
-
 NF_COLD void nf_core_free(nf_core *core)
 {
-    nf_wheel_free(&core->wheel);
+    u64 position = 0;
+    for (nf_timer *timer = nf_wheel_walk(&core->wheel, &position), *next; timer; timer = next) {
+        next = nf_wheel_walk(&core->wheel, &position);
+        free(timer);
+    }
     nf_arena_free(&core->scratch);
     nf_arena_free(&core->sent.bytes);
     free(core->sent.items);

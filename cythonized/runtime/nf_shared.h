@@ -18,6 +18,7 @@ const u8 *nf_unit_seed(void);
 #define nf_state_write nf_shared_write
 #define nf_state_read nf_shared_read
 #define nf_state_mark nf_shared_mark
+#define nf_ticks_look nf_shared_ticks_look
 
 /* The key of this unit's hashes: the other one must put rows where this one looks for them. */
 const u8 *nf_unit_seed(void)
