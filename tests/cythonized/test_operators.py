@@ -107,7 +107,8 @@ def program_of(code: OperatorCode, node: Apply) -> str:
     text = MAIN.replace("INITIALISER", f"{code.initialiser}()" if code.initialiser else "0")
     text = text.replace("ARGUMENTS", " ".join(reads)).replace("RELEASE", " ".join(releases))
     text = text.replace("RESULT", f"{carrier(node.type)} r").replace("WRITE", writes)
-    return f'#include "nf_core.h"\n#include "nf_ops.h"\n{code.header}{text.replace("CALL", f"f({given})")}'
+    text = text.replace("CALL", f"f({given})")
+    return f'#include "nf_core.h"\n#include "nf_ops.h"\n{code.header}{text}'
 
 
 def slot(value: Value) -> bytes:

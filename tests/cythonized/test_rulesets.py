@@ -180,7 +180,7 @@ ANY, PORTS = full("sip"), full("dport")
         (hand_made((False, ANY, PORTS), (True, ANY, PORTS)), "constant"),
         (hand_made((False, (5, 9), PORTS), (False, ANY, (1, 2))), "constant"),
         (hand_made((True, (9, 5), PORTS)), "constant"),
-        (hand_made((True, (5, 9), PORTS), (False, (0, 9), (8, 8)), (True, ANY, PORTS)), "comparisons"),
+        (hand_made((True, (5, 9), PORTS), (False, ANY, (8, 8)), (True, ANY, PORTS)), "comparisons"),
         (hand_made((False, (5, 9), (80, 80)), (True, (5, 9), (80, 80))), "constant"),
         (hand_made((True, (5, 9), (80, 80)), (True, (8, 20), (80, 80))), "comparisons"),
         (hand_made((True, (0, ANY[1] - 1), (0, 0)), (True, (1, ANY[1]), (9, 99))), "comparisons"),
@@ -227,7 +227,7 @@ def test_long_lists_become_boxes(compiled: Compiled) -> None:
     ]
     classifier = compiled(Ruleset("long", ("sip", "dport"), tuple(rows)))
     assert classifier.kind == "boxes"
-    assert 0 < classifier.check(20_000)
+    assert classifier.check(20_000) > 0
 
 
 @pytest.mark.parametrize("accept", [False, True])
