@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,9 @@ from nfverify.cythonized.cache import Cache
 from nfverify.cythonized.compiler import Unit, host_object, link_library, to_c
 from nfverify.cythonized.fingerprint import fingerprint, host_fingerprint
 from nfverify.cythonized.library import Library
+from nfverify.cythonized.operators import c_source, user_applications
 from nfverify.cythonized.options import Options
+from nfverify.semantics.operators import Function, resolve
 from nfverify.smat.ir import Network
 
 UserC = Sequence[tuple[str, str]]  # name and text of each C file of operators
@@ -22,7 +25,15 @@ def unit(network: Network, options: Options, user: UserC = ()) -> Unit:
     from nfverify.cythonized.generate import generate
 
     made = generate(network, options)
-    return Unit(made.name, made.pyx, made.header, tuple(made.libraries), tuple(user))
+    sources = tuple((name, c_source(network, name, text)) for name, text in user)
+    return Unit(made.name, made.pyx, made.header, tuple(made.libraries), sources)
+
+
+def check_operators(network: Network, python: Mapping[str, Function], c: UserC) -> None:
+    """ModelError for an operator of the model's own that neither Python nor a C file defines."""
+    for node in user_applications(network):
+        if not any(re.search(rf"\b{re.escape(node.op)}\s*\(", text) for _, text in c):
+            resolve(node, python)
 
 
 def load_library(network: Network, options: Options, user: UserC = ()) -> Library:

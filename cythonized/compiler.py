@@ -203,15 +203,25 @@ def _link(
     tools = toolchain()
     whole = folder / f"{unit.name}_{kind}.c"
     whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="ascii")
-    files = []
-    for number, (_, text) in enumerate(unit.user):
-        files.append(folder / f"{unit.name}_user{number}.c")
-        files[-1].write_text(text, encoding="utf-8")
     command = [tools.path, *arguments(tools, sanitize=sanitize), f"-I{folder}"]
     if sanitize:
         command.append(_SANITIZERS[kind])
-    command += ["-o", str(out), str(whole), *map(str, files), *more]
+    objects = [_user_object(command, number, unit, folder) for number in range(len(unit.user))]
+    command += ["-o", str(out), str(whole), *objects, *more]
     _run_gcc([*command, *(f"-l{name}" for name in unit.libraries)], unit.name)
+
+
+def _user_object(command: Sequence[str], number: int, unit: Unit, folder: Path) -> str:
+    """A C file of the user's, compiled: its object. BuildError says what gcc says."""
+    name, text = unit.user[number]
+    source = folder / f"{unit.name}_user{number}.c"
+    source.write_text(text, encoding="utf-8")
+    out = str(source.with_suffix(".o"))
+    try:
+        _run_gcc([*command, "-Wno-error", "-c", "-o", out, str(source)], name)
+    except GeneratedCodeError as error:
+        raise BuildError(str(error)) from error
+    return out
 
 
 def arguments(tools: Toolchain, *, sanitize: bool = False) -> tuple[str, ...]:
@@ -256,7 +266,7 @@ def _run_gcc(command: Sequence[str], name: str) -> None:
             f"building {name} needs {what}, which gcc doesn't find"
             f" (Debian, Ubuntu: apt-get install {packages})"
         )
-    raise GeneratedCodeError(_first_lines(f"gcc refuses {name}.c", done.stderr))
+    raise GeneratedCodeError(_first_lines(f"gcc refuses {name}", done.stderr))
 
 
 def _first_lines(message: str, said: str) -> str:

@@ -10,8 +10,10 @@ import os
 from collections.abc import Mapping
 from typing import Literal
 
-from nfverify.cythonized.build import UserC, load_library
-from nfverify.cythonized.library import COPIES, FORMAT, RUNAWAY, Built, Library, Output
+from nfverify.cythonized.build import UserC, check_operators, load_library
+from nfverify.cythonized.callbacks import PythonOperators
+from nfverify.cythonized.library import COPIES, FORMAT, OPERATOR, RUNAWAY, Built, Library, Output
+from nfverify.cythonized.operators import user_applications
 from nfverify.cythonized.options import Options
 from nfverify.cythonized.view import StateView
 from nfverify.lang.source import NOWHERE, Diagnostic, ModelError, Source, Span
@@ -41,6 +43,7 @@ def compile(
         from nfverify.smat.load import load
 
         model = load(os.fspath(model))
+    check_operators(model, operators or {}, c_operators)
     library = load_library(model, options or Options(), c_operators)
     return NetworkFunction(model, library, operators=operators, non_ip=non_ip)
 
@@ -60,7 +63,9 @@ class NetworkFunction(Built):
         non_ip: Literal["bypass", "drop"] = "bypass",
     ) -> None:
         self.network = network
-        super().__init__(library, drop_non_ip=non_ip == "drop")
+        self._python = PythonOperators(user_applications(network), operators or {})
+        address = self._python.address
+        super().__init__(library, drop_non_ip=non_ip == "drop", operators=address)
 
     @property
     def state(self) -> StateView:
@@ -113,7 +118,7 @@ class NetworkFunction(Built):
         if error:
             self._fail(error)
 
-    def failure(self, error: int) -> Exception:
+    def failure(self, error: int) -> BaseException:
         """The exception for an error of a run, with the model's line where there is one."""
         match error:
             case _ if error == RUNAWAY:
@@ -129,4 +134,7 @@ class NetworkFunction(Built):
             case _ if error == COPIES:
                 message = "copies of one packet went through over 1,048,576 NFs"
                 return RunawayError(Diagnostic("error", "too-many-copies", message, NOWHERE))
+            case _ if error == OPERATOR:
+                raised, self._python.error = self._python.error, None
+                return raised or super().failure(error)
         return super().failure(error)

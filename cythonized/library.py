@@ -126,6 +126,7 @@ def _declared(calls: ctypes.CDLL) -> ctypes.CDLL:
         ("nf_host_name", c.c_char_p, (number, number)),
         ("nf_host_read", None, (pointer, c.POINTER(long), c.POINTER(number), c.POINTER(long))),
         ("nf_host_non_ip", None, (pointer, number)),
+        ("nf_host_operators", None, (pointer, pointer)),
         ("nf_host_hits", c.POINTER(long), (pointer,)),
     ):
         function = getattr(calls, name)
@@ -140,9 +141,12 @@ class Built:
     not IP are dropped and counted, not passed on.
     """
 
-    def __init__(self, library: Library, *, drop_non_ip: bool = False) -> None:
+    def __init__(
+        self, library: Library, *, drop_non_ip: bool = False, operators: int | None = None
+    ) -> None:
         self.library = library
         self._drop_non_ip = drop_non_ip
+        self._operators = operators  # the address of nf_core.operators
         self._core = 0
         self._created()
 
@@ -153,6 +157,7 @@ class Built:
         if not core:
             raise MemoryError(f"no memory for a state of {self.library.name}")
         calls.nf_host_non_ip(core, self._drop_non_ip)
+        calls.nf_host_operators(core, self._operators)
         self.close()
         self._core = core
         self._finalizer = weakref.finalize(self, calls.nf_destroy, core)
@@ -350,7 +355,7 @@ class Built:
         self.library.calls.nf_host_clear(self.core)
         raise self.failure(error)
 
-    def failure(self, error: int) -> Exception:
+    def failure(self, error: int) -> BaseException:
         """The exception for an error of a run."""
         name = self.library.name
         if error == NO_MEMORY:

@@ -22,6 +22,7 @@ const char *nf_host_name(u32 what, u32 index);
 void nf_host_read(const nf_core *core, u64 *now, u32 *started, u64 *counters);
 void nf_host_non_ip(nf_core *core, u32 drop);
 const u64 *nf_host_hits(const nf_core *core);
+void nf_host_operators(nf_core *core, void *table);
 
 /* n frames, one behind the other in `data`, rewritten there; all are done at the end. `done`: how
  * many were before an error. Outputs of networks that are not simple are added to nf_host_sent,
@@ -152,5 +153,11 @@ void nf_host_non_ip(nf_core *core, u32 drop)
 const u64 *nf_host_hits(const nf_core *core)
 {
     return core->hits;
+}
+
+/* The user's operators in Python; the table stays the caller's. */
+void nf_host_operators(nf_core *core, void *table)
+{
+    core->operators = table;
 }
 #endif
