@@ -120,7 +120,9 @@ i32 nf_job_input(nf_job *job, int fd, const char *name, u16 port)
     if (!source->name)
         return nf_job_fail(job, NF_NO_MEMORY);
     job->n_sources++;
-    if (nf_capture_open(&source->capture, fd, source->name)) {
+    i32 state = nf_capture_open(&source->capture, fd, source->name);
+    source->capture.stop = &job->stop;
+    if (state) {
         memcpy(job->error, source->capture.error, sizeof job->error);
         return NF_BROKEN;
     }
@@ -158,8 +160,10 @@ i32 nf_job_output(nf_job *job, int fd, const char *name, i32 port)
     if (!sink->name)
         return nf_job_fail(job, NF_NO_MEMORY);
     job->n_sinks++;
-    return nf_writer_open(&sink->writer, fd, sink->name, port, finer, job->error) ? NF_NO_MEMORY
-                                                                                    : NF_OK;
+    if (nf_writer_open(&sink->writer, fd, sink->name, port, finer, job->error))
+        return NF_NO_MEMORY;
+    sink->writer.stop = &job->stop;
+    return NF_OK;
 }
 
 /* Writing ------------------------------------------------------------------------------------- */
@@ -337,7 +341,7 @@ i32 nf_job_run(nf_core *core, nf_job *job)
     const u32 one = nf_describe()->simple && job->n_sources == 1 && !job->sources[0].capture.ng
                     && (!job->n_sinks || (job->n_sinks == 1 && job->sinks[0].writer.port < 0));
     i32 end = one ? nf_job_in_place(core, job) : nf_job_merged(core, job);
-    if ((end == NF_OK || end == NF_BROKEN) && job->stop) {
+    if (end >= 0 && job->stop) {
         snprintf(job->error, sizeof job->error, "stopped");
         end = NF_STOPPED;
     }

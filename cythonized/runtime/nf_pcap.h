@@ -42,6 +42,7 @@ typedef struct nf_capture {
     nf_interface *interfaces;
     u32 n_interfaces, room;
     u64 latest;                          /* a simple packet block has no stamp */
+    const volatile u8 *stop;             /* set: a read that a signal interrupts ends; or NULL */
     char error[400];
 } nf_capture;
 
@@ -68,7 +69,7 @@ NF_COLD int nf_capture_fill(nf_capture *c, u64 n)
     while (c->end - c->at < n && !c->over) {
         u64 room = NF_CAPTURE_ROOM - c->end;
         ssize_t got = read(c->fd, c->data + c->end, room < NF_CAPTURE_PIECE ? room : NF_CAPTURE_PIECE);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && errno == EINTR && !(c->stop && *c->stop))
             continue;
         if (got < 0 && errno == EAGAIN)
             return nf_capture_fail(c, c->offset + c->end,
@@ -251,6 +252,7 @@ typedef struct nf_writer {
     u8 *data;       /* NF_CAPTURE_ROOM bytes */
     u64 used;
     char *error;    /* where messages go: 400 bytes */
+    const volatile u8 *stop; /* as nf_capture's */
 } nf_writer;
 
 /* Everything, or -1 and a message. */
@@ -258,7 +260,7 @@ static int nf_write_all(nf_writer *w, const u8 *data, u64 length)
 {
     while (length) {
         ssize_t done = write(w->fd, data, length);
-        if (done < 0 && errno == EINTR)
+        if (done < 0 && errno == EINTR && !(w->stop && *w->stop))
             continue;
         if (done < 0) {
             snprintf(w->error, 400, "%.300s: %s", w->name, strerror(errno));
@@ -280,7 +282,8 @@ static int nf_writer_flush(nf_writer *w)
 /* 0, or -1 and a message in `error`; nf_writer_close in either case. */
 static int nf_writer_open(nf_writer *w, int fd, const char *name, i32 port, u8 finer, char *error)
 {
-    *w = (nf_writer){fd, name, port, finer, malloc(NF_CAPTURE_ROOM), NF_PCAP_HEADER, error};
+    *w = (nf_writer){fd, name, port, finer, malloc(NF_CAPTURE_ROOM), NF_PCAP_HEADER, error,
+                     NULL};
     if (!w->data) {
         snprintf(error, 400, "%.300s: %s", name, strerror(ENOMEM));
         return -1;
