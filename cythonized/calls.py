@@ -12,7 +12,9 @@ def operator_call(body: Body, node: Apply) -> str:
     """The text of a call; arguments that need memory of their own are computed before."""
     if node.op == "hash" and not any(isinstance(a.type, Bytes) for a in node.args):
         return _hash(body, node)
-    raise NotImplementedError(node.op)
+    function, arguments = body.resources.operator(node)
+    given = [body.value(node.args[at]) for at in arguments]
+    return f"{function}({', '.join(['&S.core', *given])})"
 
 
 def _hash(body: Body, node: Apply) -> str:

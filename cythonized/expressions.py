@@ -70,7 +70,8 @@ def expression(body: Body, node: Expr) -> str:
             if isinstance(left.type, Bytes):
                 same = f"nf_same_bytes({body.value(left)}, {body.value(right)})"
                 return same if op == "==" else f"(not {same})"
-            return f"({body.value(left)} {op} {body.value(right)})"
+            decided = _decided(node)
+            return decided or f"({body.value(left)} {op} {body.value(right)})"
         case Conditional():
             return _conditional(body, node)
         case Cast(operand=operand, type=target):
@@ -83,6 +84,25 @@ def expression(body: Body, node: Expr) -> str:
             raise unreachable(node)
         case _:
             assert_never(node)
+
+
+def _decided(node: Compare) -> str:
+    """"0" or "1" if a bound is at the end of its type, where compilers warn of the comparison."""
+    type_ = node.left.type
+    if node.op not in ("<", "<=") or not isinstance(type_, Bits):
+        return ""
+    least = -(1 << type_.width - 1) if type_.signed else 0
+    most = least + (1 << type_.width) - 1
+    match node.op, node.left, node.right:
+        case ("<", _, Const(value=value)) if value == least:
+            return "0"
+        case ("<=", _, Const(value=value)) if value == most:
+            return "1"
+        case ("<", Const(value=value), _) if value == most:
+            return "0"
+        case ("<=", Const(value=value), _) if value == least:
+            return "1"
+    return ""
 
 
 def field(body: Body, name: str) -> str:

@@ -13,6 +13,7 @@ from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.layout import InstanceLayout
 from nfverify.cythonized.names import comment, identifier
 from nfverify.cythonized.network import arrive, deparse, nf
+from nfverify.cythonized.operators import shape, user_applications
 from nfverify.cythonized.options import Options
 from nfverify.cythonized.pipeline import pipeline
 from nfverify.cythonized.plan import Plan
@@ -38,7 +39,8 @@ def generate(network: Network, options: Options | None = None) -> Generated:
     for program in {id(i.program): i.program for i in network.instances}.values():
         check_supported(program)
     plan = Plan.of(network, options or Options())
-    resources = Resources(plan.options.classifier)
+    applications = [shape(node) for node in user_applications(network)]
+    resources = Resources(plan.options.classifier, applications)
     tables = [TableCode.of(instance, table) for instance, table in plan.tables()]
     code = [functions(t, resources) for t in tables if resources.dense_of(t.prefix, t.layout) is None]
     nfs = [_section(i, nf(plan, i, resources)) for i in plan.instances]

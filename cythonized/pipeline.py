@@ -130,6 +130,8 @@ def _turn(plan: Plan) -> str:
             f"{INDENT}{instance.name}_stage(S, &S.ring[(S.ring_head{back}) & {plan.ring - 1}])"
         )
     lines.append(f"{INDENT}S.ring_head += 1")
+    if plan.scratch:
+        lines.append(f"{INDENT}nf_arena_reset(&S.core.scratch)")
     return "\n".join(lines) + "\n"
 
 
@@ -163,12 +165,15 @@ def _push(plan: Plan) -> str:
 
 def _flush(plan: Plan) -> str:
     steps = len(plan.instances) * plan.depth
-    return f"""cdef public i32 nf_flush(nf_core* core) noexcept nogil:
-    cdef State* S = <State*>core
+    drain = ""
+    if steps:
+        drain = f"""
     cdef u32 i
     for i in range({steps}):
         S.ring[S.ring_head & {plan.ring - 1}].at = NF_IDLE
-        turn(S)
+        turn(S)"""
+    return f"""cdef public i32 nf_flush(nf_core* core) noexcept nogil:
+    cdef State* S = <State*>core{drain}
     tidy(S)
     return core.error
 

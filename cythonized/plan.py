@@ -48,6 +48,7 @@ class Plan:
     copies: int  # the most ports of one output
     puts: int  # the most assignments to one table by one packet
     plain: bool  # whether plain frames get code of their own
+    scratch: bool  # operators make byte strings, which live until the packet is done
     depth: int  # how many packets each NF of the pipeline works behind the one before it
 
     @staticmethod
@@ -57,6 +58,7 @@ class Plan:
         outputs = [n.output for n in nodes if isinstance(n, SetOutput)]
         arity = max((len(o.ports) for o in outputs if isinstance(o, Ports)), default=0)
         held = any(isinstance(o, Delay) for o in outputs) or any(p.timers for p in programs)
+        makes_bytes = any(isinstance(n, Apply) and isinstance(n.type, Bytes) for n in nodes)
         puts = max(map(_puts, programs))
         written = {n.name for n in nodes if isinstance(n, SetField)}
         return Plan(
@@ -69,7 +71,8 @@ class Plan:
             arity,
             puts,
             len(nodes) <= LARGE,
-            options.depth if options.batch and not _makes_bytes(nodes) and puts <= MAX_PIPELINED_PUTS else 0,
+            makes_bytes,
+            options.depth if options.batch and not makes_bytes and puts <= MAX_PIPELINED_PUTS else 0,
         )
 
     @property
@@ -90,11 +93,6 @@ class Plan:
         for instance in self.instances:
             for table in instance.tables:
                 yield instance, table
-
-
-def _makes_bytes(nodes: list[Expr | Stmt | Entry]) -> bool:
-    """Do operators make byte strings, which live until the packet is done?"""
-    return any(isinstance(n, Apply) and isinstance(n.type, Bytes) for n in nodes)
 
 
 def resubmits(program: Program) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from nfverify.cythonized.ctypes_of import stored
 from nfverify.cythonized.layout import InstanceLayout, TableLayout
+from nfverify.cythonized.operators import Shape, operator_code, shape
 from nfverify.cythonized.rulesets import ruleset_code
-from nfverify.smat.ir import Bits, Bytes, Value
+from nfverify.smat.ir import Apply, Bits, Bytes, Value
 from nfverify.smat.ruleset import Ruleset
 
 MAX_DENSE = 1 << 20
@@ -31,6 +32,7 @@ class Resources:
     """Collected while the code is written; each thing once."""
 
     classifier: bool
+    applications: list[Shape] = field(default_factory=list)  # of the user's operators
     header: list[str] = field(default_factory=list)
     externs: list[str] = field(default_factory=list)
     initialisers: list[str] = field(default_factory=list)
@@ -39,6 +41,7 @@ class Resources:
     defaults: list[bytes] = field(default_factory=list)
     _strings: dict[bytes, str] = field(default_factory=dict)
     _rulesets: dict[Ruleset, str] = field(default_factory=dict)
+    _operators: dict[Shape, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     _dense: dict[str, Dense | None] = field(default_factory=dict)
     _once: set[str] = field(default_factory=set)
 
@@ -75,6 +78,20 @@ class Resources:
         """`int function(void)` of the header is called when a state is made; 0, or -1: no memory."""
         self.externs.append(f"int {function}() noexcept")
         self.initialisers.append(function)
+
+    def operator(self, node: Apply) -> tuple[str, Sequence[int]]:
+        """The function of an operator, and which of its arguments are handed over."""
+        key = shape(node)
+        if key not in self._operators:
+            place = self.applications.index(key) if key in self.applications else 0
+            code = operator_code(node, f"nf_apply_{len(self._operators)}", place)
+            self.header.append(code.header)
+            self.externs.append(code.extern)
+            if code.initialiser:
+                self.initialise(code.initialiser)
+            self.libraries.update(dict.fromkeys(code.libraries))
+            self._operators[key] = (code.function, tuple(code.arguments))
+        return self._operators[key]
 
     def once(self, text: str) -> None:
         """A part of the header that may be asked for several times."""

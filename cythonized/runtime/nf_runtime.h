@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "nf_core.h"
 #include "nf_math.h"
+#include "nf_ops.h"
 #include "nf_state.h"
 #include "nf_ticks.h"
 
