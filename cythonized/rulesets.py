@@ -81,8 +81,8 @@ def simplified(ruleset: Ruleset) -> list[Row]:
 def _merged(rows: list[Row], columns: Sequence[str]) -> list[Row]:
     """Rows of one action, in any order: those that differ in one column only and touch are one."""
     for position, column in enumerate(columns):
-        if len(rows) == 1:
-            break
+        if len({row.bounds[position] for row in rows}) == 1:
+            continue
         digits = _digits(column)
         groups: dict[Box, list[Row]] = {}
         for row in rows:

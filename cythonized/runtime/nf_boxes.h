@@ -6,7 +6,7 @@
 
 #define NF_LANES 8
 #define NF_MAX_COLUMNS 8
-#define NF_BOX_STACK 512 /* a side of a split has at most 7/8: 2^20 rows are under 40 levels */
+#define NF_BOX_STACK 512 /* 7 a level; a lane has at most (7/8)^7 of its node's rows: 25 levels */
 
 /* First and last value of each row: u32 pairs in `narrow`, or u64 pairs (high first) in `wide`. */
 typedef struct nf_column {

@@ -16,7 +16,7 @@ from nfverify.smat.ruleset import COLUMNS, Bounds, Row, Ruleset, full, load_csv
 
 ACL = Path(__file__).resolve().parents[2] / "examples" / "acl"
 FILES = sorted(ACL.rglob("*.csv"))
-DRIVER = Path(__file__).parent / "c" / "rulesets.c"
+DRIVER = Path(__file__).parent / "c" / "ruleset_driver.c"
 TYPES = {8: "u8", 16: "u16", 32: "u32", 128: "u128"}
 Make = Callable[[Ruleset, str], RulesetCode]
 
@@ -25,7 +25,12 @@ class Classifier:
     """A ruleset compiled beside its scan."""
 
     def __init__(
-        self, compile_c: Callable[..., Path], folder: Path, ruleset: Ruleset, make: Make
+        self,
+        compile_c: Callable[..., Path],
+        folder: Path,
+        ruleset: Ruleset,
+        make: Make,
+        flags: tuple[str, ...],
     ) -> None:
         fast, slow = make(ruleset, "fast"), ruleset_code(ruleset, "slow", classifier=False)
         self.ruleset, self.kind, self.folder = ruleset, fast.kind, folder
@@ -37,7 +42,7 @@ class Classifier:
             f'#include "nf_base.h"\n#define COLUMNS {len(ruleset.columns)}\n'
             f"#define CALL(f, v) ((void)(v), f({values}))\n{fast.header}{slow.header}"
         )
-        self.program = compile_c(DRIVER, flags=(f'-DRULES="{header}"',))
+        self.program = compile_c(DRIVER, flags=(f'-DRULES="{header}"', *flags))
 
     def check(self, packets: int) -> int:
         """How many of so many packets accept; fails where the classifier isn't the scan."""
@@ -61,8 +66,8 @@ Compiled = Callable[..., Classifier]
 
 @pytest.fixture
 def compiled(compile_c: Callable[..., Path], tmp_path: Path) -> Compiled:
-    def one(ruleset: Ruleset, make: Make = ruleset_code) -> Classifier:
-        return Classifier(compile_c, tmp_path, ruleset, make)
+    def one(ruleset: Ruleset, make: Make = ruleset_code, flags: tuple[str, ...] = ()) -> Classifier:
+        return Classifier(compile_c, tmp_path, ruleset, make, flags)
 
     return one
 
@@ -228,6 +233,13 @@ def test_long_lists_become_boxes(compiled: Compiled) -> None:
     classifier = compiled(Ruleset("long", ("sip", "dport"), tuple(rows)))
     assert classifier.kind == "boxes"
     assert classifier.check(20_000) > 0
+
+
+@pytest.mark.parametrize("make", [as_boxes, as_bits])
+@pytest.mark.parametrize("rows", [60, 130, 700, 1500])
+def test_without_avx(make: Make, rows: int, compiled: Compiled) -> None:
+    ruleset = drawn_ruleset(FIVE, rows, rows, prefixes=True)
+    compiled(ruleset, make, ("-march=x86-64",)).check(100_000)
 
 
 @pytest.mark.parametrize("accept", [False, True])
