@@ -61,11 +61,12 @@ _CODE = (
 _WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _LINK = "-Wl,--gc-sections,-O1,-z,relro,-z,now"
 # Without -fwrapv, so that signed overflow is found. A library that Python is to load can't have
-# ASan, which has to be in a process first.
+# ASan, which has to be in a process first. ASan lists all globals, Cython's module among them, and
+# so would keep what needs Python.
 _SANITIZE = ("-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-fno-wrapv", "-g1")
-_SANITIZERS: dict[Kind, str] = {
-    "so": "-fsanitize=undefined",
-    "exe": "-fsanitize=address,undefined",
+_SANITIZERS: dict[Kind, tuple[str, ...]] = {
+    "so": ("-fsanitize=undefined",),
+    "exe": ("-fsanitize=address,undefined", "--param=asan-globals=0"),
 }
 _EXPORTS = "{ global: nf_*; local: *; };\n"
 
@@ -164,7 +165,7 @@ def host_object(folder: Path, *, sanitize: bool = False) -> Path:
     """What every library has and no model changes, compiled into the folder: its path."""
     tools = toolchain()
     out = folder / "nf_host.o"
-    checks = [_SANITIZERS["so"]] if sanitize else []
+    checks = _SANITIZERS["so"] if sanitize else ()
     command = [tools.path, *arguments(tools, sanitize=sanitize), *checks]
     _run_gcc([*command, "-c", "-o", str(out), str(RUNTIME / "nf_host.c")], "the runtime")
     return out
@@ -205,7 +206,7 @@ def _link(
     whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="ascii")
     command = [tools.path, *arguments(tools, sanitize=sanitize), f"-I{folder}"]
     if sanitize:
-        command.append(_SANITIZERS[kind])
+        command.extend(_SANITIZERS[kind])
     objects = [_user_object(command, number, unit, folder) for number in range(len(unit.user))]
     command += ["-o", str(out), str(whole), *objects, *more]
     _run_gcc([*command, *(f"-l{name}" for name in unit.libraries)], unit.name)
