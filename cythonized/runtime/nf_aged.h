@@ -133,7 +133,7 @@ NF_INL void nf_aged_prefetch(const nf_aged *a, u64 h) {
 
 /* The number of a key's node, live or not, or 0. */
 NF_INL u32 nf_aged_lookup(const nf_aged *a, const u64 *key, u64 h, const u32 words) {
-    for (const u8 *p = nf_place(&a->index, h, 8);; p += 8) {
+    for (const u8 *p = nf_place(&a->index, h & NF_SELF, 8);; p += 8) {
         u64 entry = nf_ld64(p);
         if (!entry)
             return 0;
@@ -186,8 +186,8 @@ NF_INL void nf_aged_refresh(nf_aged *a, nf_node *node, u32 id, u64 now) {
 
 static __attribute__((noinline, unused)) void nf_aged_remove(nf_aged *a, u32 id) {
     nf_node *node = nf_aged_node(a, id);
-    u64 entry = nf_hashn(nf_node_key(node), a->words) >> 32 << 32 | id;
-    nf_del(&a->index, &entry, entry, 1, 8);
+    u64 place = nf_hashn(nf_node_key(node), a->words) & NF_SELF, entry = place | id;
+    nf_del(&a->index, &entry, place, 1, 8);
     nf_aged_unlink(a, node);
     node->after = a->spare;
     a->spare = id;
@@ -206,11 +206,11 @@ static __attribute__((noinline, unused)) void *nf_aged_make(nf_aged *a, const u6
                                                             u64 stamp) {
     u32 id = a->spare, created;
     nf_node *node = nf_aged_node(a, id);
-    u64 entry = h >> 32 << 32 | id;
+    u64 place = h & NF_SELF, entry = place | id;
     a->spare = node->after;
     a->n_spare--;
     a->count++;
-    nf_put(&a->index, &entry, entry, 1, 8, &created);
+    nf_put(&a->index, &entry, place, 1, 8, &created);
     memcpy(nf_node_key(node), key, 8 * a->words);
     memset(nf_node_value(node, a->words), 0, a->value_bytes);
     nf_aged_append(a, node, id, stamp);
@@ -276,7 +276,7 @@ NF_COLD void *nf_aged_next(const nf_aged *a, u64 *position, u64 now, u64 *stamp)
     return nf_node_key(nf_aged_node(a, id));
 }
 
-/* A key of a saved state, which isn't there yet; oldest first. The room was reserved. */
+/* A key of a saved state, oldest first, at most `capacity` of them. The room was reserved. */
 NF_COLD void *nf_aged_restore(nf_aged *a, const u64 *key, u64 h, const u32 words, u64 stamp) {
     u32 id = nf_aged_lookup(a, key, h, words);
     if (id)

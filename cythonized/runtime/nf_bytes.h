@@ -134,7 +134,7 @@ NF_INL nf_slice nf_interned(const nf_pool *p, u32 id) {
 }
 
 static inline __attribute__((unused)) u32 nf_pool_find(const nf_pool *p, nf_slice s, u64 h) {
-    for (const u8 *at = nf_place(&p->index, h, 8);; at += 8) {
+    for (const u8 *at = nf_place(&p->index, h & NF_SELF, 8);; at += 8) {
         u64 entry = nf_ld64(at);
         if (!entry)
             return UINT32_MAX;
@@ -189,8 +189,8 @@ static inline __attribute__((unused)) u32 nf_intern(nf_pool *p, nf_slice s) {
         p->unused = (u32)p->strings[id].length;
     p->strings[id] = (nf_string){data, s.length, 0};
     p->bytes += s.length;
-    u64 entry = h >> 32 << 32 | id;
-    nf_put(&p->index, &entry, entry, 1, 8, &created);
+    u64 place = h & NF_SELF, entry = place | id;
+    nf_put(&p->index, &entry, place, 1, 8, &created);
     return id;
 }
 
@@ -210,8 +210,8 @@ NF_COLD void nf_pool_sweep(nf_pool *p) {
         nf_string *string = &p->strings[id];
         if (!string->data || string->marked)
             continue;
-        u64 entry = nf_hash_bytes(string->data, string->length) >> 32 << 32 | id;
-        nf_del(&p->index, &entry, entry, 1, 8);
+        u64 place = nf_hash_bytes(string->data, string->length) & NF_SELF, entry = place | id;
+        nf_del(&p->index, &entry, place, 1, 8);
         p->bytes -= string->length;
         free(string->data);
         *string = (nf_string){NULL, p->unused, 0};

@@ -1,60 +1,67 @@
 /* Flow tables: open addressing, linear probing, no tombstones, growth in small steps.
  *
- * A key's home is the top bits of its hash, and a run of full slots never wraps: past the last home
- * there is a tail. So slots stand nearly in the order of their hashes, and growing is one sweep over
- * the old slots from the left, a run at a time, into a region that fills from the left as well:
- * keys whose hash is below `mark` are in the young region already. A sweep's step touches, and
- * gives back, a bounded piece of memory. An empty slot is all zero; the last word of a key never is. */
+ * A key's home is hash * homes / 2^64, and a run of full slots never wraps: past the last home there
+ * is a tail. So slots stand nearly in the order of their hashes, and growing is one sweep over the
+ * old slots from the left, a run at a time, into a region that fills from the left as well: keys
+ * whose hash is below `mark` are in the young region already. A sweep's step touches, and gives
+ * back, a bounded piece of memory. An empty slot is all zero; the last word of a key never is. */
 #ifndef NF_TABLE_H
 #define NF_TABLE_H
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <emmintrin.h>
 #include "nf_base.h"
 #include "nf_hash.h"
 
 #define NF_PAGE ((u64)4096)
-#define NF_HUGE_PAGE ((u64)2 << 20)
-#define NF_TAIL 1280u       /* slots of a tail at least: address space, seldom memory */
-#define NF_STEP 32768u      /* bytes of old slots that a tick sweeps */
+#define NF_PIECE ((u64)1 << 20) /* bytes of old slots that are given back at once */
+#define NF_TAIL 1280u           /* slots of a tail at least: address space, seldom memory */
+#define NF_STEP 16384u          /* bytes of old slots that a tick sweeps */
+#define NF_SELF 0xffffffff00000000ULL /* the part of a key that is its hash, in tables of such keys */
 
 typedef struct nf_region {
     u64 bytes;  /* mapped, from the first home */
     u64 slots;  /* homes and tail; the last one stays empty */
     u64 top;    /* no slot from here on was ever used; at least the number of homes */
+    u32 size;   /* the number of homes is nf_table_homes(size, slot) */
 } nf_region;
 
 typedef struct nf_table {
-    u8 *base, *young_base;  /* first homes; young_base NULL: no sweep is under way */
-    u64 mark;               /* hashes below are in the young region; 0: none */
-    u32 shift, young_shift; /* of a hash, to a home */
-    u32 words, slot;        /* of a key, in u64; of a slot, in bytes */
+    u8 *base, *young_base;    /* first homes; young_base NULL: no sweep is under way */
+    u64 homes, young_homes;
+    u64 mark;                 /* hashes below are in the young region; 0: none */
+    u8 *ahead;                /* the region with most of the keys: what is prefetched */
+    u64 ahead_homes;
     u64 count;
-    u64 limit, tail;        /* reserve: keys that may be there, free slots at the end */
-    u8 *brim, *young_brim;  /* ends of the homes */
+    u64 limit, tail;          /* reserve: keys that may be there, free slots at the end */
+    u8 *brim, *young_brim;    /* ends of the homes */
+    u32 words, slot;          /* of a key, in u64; of a slot, in bytes */
+    u8 self;                  /* the hash of the (only) key word is its top half */
     nf_region region, young;
-    u64 frontier, released; /* slots swept; bytes at `base` given back */
-    u64 swept_at;           /* count at the last tick */
-    u8 self;                /* the (only) key word is its own hash */
+    u64 frontier, released;   /* slots swept; bytes at `base` given back */
+    u64 swept_at;             /* count at the last tick */
 } nf_table;
 
 /* Access ------------------------------------------------------------------------------------ */
 
+NF_INL u64 nf_home(u64 h, u64 homes) {
+    return (u64)((u128)h * homes >> 64);
+}
+
 /* The home of a hash. */
 NF_INL u8 *nf_place(const nf_table *t, u64 h, const u32 slot) {
     u8 *base = t->base;
-    u32 shift = t->shift;
+    u64 homes = t->homes;
     if (nf_unlikely(t->mark)) {
         u64 young = (u64)0 - (u64)(h < t->mark);
         base = (u8 *)(((uintptr_t)t->young_base & young) | ((uintptr_t)base & ~young));
-        shift = (u32)((t->young_shift & young) | (shift & ~young));
+        homes = (t->young_homes & young) | (homes & ~young);
     }
-    return base + (h >> shift) * slot;
+    return base + nf_home(h, homes) * slot;
 }
 
+/* A hint: while the table grows, some keys are elsewhere. */
 NF_INL void nf_prefetch(const nf_table *t, u64 h, const u32 slot) {
-    u8 *p = nf_place(t, h, slot);
+    const u8 *p = t->ahead + nf_home(h, t->ahead_homes) * slot;
     __builtin_prefetch(p, 1, 3);
     if (slot > 64)
         __builtin_prefetch(p + slot - 1, 1, 3);
@@ -122,16 +129,17 @@ NF_INL void *nf_put(nf_table *t, const u64 *key, u64 h, const u32 words, const u
 NF_INL u64 nf_table_rehash(const nf_table *t, const u8 *p, const u32 words) {
     u64 key[words];
     memcpy(key, p, 8 * words);
-    return t->self ? key[0] : nf_hashn(key, words);
+    return t->self ? key[0] & NF_SELF : nf_hashn(key, words);
 }
 
 /* Empties the slot at `hole` and draws later ones of its run back, so that none is cut off. */
 static __attribute__((noinline, unused)) void nf_table_close(nf_table *t, u8 *hole, u64 h) {
     int young = h < t->mark;
     u8 *base = young ? t->young_base : t->base;
-    u32 shift = young ? t->young_shift : t->shift, slot = t->slot, words = t->words;
+    u64 homes = young ? t->young_homes : t->homes;
+    u32 slot = t->slot, words = t->words;
     for (u8 *p = hole + slot; nf_slot_full(p, words); p += slot)
-        if (base + (nf_table_rehash(t, p, words) >> shift) * slot <= hole) {
+        if (base + nf_home(nf_table_rehash(t, p, words), homes) * slot <= hole) {
             memcpy(hole, p, slot);
             hole = p;
         }
@@ -152,65 +160,71 @@ NF_INL void nf_del(nf_table *t, const u64 *key, u64 h, const u32 words, const u3
 
 /* Memory ------------------------------------------------------------------------------------ */
 
-/* How many keys 2^log homes are meant for: the smaller the table, the sparser. */
-NF_COLD u64 nf_table_policy(u32 log, u32 slot) {
-    u64 bytes = (u64)slot << log;
-    u64 part = bytes <= 512 << 10 ? 8 : bytes <= 32 << 20 ? 4 : 2;
-    return ((u64)1 << log) / part;
+/* The sizes that tables have: powers of two up to 32 MB, then 11/8 of them (88 MB, 176 MB, …). */
+NF_COLD u64 nf_table_homes(u32 size, u32 slot) {
+    return (u64)slot << size <= 32 << 20 ? (u64)1 << size : (u64)11 << (size - 3);
 }
 
-/* 2^log homes and a tail, all empty: their address, or NULL. Huge pages from 2 MB on. */
-NF_COLD u8 *nf_region_make(nf_region *r, u32 log, u64 tail, u32 slot) {
-    u64 homes = (u64)1 << log, main = homes * slot;
-    u64 total = (main + tail * slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
-    u64 spare = main >= NF_HUGE_PAGE ? NF_HUGE_PAGE : 0;
-    if (log > 40 || tail > (u64)1 << 40)
+/* How many keys a size is meant for: the smaller the table, the sparser. */
+NF_COLD u64 nf_table_policy(u32 size, u32 slot) {
+    u64 bytes = (u64)slot << size;
+    u64 part = bytes <= 1 << 20 ? 16 : bytes <= 8 << 20 ? 8 : bytes <= 32 << 20 ? 4 : 2;
+    return nf_table_homes(size, slot) / part;
+}
+
+/* Homes and a tail, all empty: their address, or NULL. No huge pages: a table that grows touches
+ * them one by one, and to clear one can take a virtual machine several milliseconds. */
+NF_COLD u8 *nf_region_make(nf_region *r, u32 size, u64 tail, u32 slot) {
+    if (size > 40 || tail > (u64)1 << 40)
         return NULL;
-    u8 *p = mmap(NULL, total + spare, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    u64 homes = nf_table_homes(size, slot);
+    u64 bytes = ((homes + tail) * slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
+    u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                 -1, 0);
     if (p == MAP_FAILED)
         return NULL;
-    if (spare) {
-        u64 before = -(uintptr_t)p & (NF_HUGE_PAGE - 1);
-        if (before)
-            munmap(p, before);
-        p += before;
-        if (spare - before)
-            munmap(p + total, spare - before);
-        madvise(p, total, MADV_HUGEPAGE); /* the tail as well: mremap wants one mapping */
-    }
-    *r = (nf_region){.bytes = total, .slots = homes + tail, .top = homes};
+    madvise(p, bytes, MADV_NOHUGEPAGE);
+    *r = (nf_region){.bytes = bytes, .slots = homes + tail, .top = homes, .size = size};
     return p;
 }
 
+/* What follows from the regions. */
 NF_COLD void nf_table_measure(nf_table *t) {
+    t->homes = nf_table_homes(t->region.size, t->slot);
+    t->brim = t->base + t->homes * t->slot;
     t->tail = t->region.slots - 1 - t->region.top;
-    t->brim = t->base + ((u64)t->slot << (64 - t->shift));
+    t->ahead = t->base;
+    t->ahead_homes = t->homes;
     if (t->young_base) {
         u64 tail = t->young.slots - 1 - t->young.top;
         t->tail = tail < t->tail ? tail : t->tail;
-        t->young_brim = t->young_base + ((u64)t->slot << (64 - t->young_shift));
+        t->young_homes = nf_table_homes(t->young.size, t->slot);
+        t->young_brim = t->young_base + t->young_homes * t->slot;
+        t->mark = (u64)((((u128)t->frontier << 64) + t->homes - 1) / t->homes);
+        if (t->frontier > t->homes / 2) {
+            t->ahead = t->young_base;
+            t->ahead_homes = t->young_homes;
+        }
     }
 }
 
 NF_COLD u32 nf_table_least(u32 slot) {
-    u32 log = 6;
-    while (log < 9 && ((u64)slot << (log + 1)) <= NF_PAGE)
-        log++;
-    return log;
+    u32 size = 6;
+    while ((u64)slot << (size + 1) <= NF_PAGE)
+        size++;
+    return size;
 }
 
 /* A table of keys of `words` u64 in slots of `slot` bytes, at first a small one: 0, or -1. */
 NF_COLD int nf_table_init(nf_table *t, u32 words, u32 slot) {
     memset(t, 0, sizeof *t);
-    u32 log = nf_table_least(slot);
+    u32 size = nf_table_least(slot);
     t->words = words;
     t->slot = slot;
-    t->shift = 64 - log;
-    t->limit = nf_table_policy(log, slot);
-    t->base = nf_region_make(&t->region, log, NF_TAIL, slot);
+    t->base = nf_region_make(&t->region, size, NF_TAIL, slot);
     if (!t->base)
         return -1;
+    t->limit = nf_table_policy(size, slot);
     nf_table_measure(t);
     return 0;
 }
@@ -220,15 +234,13 @@ NF_COLD void nf_table_free(nf_table *t) {
         munmap(t->base + t->released, t->region.bytes - t->released);
     if (t->young_base)
         munmap(t->young_base, t->young.bytes);
-    t->base = t->young_base = NULL;
-    t->count = t->limit = t->tail = t->mark = 0;
+    memset(t, 0, sizeof *t);
 }
 
 /* The young region is all there is. */
 NF_COLD void nf_table_mature(nf_table *t) {
     munmap(t->base + t->released, t->region.bytes - t->released);
     t->base = t->young_base;
-    t->shift = t->young_shift;
     t->region = t->young;
     t->young_base = NULL;
     t->mark = t->frontier = t->released = 0;
@@ -239,18 +251,17 @@ NF_COLD void nf_table_mature(nf_table *t) {
 NF_COLD void nf_table_clear(nf_table *t) {
     if (t->young_base)
         nf_table_mature(t);
-    u32 log = nf_table_least(t->slot);
-    u64 slots = ((u64)1 << log) + NF_TAIL;
+    u32 size = nf_table_least(t->slot);
+    u64 slots = ((u64)1 << size) + NF_TAIL;
     u64 kept = (slots * t->slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
     t->count = 0;
-    if (kept > t->region.bytes || munmap(t->base + kept, t->region.bytes - kept)) {
+    if (kept >= t->region.bytes || munmap(t->base + kept, t->region.bytes - kept)) {
         memset(t->base, 0, t->region.top * t->slot);
         return;
     }
     memset(t->base, 0, kept);
-    t->region = (nf_region){.bytes = kept, .slots = slots, .top = (u64)1 << log};
-    t->shift = 64 - log;
-    t->limit = nf_table_policy(log, t->slot);
+    t->region = (nf_region){.bytes = kept, .slots = slots, .top = (u64)1 << size, .size = size};
+    t->limit = nf_table_policy(size, t->slot);
     nf_table_measure(t);
 }
 
@@ -258,96 +269,99 @@ NF_COLD void nf_table_clear(nf_table *t) {
 
 /* Makes a region's tail longer by `more` slots: 0, or -1. Whoever knows no hash never needs it. */
 NF_COLD int nf_region_widen(u8 **base, nf_region *r, u64 released, u64 more, u32 slot) {
-    u64 bytes = ((r->slots + more) * slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
-    void *p = (void *)syscall(SYS_mremap, *base + released, r->bytes - released, bytes - released,
-                              1 /* MREMAP_MAYMOVE */, NULL);
-    if (p == MAP_FAILED)
+    nf_region wide;
+    u64 tail = r->slots - nf_table_homes(r->size, slot) + more;
+    u8 *p = nf_region_make(&wide, r->size, tail, slot);
+    if (!p)
         return -1;
-    *base = (u8 *)p - released;
-    r->bytes = bytes;
-    r->slots += more;
+    memcpy(p + released, *base + released, r->top * slot - released);
+    munmap(*base + released, r->bytes - released);
+    if (released)
+        munmap(p, released);
+    wide.top = r->top;
+    *base = p;
+    *r = wide;
     return 0;
 }
 
-/* Moves whole runs of at least `budget` old slots: 0, or -1 if memory for a tail is missing. */
+/* Moves a run of full slots, from p up to `end`: 0, or -1 if memory for the tail is missing. */
+NF_COLD int nf_table_move(nf_table *t, const u8 *p, const u8 *end) {
+    const u32 slot = t->slot, words = t->words;
+    u64 run = (u64)(end - p) / slot;
+    if (nf_unlikely(t->young.slots - 1 - t->young.top < run) &&
+        nf_region_widen(&t->young_base, &t->young, 0, run + NF_TAIL, slot))
+        return -1;
+    for (; p < end; p += slot) {
+        u64 at = nf_home(nf_table_rehash(t, p, words), t->young_homes);
+        u8 *to = t->young_base + at * slot;
+        for (; nf_slot_full(to, words); to += slot)
+            at++;
+        memcpy(to, p, slot);
+        if (nf_unlikely(at >= t->young.top))
+            t->young.top = at + 1;
+    }
+    return 0;
+}
+
+/* Sweeps `budget` old slots or a few more, in whole runs: 0, or -1: memory for a tail is missing. */
 NF_COLD int nf_table_sweep(nf_table *t, u64 budget) {
     const u32 slot = t->slot, words = t->words;
-    u8 *p = t->base + t->frontier * slot, *stop = t->brim;
-    if ((u64)(stop - p) / slot > budget)
-        stop = p + budget * slot;
-    while (p < stop) {
-        if (!nf_slot_full(p, words)) {
-            p += slot;
-            continue;
-        }
+    u64 left = t->homes - t->frontier;
+    u8 *p = t->base + t->frontier * slot, *stop = p + (budget < left ? budget : left) * slot;
+    int failed = 0;
+    while (p < stop && !failed) {
         u8 *end = p;
         while (nf_slot_full(end, words))
             end += slot;
-        u64 run = (u64)(end - p) / slot;
-        if (nf_unlikely(t->young.slots - 1 - t->young.top < run)) {
-            if (nf_region_widen(&t->young_base, &t->young, 0, run + NF_TAIL, slot)) {
-                t->frontier = (u64)(p - t->base) / slot;
-                t->mark = t->frontier << t->shift;
-                nf_table_measure(t);
-                return -1;
-            }
-        }
-        for (; p < end; p += slot) {
-            u64 home = nf_table_rehash(t, p, words) >> t->young_shift;
-            u8 *to = t->young_base + home * slot;
-            while (nf_slot_full(to, words)) {
-                to += slot;
-                home++;
-            }
-            memcpy(to, p, slot);
-            if (nf_unlikely(home >= t->young.top))
-                t->young.top = home + 1;
-        }
+        if (end == p)
+            p += slot;
+        else if (nf_table_move(t, p, end))
+            failed = -1;
+        else
+            p = end;
     }
     if (p >= t->brim) {
         nf_table_mature(t);
         return 0;
     }
     t->frontier = (u64)(p - t->base) / slot;
-    t->mark = t->frontier << t->shift;
-    u64 done = t->frontier * slot & ~(NF_HUGE_PAGE - 1);
+    u64 done = t->frontier * slot & ~(NF_PIECE - 1);
     if (done > t->released && !munmap(t->base + t->released, done - t->released))
         t->released = done;
     nf_table_measure(t);
-    return 0;
+    return failed;
 }
 
-/* Begins a sweep into 2^log homes: 0, or -1. */
-NF_COLD int nf_table_begin(nf_table *t, u32 log, u64 more) {
-    u64 tail = t->region.slots - ((u64)1 << (64 - t->shift));
+/* Begins a sweep into a region of a size: 0, or -1. */
+NF_COLD int nf_table_begin(nf_table *t, u32 size, u64 more) {
+    u64 tail = t->region.slots - t->homes;
     if (more + NF_TAIL > tail)
         tail = more + NF_TAIL;
-    t->young_base = nf_region_make(&t->young, log, tail, t->slot);
+    t->young_base = nf_region_make(&t->young, size, tail, t->slot);
     if (!t->young_base)
         return -1;
-    t->young_shift = 64 - log;
-    t->limit = nf_table_policy(log, t->slot);
+    t->limit = nf_table_policy(size, t->slot);
     t->swept_at = t->count;
-    t->frontier = t->mark = t->released = 0;
+    t->frontier = t->released = 0;
     nf_table_measure(t);
     return 0;
 }
 
 /* Begins to grow for `more` keys; without memory for that, fills up what there is: 0, or -1. */
 NF_COLD int nf_table_grow(nf_table *t, u64 more) {
-    u32 old = 64 - t->shift, log = old + 1;
+    u32 size = t->region.size + 1;
     u64 need = t->count + more;
-    while (nf_table_policy(log, t->slot) < need)
-        log++;
-    for (;; log--) {
-        u64 homes = (u64)1 << log, full = homes - homes / 8;
+    while (nf_table_policy(size, t->slot) < need)
+        size++;
+    for (;; size--) {
+        u64 homes = nf_table_homes(size, t->slot), full = homes - homes / 8;
         if (full < need)
             return -1;
-        if (log == old) {
-            t->limit = need + homes / 64 < full ? need + homes / 64 : full; /* then try again */
+        if (size == t->region.size) { /* and try again a little later */
+            t->limit = need + homes / 64 < full ? need + homes / 64 : full;
             return 0;
         }
-        if (!nf_table_begin(t, log, more)) {
+        if (!nf_table_begin(t, size, more)) {
             if (t->limit < need)
                 t->limit = need;
             return 0;
@@ -359,21 +373,19 @@ NF_COLD int nf_table_make_room(nf_table *t, u64 more) {
     if (more > (u64)1 << 36)
         return -1;
     while (t->count + more > t->limit) {
-        if (t->young_base ? nf_table_sweep(t, UINT64_MAX / 2) : nf_table_grow(t, more))
+        if (t->young_base ? nf_table_sweep(t, UINT64_MAX) : nf_table_grow(t, more))
             return -1;
-        if (t->young_base && (u64)t->slot << (64 - t->shift) <= NF_STEP && nf_table_sweep(t, 1 << 16))
+        if (t->young_base && t->homes * t->slot <= NF_STEP && nf_table_sweep(t, UINT64_MAX))
             return -1;
     }
     nf_region *r = &t->region;
-    if (r->slots - 1 - r->top < more &&
-        nf_region_widen(&t->base, r, t->released, more + NF_TAIL, t->slot))
-        return -1;
+    int failed = r->slots - 1 - r->top < more &&
+                 nf_region_widen(&t->base, r, t->released, more + NF_TAIL, t->slot);
     r = &t->young;
-    if (t->young_base && r->slots - 1 - r->top < more &&
-        nf_region_widen(&t->young_base, r, 0, more + NF_TAIL, t->slot))
-        return -1;
+    failed = failed || (t->young_base && r->slots - 1 - r->top < more &&
+                        nf_region_widen(&t->young_base, r, 0, more + NF_TAIL, t->slot));
     nf_table_measure(t);
-    return 0;
+    return failed ? -1 : 0;
 }
 
 /* Room for `more` puts of new keys: 0, or -1 with the table as it was. */
@@ -402,16 +414,17 @@ NF_COLD u64 nf_table_bytes(const nf_table *t) {
 
 /* All slots, in any order: the start of the key, or NULL at the end; *position starts at 0. */
 NF_COLD void *nf_table_next(const nf_table *t, u64 *position) {
-    u64 young = t->young_base ? t->young.top : 0, skip = t->young_base ? t->frontier : 0;
-    for (;;) {
-        u64 i = (*position)++;
-        u8 *p = i < young ? t->young_base + i * t->slot : t->base + (skip + i - young) * t->slot;
-        if (i >= young && skip + i - young >= t->region.top) {
-            --*position;
+    u64 young = t->young_base ? t->young.top : 0;
+    for (;; ++*position) {
+        u64 i = *position;
+        u8 *p = i < young ? t->young_base + i * t->slot
+                          : t->base + (t->frontier + i - young) * t->slot;
+        if (i >= young && t->frontier + i - young >= t->region.top)
             return NULL;
-        }
-        if (nf_slot_full(p, t->words))
+        if (nf_slot_full(p, t->words)) {
+            ++*position;
             return p;
+        }
     }
 }
 

@@ -236,7 +236,9 @@ static void run_aged(u64 steps) {
     CHECK(nf_aged_bytes(&a) > 0);
     nf_aged_clear(&a);
     CHECK(!nf_aged_reserve(&a, 10)); /* what a state file brings */
-    for (u64 id = 0; id < 10 && id < universe; id++) {
+    u64 rows = universe < 10 ? universe : 10;
+    rows = rows < capacity ? rows : capacity;
+    for (u64 id = 0; id < rows; id++) {
         u64 key[MOST_WORDS];
         make_key(key, words, id);
         *(u64 *)nf_aged_restore(&a, key, nf_hashn(key, words), words, now + id) = id;
@@ -244,7 +246,7 @@ static void run_aged(u64 steps) {
     u64 position = 0, stamp = 0, n = 0, *at;
     for (; (at = nf_aged_next(&a, &position, now, &stamp)) != NULL; n++)
         CHECK(key_id(at, words) == n && stamp == now + n && at[words] == n);
-    CHECK(n == (universe < 10 ? universe : 10));
+    CHECK(n == rows);
     nf_aged_free(&a);
     free(model);
 }
