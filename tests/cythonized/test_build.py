@@ -62,7 +62,7 @@ def test_builds_are_equal_files(host: Path, tmp_path: Path) -> None:
 
 def test_python_objects_in_generated_code_are_refused(host: Path, tmp_path: Path) -> None:
     made = unit(load("lib:firewall"), Options())
-    made = replace(made, pyx=f"{made.pyx}\n\ncdef public object nf_name():\n    return 'text'\n")
+    made = replace(made, pyx=f"{made.pyx}\n\ncdef public object nf_name():\n    return [1]\n")
     to_c(made, tmp_path)
     with pytest.raises(GeneratedCodeError, match="undefined reference to `Py"):
         link_library(made, tmp_path, host)
