@@ -83,7 +83,7 @@ class Yardstick:
 
 def differing(traffic: Traffic, verdicts: bytes, frames: bytes) -> Iterator[int]:
     """The packets whose verdict or (if forwarded) bytes are not the yardstick's."""
-    mine = traffic.frames.bytes(0, traffic.count * LINE)
+    mine = traffic.frames.read(0, traffic.count * LINE)
     for index, (port, theirs) in enumerate(zip(traffic.verdicts, verdicts, strict=True)):
         at = slice(index * LINE, (index + 1) * LINE)
         if (port >= 0) != bool(theirs) or (port >= 0 and mine[at] != frames[at]):

@@ -18,9 +18,11 @@ from expert import TRACES, Yardstick
 from pages import table
 from python_chain import Chain, by_scapy, by_struct
 
-from nfverify.cythonized.bench import Traffic, measure
+from nfverify.cythonized.bench import BURST, LINE, Traffic, clock, measure
+from nfverify.cythonized.bench import resident as resident_bytes
 from nfverify.cythonized.compiler import arguments
 from nfverify.cythonized.emit import emit
+from nfverify.cythonized.host import NetworkFunction
 from nfverify.cythonized.host import compile as compile_
 from nfverify.cythonized.options import Options
 from nfverify.cythonized.toolchain import toolchain
@@ -32,6 +34,8 @@ STAGES = ("parsed", "upto_napt", "upto_lb", "upto_mon", "chain1")
 RESIDENT = 256  # flows whose state fits in the first caches
 TIMES = 5  # the trace, in a capture to be run from file to file
 HASHES = 3  # lookups by flow of a packet that passes all of the chain
+FLOWS = 10_240_000  # to be filled in: batches of BURST, SIZES among them
+SIZES = (1_024_000, FLOWS)
 SWITCHES = ("batch", "prefetch", "fuse", "classifier")
 SCALE = {"reference": 20_000, "dicts": 20_000, "scapy": 1_000}
 
@@ -44,10 +48,7 @@ class Part:
     figures: dict[str, object]
 
 
-def _ns(function: object, traffic: Traffic) -> float:
-    from nfverify.cythonized.host import NetworkFunction
-
-    assert isinstance(function, NetworkFunction)
+def _ns(function: NetworkFunction, traffic: Traffic) -> float:
     return measure(function, traffic, enough=0, timed=False).ns
 
 
@@ -226,6 +227,47 @@ def _wall(command: Sequence[str], stdout: IO[bytes] | None = None) -> float:
     return perf_counter_ns() - began
 
 
+def growth(yardstick: Yardstick, traces: Sequence[str], rounds: int, packets: int) -> Part:
+    """The monitor's table filled with flows, a batch at a time: the longest that a batch waits, and
+    what the table takes. (The trace is of no importance here.)"""
+    function = compile_(MODELS / "mon.nfd")
+    frame = yardstick.traffic(traces[0], 1).frame(0)
+    longest: list[float] = []
+    memory: dict[int, int] = {}
+    for _ in range(2 * rounds):
+        waits, memory = _fill(function, frame)
+        longest.append(max(waits) / 1e6)
+    middle = median(longest)
+    megabytes = memory[SIZES[0]] / 1e6
+    missed = ("" if middle <= 2 else "  missed (at most 2 ms)") + (
+        "" if megabytes <= 96 else "  missed (at most 96 MB)"
+    )
+    lines = [
+        f"filling {FLOWS:,} flows, the longest wait of a batch of {BURST}, ms: median {middle:.2f}"
+        f" of {', '.join(f'{ms:.2f}' for ms in sorted(longest))}{missed}",
+        *(f"{flows:,} flows: {memory[flows] / 1e6:.0f} MB" for flows in memory),
+    ]
+    return Part(lines, {"longest_ms": longest, "bytes": {str(k): v for k, v in memory.items()}})
+
+
+def _fill(function: NetworkFunction, frame: bytes) -> tuple[list[int], dict[int, int]]:
+    """ns of each batch until there are FLOWS flows; the memory of the table at SIZES."""
+    function.reset()
+    traffic = Traffic([frame] * BURST, range(BURST))
+    traffic.frames.put(29, bytes(range(BURST)), LINE)  # the end of the source
+    once = clock(function, traffic, BURST)
+    empty = resident_bytes()
+    waits: list[int] = []
+    memory: dict[int, int] = {}
+    for batch in range(FLOWS // BURST):
+        for at, byte in enumerate(batch.to_bytes(4, "big"), 30):
+            traffic.frames.put(at, bytes([byte]) * BURST, LINE)  # the destination
+        waits.append(once())
+        if (batch + 1) * BURST in SIZES:
+            memory[(batch + 1) * BURST] = resident_bytes() - empty
+    return waits, memory
+
+
 def scale(yardstick: Yardstick, traces: Sequence[str], rounds: int, packets: int) -> Part:
     """The same chain by the reference semantics, by dicts and struct, and by scapy."""
     network = load(str(MODELS / "chain.nfd"))
@@ -269,5 +311,6 @@ PARTS: dict[str, Callable[[Yardstick, Sequence[str], int, int], Part]] = {
     "breakdown": breakdown,
     "switches": switches,
     "files": files,
+    "growth": growth,
     "scale": scale,
 }

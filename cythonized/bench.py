@@ -39,8 +39,13 @@ class Memory:
         """Takes over what the other holds, which is as large."""
         ctypes.memmove(self.address, other.address, self.size)
 
-    def bytes(self, at: int, length: int) -> bytes:
+    def read(self, at: int, length: int) -> bytes:
         return ctypes.string_at(self.address + at, length)
+
+    def put(self, at: int, data: bytes, step: int = 1) -> None:
+        """Bytes from `at` on, each `step` behind the one before."""
+        at += self.address - ctypes.addressof(self._whole)
+        self._map[at : at + len(data) * step : step] = data
 
 
 class Traffic:
@@ -79,7 +84,7 @@ class Traffic:
 
     def frame(self, index: int) -> bytes:
         """A frame as it is now."""
-        return self.frames.bytes(self.starts[index], self.lengths[index])
+        return self.frames.read(self.starts[index], self.lengths[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ def measure(
     gc.collect()
     traffic.start()
     before = resident()
-    once = _clock(made, traffic, burst)
+    once = clock(made, traffic, burst)
     first = once()
     memory = max(0, resident() - before)
     if after_first is not None:
@@ -128,7 +133,7 @@ def measure(
     return Sample(first / traffic.count, median(took) / traffic.count, len(took), memory)
 
 
-def _clock(made: Built, traffic: Traffic, burst: int) -> Callable[[], int]:
+def clock(made: Built, traffic: Traffic, burst: int) -> Callable[[], int]:
     """A call that runs all packets: ns."""
     run = made.library.calls.nf_bench_pass
     pointer, number = ctypes.c_void_p, ctypes.c_uint32

@@ -109,9 +109,9 @@ def test_a_capture_without_packets(capsys: pytest.CaptureFixture[str], tmp_path:
 def test_memory_is_aligned_and_zeroed() -> None:
     memory, other = Memory(100), Memory(100)
     assert memory.address % (2 << 20) == 0
-    assert memory.bytes(0, 100) == bytes(100)
+    assert memory.read(0, 100) == bytes(100)
     other.copy(memory)
-    assert other.bytes(0, 100) == bytes(100)
+    assert other.read(0, 100) == bytes(100)
 
 
 def test_traffic_begins_each_frame_on_a_line() -> None:
