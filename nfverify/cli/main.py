@@ -163,6 +163,9 @@ def _report(error: Exception) -> int:
         case BuildError() | CaptureError() | UsageError():
             _say(f"nfverify: error: {error}")
             code = USAGE_ERROR
+        case MemoryError(args=[str(message), *_]):
+            _say(f"nfverify: error: {message}")
+            code = INTERNAL_ERROR
         case OSError(filename=str() as name, strerror=str() as reason):
             _say(f"nfverify: error: {name}: {reason}")
             code = USAGE_ERROR

@@ -41,6 +41,14 @@ def test_a_model_loads_without_the_solver() -> None:
     assert not {"z3", "scapy", "hypothesis", "numpy", "rich"} & loaded
 
 
+def test_a_compiled_model_loads_without_the_compiler() -> None:
+    build = "import nfverify; nfverify.compile('lib:firewall')"
+    loaded_by(build)
+    loaded = loaded_by(build)
+    assert "nfverify.cythonized.host" in loaded
+    assert not {"Cython", "z3", "scapy", "numpy", "rich", "nfverify.cythonized.generate"} & loaded
+
+
 def test_public_names_are_there() -> None:
     import nfverify
 
