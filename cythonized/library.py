@@ -13,6 +13,7 @@ import weakref
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from itertools import accumulate
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -45,15 +46,6 @@ class Output(NamedTuple):
     time: int
     port: int
     frame: bytes
-
-
-class Cut(NamedTuple):
-    """An output as captures want it, with its length on the wire."""
-
-    time: int
-    port: int
-    frame: bytes
-    original_length: int
 
 
 class RunError(RuntimeError):
@@ -177,51 +169,26 @@ class Built:
         ValueError before anything has run; MemoryError: the state is as it was before a batch of
         256 frames; RunError, or what `failure` makes of it: as before the frame.
         """
-        out: list[list[Output]] = [[] for _ in frames]
-        for index, cut in self._outputs(frames, times, port):
-            out[index].append(Output(*cut[:3]))
-        return out
-
-    def process_cut(
-        self,
-        frames: Sequence[bytes],
-        times: Sequence[int] | None = None,
-        port: int | Sequence[int] = 0,
-        originals: Sequence[int] | None = None,
-    ) -> list[Cut]:
-        """As `process`, in one list; `originals` are the frames' lengths on the wire."""
-        return [cut for _, cut in self._outputs(frames, times, port, originals)]
-
-    def _outputs(
-        self,
-        frames: Sequence[bytes],
-        times: Sequence[int] | None,
-        port: int | Sequence[int],
-        originals: Sequence[int] | None = None,
-    ) -> list[tuple[int, Cut]]:
         stamps = self._stamps(len(frames), times)
         ports = self._ports(len(frames), port)
         lengths = array("I", map(len, frames))
-        wire = None if originals is None else array("I", originals)
-        if wire is not None and len(wire) != len(lengths):
-            raise ValueError(f"{len(wire)} original lengths for {len(lengths)} frames")
         data = bytearray().join((*frames, bytes(PADDING)))
-        now, started, _ = self._read()
-        verdicts = self.run(data, lengths, stamps, ports, wire)
+        now = self.now or 0
+        verdicts = self.run(data, lengths, stamps, ports)
+        out: list[list[Output]] = []
         if not self.library.simple:
-            return self._sent()
-        found = []
-        now = now if started else 0
-        start = 0
-        for index, (length, verdict, stamp) in enumerate(
-            zip(lengths, verdicts, stamps, strict=True)
-        ):
-            now = max(now, stamp)
-            if verdict >= 0:
-                frame = bytes(data[start : start + length])
-                found.append((index, Cut(now, verdict, frame, wire[index] if wire else length)))
-            start += length
-        return found
+            out.extend([] for _ in frames)
+            for cause, sent in self._sent():
+                out[cause].append(sent)
+            return out
+        at, whole = 0, bytes(data)
+        latest = accumulate(stamps, max, initial=now)
+        next(latest)
+        for length, verdict, stamp in zip(lengths, verdicts, latest, strict=True):
+            end = at + length
+            out.append([Output(stamp, verdict, whole[at:end])] if verdict >= 0 else [])
+            at = end
+        return out
 
     def run(
         self,
@@ -273,7 +240,7 @@ class Built:
         error = self.library.calls.nf_advance(self.core, to)
         if error:
             self._fail(error)
-        return [Output(*cut[:3]) for _, cut in self._sent()]
+        return [sent for _, sent in self._sent()]
 
     def run_pcap(
         self,
@@ -315,16 +282,16 @@ class Built:
             raise broken
         return passed
 
-    def _sent(self) -> list[tuple[int, Cut]]:
-        """What came out, with the frame that caused it; forgotten by the library."""
+    def _sent(self) -> list[tuple[int, Output]]:
+        """What came out, behind the number of the frame that caused it; the library forgets it."""
         calls, count = self.library.calls, ctypes.c_uint32()
         items = calls.nf_host_sent(self.core, ctypes.byref(count))
         if not count.value:
             return []
         records = ctypes.string_at(items, count.value * _OUTPUT.size)
         found = [
-            (cause, Cut(stamp, port, ctypes.string_at(data, length), original))
-            for stamp, data, length, cause, _, original, port in _OUTPUT.iter_unpack(records)
+            (cause, Output(stamp, port, ctypes.string_at(data, length)))
+            for stamp, data, length, cause, _, _, port in _OUTPUT.iter_unpack(records)
         ]
         calls.nf_host_clear(self.core)
         return found
@@ -334,7 +301,7 @@ class Built:
             return array("Q", [time.monotonic_ns()]) * count
         if len(times) != count:
             raise ValueError(f"{len(times)} times for {count} frames")
-        for stamp in times:
+        for stamp in (min(times, default=0), max(times, default=0)):
             if not 0 <= stamp < MAX_TIME:
                 raise ValueError(f"time {stamp} is not in 0..2^62-1")
         return array("Q", times)
@@ -342,7 +309,7 @@ class Built:
     def _ports(self, count: int, port: int | Sequence[int]) -> array[int] | None:
         known = range(max(2, len(self.library.ports)))
         given = (port,) if isinstance(port, int) else port
-        for number in given:
+        for number in set(given):
             if number not in known:
                 raise ValueError(f"the network has no port {number}")
         if isinstance(port, int):
