@@ -152,7 +152,20 @@ def markdown(found: Mapping[str, object]) -> dict[str, str]:
                 for name, row in rows.items()
             ]
             blocks[part if kind == "ns" else kind] = table(head, lines)
+    if "growth" in found:
+        blocks["growth"] = _growth_sentences(found["growth"])
     return blocks
+
+
+def _growth_sentences(figures: object) -> str:
+    assert isinstance(figures, Mapping)
+    longest: Sequence[float] = figures["longest_ms"]
+    memory: Mapping[str, int] = figures["bytes"]
+    sizes = ", ".join(f"{value / 1e6:.0f} MB with {int(n):,} flows" for n, value in memory.items())
+    return (
+        f"The longest that a batch of {BURST} waited: **{median(longest):.2f} ms** in the median"
+        f" ({min(longest):.2f} to {max(longest):.2f}). The process grew by {sizes}."
+    )
 
 
 def switches(yardstick: Yardstick, traces: Sequence[str], rounds: int, packets: int) -> Part:
