@@ -4,18 +4,24 @@
  * is a tail. So slots stand nearly in the order of their hashes, and growing is one sweep over the
  * old slots from the left, a run at a time, into a region that fills from the left as well: keys
  * whose hash is below `mark` are in the young region already. A sweep's step touches, and gives
- * back, a bounded piece of memory. An empty slot is all zero; the last word of a key never is. */
+ * back, a bounded piece of memory. An empty slot is all zero; the last word of a key never is.
+ * A large table that has stopped growing is swept once more, into huge pages. */
 #ifndef NF_TABLE_H
 #define NF_TABLE_H
 #include <sys/mman.h>
 #include <emmintrin.h>
 #include "nf_base.h"
 #include "nf_hash.h"
+#include "nf_warm.h"
 
 #define NF_PAGE ((u64)4096)
 #define NF_PIECE ((u64)1 << 20) /* bytes of old slots that are given back at once */
 #define NF_TAIL 1280u           /* slots of a tail at least: address space, seldom memory */
 #define NF_STEP 16384u          /* bytes of old slots that a tick sweeps */
+#ifndef NF_QUIET
+#define NF_QUIET 1024u          /* ticks with little growth, before a table goes to huge pages */
+#endif
+#define NF_HUGE_FROM ((u64)4 << 20) /* bytes of a table for which that is worth it */
 #define NF_SELF 0xffffffff00000000ULL /* the part of a key that is its hash, in tables of such keys */
 
 typedef struct nf_region {
@@ -23,6 +29,7 @@ typedef struct nf_region {
     u64 slots;  /* homes and tail; the last one stays empty */
     u64 top;    /* no slot from here on was ever used; at least the number of homes */
     u32 size;   /* the number of homes is nf_table_homes(size, slot) */
+    u8 huge;    /* has huge pages, or is not to have any */
 } nf_region;
 
 typedef struct nf_table {
@@ -39,6 +46,8 @@ typedef struct nf_table {
     nf_region region, young;
     u64 frontier, released;   /* slots swept; bytes at `base` given back */
     u64 swept_at;             /* count at the last tick */
+    nf_warm *warm;            /* who touches the young region, or has */
+    u32 busy, quiet;          /* a tick has something to do; ticks until the table is quiet */
 } nf_table;
 
 /* Access ------------------------------------------------------------------------------------ */
@@ -160,9 +169,9 @@ NF_INL void nf_del(nf_table *t, const u64 *key, u64 h, const u32 words, const u3
 
 /* Memory ------------------------------------------------------------------------------------ */
 
-/* The sizes that tables have: powers of two up to 32 MB, then 11/8 of them (88 MB, 176 MB, …). */
+/* The sizes that tables have: powers of two up to 32 MB, then 5/4 of them (80 MB, 160 MB, …). */
 NF_COLD u64 nf_table_homes(u32 size, u32 slot) {
-    return (u64)slot << size <= 32 << 20 ? (u64)1 << size : (u64)11 << (size - 3);
+    return (u64)slot << size <= 32 << 20 ? (u64)1 << size : (u64)5 << (size - 2);
 }
 
 /* How many keys a size is meant for: the smaller the table, the sparser. */
@@ -172,17 +181,25 @@ NF_COLD u64 nf_table_policy(u32 size, u32 slot) {
     return nf_table_homes(size, slot) / part;
 }
 
-/* Homes and a tail, all empty: their address, or NULL. No huge pages: a table that grows touches
- * them one by one, and to clear one can take a virtual machine several milliseconds. */
+/* Homes and a tail, all empty, in small pages: their address, or NULL. */
 NF_COLD u8 *nf_region_make(nf_region *r, u32 size, u64 tail, u32 slot) {
     if (size > 40 || tail > (u64)1 << 40)
         return NULL;
     u64 homes = nf_table_homes(size, slot);
     u64 bytes = ((homes + tail) * slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
-    u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                 -1, 0);
+    u64 spare = bytes >= NF_HUGE_FROM ? NF_HUGE_PAGE : 0;
+    u8 *p = mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
+    if (spare) { /* it begins at a huge page */
+        u64 before = -(uintptr_t)p & (NF_HUGE_PAGE - 1);
+        if (before)
+            munmap(p, before);
+        p += before;
+        if (spare - before)
+            munmap(p + bytes, spare - before);
+    }
     madvise(p, bytes, MADV_NOHUGEPAGE);
     *r = (nf_region){.bytes = bytes, .slots = homes + tail, .top = homes, .size = size};
     return p;
@@ -195,6 +212,7 @@ NF_COLD void nf_table_measure(nf_table *t) {
     t->tail = t->region.slots - 1 - t->region.top;
     t->ahead = t->base;
     t->ahead_homes = t->homes;
+    t->busy = t->young_base != NULL || t->quiet;
     if (t->young_base) {
         u64 tail = t->young.slots - 1 - t->young.top;
         t->tail = tail < t->tail ? tail : t->tail;
@@ -229,9 +247,17 @@ NF_COLD int nf_table_init(nf_table *t, u32 words, u32 slot) {
     return 0;
 }
 
+/* Waits until nobody else touches the table's memory. */
+NF_COLD void nf_table_alone(nf_table *t) {
+    if (t->warm)
+        nf_warm_end(t->warm);
+    t->warm = NULL;
+}
+
 NF_COLD void nf_table_free(nf_table *t) {
+    nf_table_alone(t);
     if (t->base)
-        munmap(t->base + t->released, t->region.bytes - t->released);
+        munmap(t->base, t->region.bytes);
     if (t->young_base)
         munmap(t->young_base, t->young.bytes);
     memset(t, 0, sizeof *t);
@@ -239,22 +265,24 @@ NF_COLD void nf_table_free(nf_table *t) {
 
 /* The young region is all there is. */
 NF_COLD void nf_table_mature(nf_table *t) {
-    munmap(t->base + t->released, t->region.bytes - t->released);
+    munmap(t->base, t->region.bytes);
     t->base = t->young_base;
     t->region = t->young;
     t->young_base = NULL;
     t->mark = t->frontier = t->released = 0;
+    t->quiet = !t->region.huge && t->region.bytes >= NF_HUGE_FROM ? NF_QUIET : 0;
     nf_table_measure(t);
 }
 
 /* Removes all keys and gives the memory back but for what a new table has. Can't fail. */
 NF_COLD void nf_table_clear(nf_table *t) {
+    nf_table_alone(t);
     if (t->young_base)
         nf_table_mature(t);
     u32 size = nf_table_least(t->slot);
     u64 slots = ((u64)1 << size) + NF_TAIL;
     u64 kept = (slots * t->slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
-    t->count = 0;
+    t->count = t->quiet = 0;
     if (kept >= t->region.bytes || munmap(t->base + kept, t->region.bytes - kept)) {
         memset(t->base, 0, t->region.top * t->slot);
         return;
@@ -268,17 +296,16 @@ NF_COLD void nf_table_clear(nf_table *t) {
 /* Growth ------------------------------------------------------------------------------------ */
 
 /* Makes a region's tail longer by `more` slots: 0, or -1. Whoever knows no hash never needs it. */
-NF_COLD int nf_region_widen(u8 **base, nf_region *r, u64 released, u64 more, u32 slot) {
+NF_COLD int nf_region_widen(u8 **base, nf_region *r, u64 more, u32 slot) {
     nf_region wide;
     u64 tail = r->slots - nf_table_homes(r->size, slot) + more;
     u8 *p = nf_region_make(&wide, r->size, tail, slot);
     if (!p)
         return -1;
-    memcpy(p + released, *base + released, r->top * slot - released);
-    munmap(*base + released, r->bytes - released);
-    if (released)
-        munmap(p, released);
+    memcpy(p, *base, r->top * slot);
+    munmap(*base, r->bytes);
     wide.top = r->top;
+    wide.huge = r->huge;
     *base = p;
     *r = wide;
     return 0;
@@ -288,9 +315,11 @@ NF_COLD int nf_region_widen(u8 **base, nf_region *r, u64 released, u64 more, u32
 NF_COLD int nf_table_move(nf_table *t, const u8 *p, const u8 *end) {
     const u32 slot = t->slot, words = t->words;
     u64 run = (u64)(end - p) / slot;
-    if (nf_unlikely(t->young.slots - 1 - t->young.top < run) &&
-        nf_region_widen(&t->young_base, &t->young, 0, run + NF_TAIL, slot))
-        return -1;
+    if (nf_unlikely(t->young.slots - 1 - t->young.top < run)) {
+        nf_table_alone(t);
+        if (nf_region_widen(&t->young_base, &t->young, run + NF_TAIL, slot))
+            return -1;
+    }
     for (; p < end; p += slot) {
         u64 at = nf_home(nf_table_rehash(t, p, words), t->young_homes);
         u8 *to = t->young_base + at * slot;
@@ -326,7 +355,7 @@ NF_COLD int nf_table_sweep(nf_table *t, u64 budget) {
     }
     t->frontier = (u64)(p - t->base) / slot;
     u64 done = t->frontier * slot & ~(NF_PIECE - 1);
-    if (done > t->released && !munmap(t->base + t->released, done - t->released))
+    if (done > t->released && !madvise(t->base + t->released, done - t->released, MADV_DONTNEED))
         t->released = done;
     nf_table_measure(t);
     return failed;
@@ -340,9 +369,11 @@ NF_COLD int nf_table_begin(nf_table *t, u32 size, u64 more) {
     t->young_base = nf_region_make(&t->young, size, tail, t->slot);
     if (!t->young_base)
         return -1;
-    t->limit = nf_table_policy(size, t->slot);
+    if (size > t->region.size)
+        t->limit = nf_table_policy(size, t->slot);
     t->swept_at = t->count;
     t->frontier = t->released = 0;
+    t->quiet = 0;
     nf_table_measure(t);
     return 0;
 }
@@ -378,12 +409,15 @@ NF_COLD int nf_table_make_room(nf_table *t, u64 more) {
         if (t->young_base && t->homes * t->slot <= NF_STEP && nf_table_sweep(t, UINT64_MAX))
             return -1;
     }
+    if (more <= t->tail)
+        return 0;
+    nf_table_alone(t);
     nf_region *r = &t->region;
     int failed = r->slots - 1 - r->top < more &&
-                 nf_region_widen(&t->base, r, t->released, more + NF_TAIL, t->slot);
+                 nf_region_widen(&t->base, r, more + NF_TAIL, t->slot);
     r = &t->young;
     failed = failed || (t->young_base && r->slots - 1 - r->top < more &&
-                        nf_region_widen(&t->young_base, r, 0, more + NF_TAIL, t->slot));
+                        nf_region_widen(&t->young_base, r, more + NF_TAIL, t->slot));
     nf_table_measure(t);
     return failed ? -1 : 0;
 }
@@ -395,15 +429,55 @@ NF_INL int nf_table_reserve(nf_table *t, u64 more) {
     return nf_table_make_room(t, more);
 }
 
-NF_COLD void nf_table_step(nf_table *t) {
+/* A large table waits until it is quiet, and begins a sweep into huge pages of the same size. */
+NF_COLD void nf_table_settle(nf_table *t) {
+    if (--t->quiet)
+        return;
     u64 made = t->count > t->swept_at ? t->count - t->swept_at : 0;
     t->swept_at = t->count;
-    nf_table_sweep(t, NF_STEP / t->slot + 16 + 8 * made);
+    if (made > 8 * NF_QUIET || t->count > t->limit - t->limit / 8) {
+        t->quiet = NF_QUIET;
+        return;
+    }
+    nf_table_alone(t);
+    t->region.huge = 1; /* this is tried once */
+    if (nf_warm_possible() && !nf_table_begin(t, t->region.size, 0)) {
+        t->young.huge = 1;
+        t->warm = nf_warm_start(t->young_base, t->young_homes * t->slot & ~(NF_HUGE_PAGE - 1));
+    }
+    t->busy = t->young_base != NULL;
 }
 
-/* A bounded piece of the growth under way, if any: once a batch. */
+/* How many slots of a sweep into huge pages can be swept without touching new ones. */
+NF_COLD u64 nf_table_allowed(nf_table *t, u64 budget) {
+    u64 ready = nf_warm_ready(t->warm);
+    if (ready != UINT64_MAX && t->count > t->limit - t->limit / 16)
+        nf_warm_stop(t->warm); /* growth is near, so there's no more time for it */
+    if (ready == UINT64_MAX || ready >= t->warm->bytes)
+        return budget;
+    nf_warm_ask(t->warm, t->frontier * t->slot & ~(NF_HUGE_PAGE - 1));
+    u64 limit = ready > 2 * NF_STEP ? (ready - 2 * NF_STEP) / t->slot : 0;
+    u64 left = limit > t->frontier ? limit - t->frontier : 0;
+    return budget < left ? budget : left;
+}
+
+NF_COLD void nf_table_step(nf_table *t) {
+    if (!t->young_base) {
+        nf_table_settle(t);
+        return;
+    }
+    u64 made = t->count > t->swept_at ? t->count - t->swept_at : 0;
+    u64 budget = NF_STEP / t->slot + 16 + 8 * made;
+    t->swept_at = t->count;
+    if (t->warm)
+        budget = nf_table_allowed(t, budget);
+    if (budget)
+        nf_table_sweep(t, budget);
+}
+
+/* A bounded piece of the work under way, if any: once a batch. */
 NF_INL void nf_table_tick(nf_table *t) {
-    if (nf_unlikely(t->young_base != NULL))
+    if (nf_unlikely(t->busy))
         nf_table_step(t);
 }
 

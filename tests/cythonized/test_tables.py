@@ -62,6 +62,13 @@ def test_arenas_buffers_and_strings_keep_their_bytes(driver: Path, hashes: int) 
     check(driver, "bytes", 3, 20_000, hashes)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_quiet_table_moves_to_huge_pages_whatever_comes_meanwhile(
+    driver: Path, seed: int
+) -> None:
+    check(driver, "huge", seed, 1, 0)
+
+
 def test_without_memory_a_table_says_so_and_keeps_all_that_it_has(compile_c: CompileC) -> None:
     # Address space is the limit here, and the sanitizers need terabytes of it.
     check(compile_c(HERE / "tables.c", sanitize=False), "memory", 1, 1, 0)

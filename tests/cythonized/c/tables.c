@@ -1,7 +1,9 @@
 /* Random operations on tables and aged maps against trivial models; exit 1 with a line if they
- * differ. Arguments: table|aged|wheel|bytes|memory SEED STEPS HASH, and SHAPE for tables. */
+ * differ. Arguments: table|aged|wheel|bytes|memory|huge SEED STEPS HASH, and SHAPE for tables. */
+#define NF_QUIET 40u /* huge pages soon */
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include "nf_hash.h"
 
 /* 0: the real hash. Others put keys where a table has its edges. */
@@ -510,6 +512,96 @@ static void run_memory(void) {
     nf_aged_free(&a);
 }
 
+/* Huge pages -------------------------------------------------------------------------------- */
+
+static void fill_keys(nf_table *t, u64 from, u64 to) {
+    u32 created;
+    u64 key[2];
+    for (u64 i = from; i < to; i++) {
+        make_key(key, 2, i);
+        CHECK(!nf_table_reserve(t, 1));
+        *(u64 *)nf_put(t, key, nf_hashn(key, 2), 2, 32, &created) = 3 * i;
+        CHECK(created && t->count == i + 1);
+        if (i % 8 == 0)
+            nf_table_tick(t);
+    }
+}
+
+static void check_keys(nf_table *t, u64 n) {
+    u64 key[2], position = 0, seen = 0;
+    for (u64 i = 0; i < n; i++) {
+        make_key(key, 2, i);
+        u64 *value = nf_find(t, key, nf_hashn(key, 2), 2, 32);
+        CHECK(value && *value == 3 * i);
+    }
+    while (nf_table_next(t, &position))
+        seen++;
+    CHECK(seen == n);
+}
+
+/* Ticks until a thread touches pages for the table; 0: it never does here. */
+static int until_warm(nf_table *t) {
+    for (step = 0; step < 100000 && !t->warm; step++)
+        nf_table_tick(t);
+    return t->warm != NULL;
+}
+
+static void run_huge(void) {
+    const u64 n = 120000;
+    nf_table t;
+    CHECK(!nf_table_init(&t, 2, 32));
+    fill_keys(&t, 0, n);
+    if (!until_warm(&t)) {
+        CHECK(!nf_warm_possible());
+        return;
+    }
+    for (u64 i = 0; i < 300; i++)
+        nf_table_tick(&t);
+    pid_t child = fork(); /* which has no such thread */
+    CHECK(child >= 0);
+    for (step = 0; t.busy; step++) {
+        nf_table_tick(&t);
+        sched_yield();
+    }
+    check_keys(&t, n);
+    CHECK(t.region.huge);
+    if (child == 0) {
+        nf_table_free(&t);
+        exit(0);
+    }
+    int status = 1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+
+    for (int way = 0; way < 5; way++) { /* what may come while it is under way */
+        nf_table u;
+        CHECK(!nf_table_init(&u, 2, 32));
+        fill_keys(&u, 0, n);
+        CHECK(until_warm(&u));
+        for (u64 i = rnd(400); i; i--)
+            nf_table_tick(&u);
+        if (way == 0) {
+            fill_keys(&u, n, 3 * n); /* it has to grow */
+            check_keys(&u, 3 * n);
+        } else if (way == 1) {
+            nf_table_clear(&u);
+            fill_keys(&u, 0, n);
+            check_keys(&u, n);
+        } else if (way == 2) {
+            CHECK(!nf_table_reserve(&u, 4 * n));
+            check_keys(&u, n);
+        } else if (way == 3) {
+            nf_table moved = u; /* a table is not where it was */
+            memset(&u, 0xff, sizeof u);
+            u = moved;
+            while (u.busy)
+                nf_table_tick(&u);
+            check_keys(&u, n);
+        }
+        nf_table_free(&u);
+    }
+    nf_table_free(&t);
+}
+
 int main(int argc, char **argv) {
     if (argc < 5)
         return 2;
@@ -533,6 +625,8 @@ int main(int argc, char **argv) {
         run_bytes(steps);
     } else if (!strcmp(argv[1], "memory")) {
         run_memory();
+    } else if (!strcmp(argv[1], "huge")) {
+        run_huge();
     } else {
         return 2;
     }
