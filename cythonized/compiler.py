@@ -58,7 +58,9 @@ _CODE = (
     # Cython's `inline` is only a hint, and a stage's body that is called twice would not be taken.
     "-DCYTHON_INLINE=inline __attribute__((always_inline))",
 )
-_WARNINGS = ("-Wall", "-Wextra", "-Werror")
+# What a model may say and a C programmer would not: `u8 <= 255`, `x == x`, `(a < b) < 2`.
+_MODELS = ("-Wno-type-limits", "-Wno-tautological-compare", "-Wno-bool-compare")
+_WARNINGS = ("-Wall", "-Wextra", "-Werror", *_MODELS)
 _LINK = "-Wl,--gc-sections,-O1,-z,relro,-z,now"
 # Without -fwrapv, so that signed overflow is found. A library that Python is to load can't have
 # ASan, which has to be in a process first. ASan lists all globals, Cython's module among them, and
