@@ -51,14 +51,14 @@ def has(body: Body, node: Has) -> str:
     """Is the key present?"""
     home = body.instance.home(node.var)
     if isinstance(home, Plain):
-        return "1"
+        return "nf_yes()"
     table, member = home
     dense = body.resources.dense(body.instance, table)
     if dense is not None:
         return f"((<u64>{body.value(node.keys[0])}) < {dense.rows}U)"
     cursor = find(body, table, node.keys)
     if member.presence is None:
-        return "1" if cursor.present else f"({cursor.pointer} != NULL)"
+        return "nf_yes()" if cursor.present else f"({cursor.pointer} != NULL)"
     bit = _bit(table, member, cursor)
     return bit if cursor.present else f"({cursor.pointer} != NULL and {bit})"
 

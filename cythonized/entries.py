@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body, Cursor, Keys
-from nfverify.cythonized.expressions import cheap
+from nfverify.cythonized.expressions import YES, cheap
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.layout import Plain, TableLayout
 from nfverify.cythonized.names import comment
@@ -112,7 +112,10 @@ def _lay_out(body: Body, items: list[_Item]) -> None:
 
 def _chain(body: Body, items: list[_Item], taken: str, indent: str = "") -> None:
     for place, item in enumerate(items):
-        body.emit(f"{'elif' if place else 'if'} {item.guard}:  # {item.title}")
+        head = f"{'elif' if place else 'if'} {item.guard}:"
+        if place and item.guard == YES:
+            head = "else:"  # and what stands behind is never reached
+        body.emit(f"{head}  # {item.title}")
         lines = [INDENT + indent + line for line in item.lines]
         body.function.lines.extend(lines)
         body.function.depth += 1
@@ -121,6 +124,8 @@ def _chain(body: Body, items: list[_Item], taken: str, indent: str = "") -> None
         elif not lines:
             body.emit("pass")
         body.function.depth -= 1
+        if head == "else:":
+            break
 
 
 # Look-ups -----------------------------------------------------------------------------------

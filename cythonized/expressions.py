@@ -10,6 +10,7 @@ from nfverify.cythonized.ctypes_of import carrier, literal
 from nfverify.cythonized.layout import size
 from nfverify.cythonized.calls import operator_call
 from nfverify.semantics.engine import unreachable
+from nfverify.semantics.values import compare
 from nfverify.smat.ir import (
     And,
     Apply,
@@ -39,12 +40,19 @@ from nfverify.smat.ir import (
 )
 
 
+# Constants to C but not to Cython, which refuses code that it takes for unreachable.
+YES = "nf_yes()"
+NO = "nf_no()"
+
+
 def expression(body: Body, node: Expr) -> str:
     """The text; it has no effect, and holds as long as nothing is written."""
     match node:
         case Const(value=value):
             if isinstance(value, bytes):
                 return f"nf_slice_of({body.resources.string(value)}, {len(value)})"
+            if isinstance(node.type, Bool):
+                return YES if value else NO
             return literal(value, node.type)
         case Field(name=name):
             return field(body, name)
@@ -70,6 +78,8 @@ def expression(body: Body, node: Expr) -> str:
             if isinstance(left.type, Bytes):
                 same = f"nf_same_bytes({body.value(left)}, {body.value(right)})"
                 return same if op == "==" else f"(not {same})"
+            if isinstance(left, Const) and isinstance(right, Const):
+                return YES if compare(op, left.value, right.value) else NO
             decided = _decided(node)
             return decided or f"({body.value(left)} {op} {body.value(right)})"
         case Conditional():
@@ -87,7 +97,7 @@ def expression(body: Body, node: Expr) -> str:
 
 
 def _decided(node: Compare) -> str:
-    """"0" or "1" if a bound is at the end of its type, where compilers warn of the comparison."""
+    """A constant if a bound is at the end of its type, where compilers warn of the comparison."""
     type_ = node.left.type
     if node.op not in ("<", "<=") or not isinstance(type_, Bits):
         return ""
@@ -95,13 +105,13 @@ def _decided(node: Compare) -> str:
     most = least + (1 << type_.width) - 1
     match node.op, node.left, node.right:
         case ("<", _, Const(value=value)) if value == least:
-            return "0"
+            return NO
         case ("<=", _, Const(value=value)) if value == most:
-            return "1"
+            return YES
         case ("<", Const(value=value), _) if value == most:
-            return "0"
+            return NO
         case ("<=", Const(value=value), _) if value == least:
-            return "1"
+            return YES
     return ""
 
 
@@ -131,7 +141,7 @@ def _chain(body: Body, operands: tuple[Expr, ...], *, conjunction: bool) -> str:
     """Operands that are cheap are joined without branches; what must be computed for a later one
     is computed only if it matters."""
     if not operands:
-        return "1" if conjunction else "0"
+        return YES if conjunction else NO
     if len(operands) == 1:
         return body.value(operands[0])
     if all(map(cheap, operands)):

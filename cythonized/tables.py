@@ -213,7 +213,8 @@ def _put(code: TableCode, resources: Resources) -> str:
         if default not in (0, b"")
     ]
     if fresh:
-        lines += [f"{INDENT}if created:", *fresh]
+        test = "created and e != NULL" if code.layout.aged else "created"
+        lines += [f"{INDENT}if {test}:", *fresh]
     lines.append(f"{INDENT}return e")
     return "\n".join(lines) + "\n"
 

@@ -103,6 +103,8 @@ cdef extern from "nf_runtime.h" nogil:
     u128 nf_u128(u64, u64) noexcept
     u64 nf_high(u128) noexcept
     u64 nf_low(u128) noexcept
+    u32 nf_yes() noexcept
+    u32 nf_no() noexcept
     u64 nf_pick(u32, u64, u64) noexcept
     u64 nf_max(u64, u64) noexcept
     u32 nf_same_bytes(nf_slice, nf_slice) noexcept

@@ -34,7 +34,7 @@ NF_INL nf_slice nf_slice_of(const void *data, u64 length)
     nf_slice s = {(const u8 *)data, length};
     return s;
 }
-/* A number of the model as a tag or port: 0 or 1 as a u32 */
-NF_INL u32 nf_truth(u32 c) { return c != 0; }
+NF_INL u32 nf_yes(void) { return 1; }
+NF_INL u32 nf_no(void) { return 0; }
 
 #endif
