@@ -18,7 +18,9 @@ MAX_COMPARED_ROWS = 32
 MAX_BIT_ROWS = 16384
 MAX_BIT_BYTES = 64 << 20
 FLAT_WORDS = 16  # as NF_FLAT_WORDS
+MAX_NUMBERS = 1 << 12  # in an array that is written as numbers
 DIGIT: Bounds = (0, 0xFFFF)
+_OCTAL = [f"\\{byte:03o}" for byte in range(256)]
 
 Box = tuple[Bounds, ...]
 
@@ -156,10 +158,22 @@ def _literal(value: int) -> str:
 
 
 def _array(type_: str, name: str, numbers: Iterable[int]) -> str:
-    """A constant array, a few numbers a line."""
-    texts = [f"{n}u" for n in numbers]
-    lines = [",".join(texts[i : i + 16]) for i in range(0, len(texts), 16)]
-    return f"static const {type_} {name}[] = {{\n" + ",\n".join(lines) + "};\n"
+    """A constant array of numbers; a long one as a string, for gcc takes 100 bytes a number."""
+    values = list(numbers)
+    if len(values) <= MAX_NUMBERS:
+        texts = [f"{n}u" for n in values]
+        lines = [",".join(texts[i : i + 16]) for i in range(0, len(texts), 16)]
+        return f"static const {type_} {name}[] = {{\n" + ",\n".join(lines) + "};\n"
+    size = int(type_[1:]) // 8
+    data = b"".join([n.to_bytes(size, "little") for n in values])
+    lines = [
+        f'"{"".join(map(_OCTAL.__getitem__, data[i : i + 128]))}"' for i in range(0, len(data), 128)
+    ]
+    text = "\n".join(lines)
+    return (
+        f"static const char {name}_bytes[] __attribute__((aligned(16))) =\n{text};\n"
+        f"#define {name} ((const {type_} *)(const void *){name}_bytes)\n"
+    )
 
 
 def _accepting(name: str, rows: Sequence[Row]) -> str:
