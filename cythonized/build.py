@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from nfverify.cythonized.cache import Cache
-from nfverify.cythonized.compiler import Unit, host_object, link_library, to_c
-from nfverify.cythonized.fingerprint import fingerprint, host_fingerprint
+from nfverify.cythonized.compiler import SHARED, Unit, link_library, shared_object, to_c
+from nfverify.cythonized.fingerprint import fingerprint, shared_fingerprint
 from nfverify.cythonized.library import Library
 from nfverify.cythonized.operators import c_source, user_applications
 from nfverify.cythonized.options import Options
@@ -48,9 +48,16 @@ def load_library(network: Network, options: Options, user: UserC = ()) -> Librar
 
 
 def _make(cache: Cache, network: Network, options: Options, user: UserC, folder: Path) -> Path:
-    make_host = partial(host_object, sanitize=options.sanitize)
-    with ThreadPoolExecutor(1) as pool:  # gcc beside Cython, the first time
-        host = pool.submit(cache.object, host_fingerprint(options), make_host)
+    with ThreadPoolExecutor(len(SHARED)) as pool:  # gcc beside Cython, the first time
+        shared = [
+            pool.submit(
+                cache.object,
+                shared_fingerprint(name, options),
+                partial(shared_object, name, sanitize=options.sanitize),
+            )
+            for name in SHARED
+        ]
         sources = unit(network, options, user)
         to_c(sources, folder)
-        return link_library(sources, folder, host.result(), sanitize=options.sanitize)
+        objects = [each.result() for each in shared]
+        return link_library(sources, folder, objects, sanitize=options.sanitize)

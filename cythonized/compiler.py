@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import cache
@@ -72,6 +72,8 @@ _SANITIZERS: dict[Kind, tuple[str, ...]] = {
 }
 _EXPORTS = "{ global: nf_*; local: *; };\n"
 
+# What every library has and no model changes, and how it is optimised.
+SHARED = {"nf_host": "-O2", "nf_forms": "-O1"}
 MAIN = ("nf_main.c",)  # what a program has besides the generated code
 _cython = Lock()  # its compiler keeps state of its own
 
@@ -163,25 +165,28 @@ def _run_cython(pyx: Path) -> Path:
     return made.replace(pyx.with_suffix(".c"))
 
 
-def host_object(folder: Path, *, sanitize: bool = False) -> Path:
-    """What every library has and no model changes, compiled into the folder: its path."""
+def shared_object(name: str, folder: Path, *, sanitize: bool = False) -> Path:
+    """One of SHARED, compiled into the folder: its path."""
     tools = toolchain()
-    out = folder / "nf_host.o"
-    checks = _SANITIZERS["so"] if sanitize else ()
-    command = [tools.path, *arguments(tools, sanitize=sanitize), *checks]
-    _run_gcc([*command, "-c", "-o", str(out), str(RUNTIME / "nf_host.c")], "the runtime")
+    out = folder / f"{name}.o"
+    checks = [_SANITIZERS["so"]] if sanitize else []
+    command = [tools.path, *arguments(tools, sanitize=sanitize), SHARED[name], *checks]
+    _run_gcc([*command, "-c", "-o", str(out), str(RUNTIME / f"{name}.c")], "the runtime")
     return out
 
 
-def link_library(unit: Unit, folder: Path, host: Path, *, sanitize: bool = False) -> Path:
-    """NAME.c in the folder, by `to_c`, and the object of `host_object` to NAME.so: its path.
+def link_library(
+    unit: Unit, folder: Path, shared: Iterable[Path], *, sanitize: bool = False
+) -> Path:
+    """NAME.c in the folder, by `to_c`, and the objects of all SHARED to NAME.so: its path.
 
     Its only symbols are nf_*, and it doesn't need Python.
     """
     exports = folder / "exports.map"
     exports.write_text(_EXPORTS, encoding="ascii")
     out = folder / f"{unit.name}.so"
-    more = ("-shared", "-Wl,--no-undefined", f"-Wl,--version-script={exports}", str(host))
+    more = ("-shared", "-Wl,--no-undefined", f"-Wl,--version-script={exports}")
+    more = (*more, *map(str, shared))
     _link(unit, folder, "so", out, ("nf_shared.h", f"{unit.name}.c"), more, sanitize)
     return out
 

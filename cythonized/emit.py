@@ -95,7 +95,7 @@ def in_one_piece(made: Unit, source: Path) -> str:
         seen.add(name)
         return _INCLUDE.sub(included, file.read_text(encoding="utf-8"))
 
-    names = (source.name, *MAIN, "nf_host.h", "nf_job.h")
+    names = (source.name, *MAIN, "nf_host.h", "nf_host_json.h", "nf_job.h")
     parts = [f'#include "{name}"' for name in names]
     parts += [f"/* {name} */\n{text}" for name, text in made.user]
     head = f"""\

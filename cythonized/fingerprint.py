@@ -27,9 +27,9 @@ def fingerprint(network: Network, options: Options, user: Sequence[tuple[str, st
     return _sha256(_tools(options), repr(options), repr(tuple(user)), *_content(network))
 
 
-def host_fingerprint(options: Options) -> str:
-    """SHA-256 of what the object depends on that is the same in all libraries."""
-    return _sha256(_tools(options), "host")
+def shared_fingerprint(name: str, options: Options) -> str:
+    """SHA-256 of what one of the objects depends on that are the same in all libraries."""
+    return _sha256(_tools(options), f"shared {name}")
 
 
 def _tools(options: Options) -> str:

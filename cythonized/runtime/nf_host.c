@@ -1,40 +1,5 @@
 /* What every shared library has and no model changes: compiled once, linked to each. */
-#define NF_HOST_UNIT
-#include "nf_shared.h"
 #include "nf_exports.h"
 #include "nf_host.h"
 #include "nf_job.h"
 #include "nf_bench.h"
-#include "nf_ticks.h"
-
-i32 nf_shared_initial(const nf_info *info, nf_core *core, u64 stamp)
-{
-    nf_seed(nf_unit_seed());
-    return nf_state_initial(info, core, stamp);
-}
-
-void nf_shared_stamp(const nf_info *info, nf_core *core, u64 now)
-{
-    nf_state_stamp(info, core, now);
-}
-
-i32 nf_shared_write(const nf_info *info, nf_core *core, nf_buffer *buffer)
-{
-    return nf_state_write(info, core, buffer);
-}
-
-i32 nf_shared_read(const nf_info *info, nf_core *core, const u8 *data, u64 length)
-{
-    return nf_state_read(info, core, data, length);
-}
-
-void nf_shared_mark(const nf_info *info, nf_core *core)
-{
-    nf_state_mark(info, core);
-}
-
-u64 nf_shared_ticks_look(nf_ticks *t, const nf_info *info, nf_core *core, u64 until);
-u64 nf_shared_ticks_look(nf_ticks *t, const nf_info *info, nf_core *core, u64 until)
-{
-    return nf_ticks_look(t, info, core, until);
-}

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include "nf_core.h"
 #include "nf_cpu.h"
-#include "nf_json.h"
 
 #define NF_HOST_BATCH 256
 
@@ -14,7 +13,6 @@ i32 nf_host_run(nf_core *core, u8 *data, const u32 *lengths, const u32 *original
 const nf_output *nf_host_sent(nf_core *core, u32 *count);
 void nf_host_clear(nf_core *core);
 i32 nf_host_save(nf_core *core, u8 **data, u64 *length);
-i32 nf_host_json(nf_core *core, u8 **data, u64 *length);
 void nf_host_free(u8 *data);
 const char *nf_host_lacks(void);
 void nf_host_about(u64 *about);
@@ -82,22 +80,6 @@ i32 nf_host_save(nf_core *core, u8 **data, u64 *length)
 {
     nf_buffer buffer = {0};
     const i32 error = nf_save(core, &buffer);
-    if (error) {
-        free(buffer.data);
-        return error;
-    }
-    *data = buffer.data;
-    *length = buffer.length;
-    return NF_OK;
-}
-
-/* The state as JSON, likewise. */
-i32 nf_host_json(nf_core *core, u8 **data, u64 *length)
-{
-    nf_buffer buffer = {0};
-    i32 error = nf_flush(core);
-    if (!error)
-        error = nf_json_write(nf_describe(), core, &buffer);
     if (error) {
         free(buffer.data);
         return error;

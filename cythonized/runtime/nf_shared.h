@@ -1,4 +1,4 @@
-/* In a library, what no model changes is compiled once for all (nf_host.c): that halves a build.
+/* In a library, what no model changes is compiled once for all (nf_forms.c): that halves a build.
  * Included before all else, by the generated unit and by that file, which defines NF_HOST_UNIT. */
 #ifndef NF_SHARED_H
 #define NF_SHARED_H

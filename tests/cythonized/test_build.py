@@ -9,7 +9,14 @@ import pytest
 
 from nfverify.cythonized import compiler, toolchain
 from nfverify.cythonized.build import unit
-from nfverify.cythonized.compiler import Unit, check_name, host_object, link_library, to_c
+from nfverify.cythonized.compiler import (
+    SHARED,
+    Unit,
+    check_name,
+    link_library,
+    shared_object,
+    to_c,
+)
 from nfverify.cythonized.faults import BuildError, GeneratedCodeError
 from nfverify.cythonized.library import COUNTERS, Built, Library
 from nfverify.cythonized.options import Options
@@ -25,8 +32,9 @@ def made_of(pyx: str, header: str = "") -> Unit:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return host_object(tmp_path_factory.mktemp("host"))
+def shared(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("shared")
+    return [shared_object(name, folder) for name in SHARED]
 
 
 @pytest.fixture
@@ -38,11 +46,11 @@ def fresh_toolchain() -> Iterator[None]:
 
 @pytest.mark.parametrize("model", ["lib:firewall", "lib:napt", "lib:edge"])
 def test_a_library_has_only_our_symbols_and_needs_no_python(
-    model: str, host: Path, tmp_path: Path
+    model: str, shared: list[Path], tmp_path: Path
 ) -> None:
     made = unit(load(model), Options())
     to_c(made, tmp_path)
-    library = link_library(made, tmp_path, host)
+    library = link_library(made, tmp_path, shared)
     listed = subprocess.run(["nm", "-D", library], capture_output=True, text=True, check=True)
     symbols = [line.split()[-2:] for line in listed.stdout.splitlines()]
     defined = {name for kind, name in symbols if kind in "TDBR"}
@@ -51,21 +59,21 @@ def test_a_library_has_only_our_symbols_and_needs_no_python(
     assert not [name for _, name in symbols if "Py" in name]
 
 
-def test_builds_are_equal_files(host: Path, tmp_path: Path) -> None:
+def test_builds_are_equal_files(shared: list[Path], tmp_path: Path) -> None:
     made, contents = unit(load("lib:firewall"), Options()), []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         to_c(made, tmp_path / name)
-        contents.append(link_library(made, tmp_path / name, host).read_bytes())
+        contents.append(link_library(made, tmp_path / name, shared).read_bytes())
     assert contents[0] == contents[1]
 
 
-def test_python_objects_in_generated_code_are_refused(host: Path, tmp_path: Path) -> None:
+def test_python_objects_in_generated_code_are_refused(shared: list[Path], tmp_path: Path) -> None:
     made = unit(load("lib:firewall"), Options())
     made = replace(made, pyx=f"{made.pyx}\n\ncdef public object nf_name():\n    return [1]\n")
     to_c(made, tmp_path)
     with pytest.raises(GeneratedCodeError, match="undefined reference to `Py"):
-        link_library(made, tmp_path, host)
+        link_library(made, tmp_path, shared)
 
 
 @pytest.mark.parametrize(
@@ -85,13 +93,13 @@ def test_what_cython_refuses_or_warns_of_is_an_error(
     to_c(made_of(_FUNCTION.format("int nf_x()", "0")), tmp_path)  # the next one is as the first
 
 
-def test_warnings_of_gcc_are_errors(host: Path, tmp_path: Path) -> None:
+def test_warnings_of_gcc_are_errors(shared: list[Path], tmp_path: Path) -> None:
     made = made_of(_FUNCTION.format("int nf_x()", "0"), "")
     to_c(made, tmp_path)
     with (tmp_path / "tiny.c").open("a") as stream:
         stream.write("static int unused(int a) { int b; return 0; }\n")
     with pytest.raises(GeneratedCodeError, match="unused parameter 'a'"):
-        link_library(made, tmp_path, host)
+        link_library(made, tmp_path, shared)
 
 
 @pytest.mark.parametrize(
@@ -144,22 +152,22 @@ def test_a_gcc_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_a_missing_header_names_its_package(
-    header: str, package: str, host: Path, tmp_path: Path
+    header: str, package: str, shared: list[Path], tmp_path: Path
 ) -> None:
     made = made_of(f'cdef extern from "<{header}>":\n    pass\n')
     to_c(made, tmp_path)
     with pytest.raises(BuildError, match=f"needs {header}.*apt-get install {package}"):
-        link_library(made, tmp_path, host)
+        link_library(made, tmp_path, shared)
 
 
 def test_a_missing_library_names_its_package(
-    host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(compiler.LIBRARIES, "hs-of-nobody", "")
     made = Unit("tiny", _FUNCTION.format("int nf_x()", "0"), "", ("hs-of-nobody",))
     to_c(made, tmp_path)
     with pytest.raises(BuildError, match=r"needs -lhs-of-nobody.*apt-get install libhyperscan-dev"):
-        link_library(made, tmp_path, host)
+        link_library(made, tmp_path, shared)
 
 
 # The processor ----------------------------------------------------------------------------
@@ -198,7 +206,8 @@ def test_older_processors_level_builds_and_runs(
     monkeypatch.setattr(compiler, "toolchain", lambda: tools)
     made = unit(load("lib:napt"), Options())
     to_c(made, tmp_path)
-    library = Library(link_library(made, tmp_path, host_object(tmp_path)))
+    objects = [shared_object(name, tmp_path) for name in SHARED]
+    library = Library(link_library(made, tmp_path, objects))
     with Built(library) as function:
         assert function.process([b"not a frame"]) == [[]]
         assert function.counters["malformed"] == 1
