@@ -31,8 +31,7 @@ SHARD_FIELDS = tuple(name for names in CLASSES for name in names)
 _FLOW = ("sip", "dip", "sip6", "dip6", "sport", "dport", "proto")
 
 _WORD = (1 << 64) - 1
-_FACTOR = 0xD6E8FEB86659FD93  # of a mixer with good avalanche, as in nf_shard.h
-_STEP = 0x9E3779B97F4A7C15
+_FACTOR, _STEP = 0xD6E8FEB86659FD93, 0x9E3779B97F4A7C15  # as in nf_shard.h
 
 Name = tuple[str, str]  # of an instance, of its variable
 Places = tuple[tuple[int, ...], ...]  # in a key, for each of CLASSES
@@ -70,22 +69,20 @@ class ShardKey:
         return _hash(values) * workers >> 32
 
 
-def _mix(word: int) -> int:
-    word ^= word >> 32
+def _part(word: int) -> int:
     word = word * _FACTOR & _WORD
-    word ^= word >> 32
-    word = word * _FACTOR & _WORD
-    return word ^ word >> 32
+    word = (word ^ word >> 32) * _STEP & _WORD
+    return word ^ word >> 29
 
 
 def _hash(classes: Iterable[Sequence[int]]) -> int:
     """32 bits of the values of each class; their order within a class makes no difference."""
     total = 0
-    for values in classes:
-        if values:
-            both = sum(_mix(value & _WORD ^ _mix(value >> 64)) for value in values) & _WORD
-            total = _mix((total * _STEP & _WORD) + both & _WORD)
-    return total >> 32
+    for number, values in enumerate(classes, 1):
+        salt = number * _STEP & _WORD
+        for value in values:
+            total += _part(value & _WORD ^ salt) + _part(value >> 64 ^ salt ^ _WORD)
+    return _part(total & _WORD) >> 32
 
 
 # Finding the key --------------------------------------------------------------------------

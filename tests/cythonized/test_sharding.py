@@ -1,11 +1,13 @@
 """Sharding: workers that are reference machines, against one of them."""
 
+import ctypes
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
+from hostile_frames import frame
 from hypothesis import given
 from hypothesis import strategies as st
 from ir_build import DROP, F, add, chain, delay, entry, get, i, plain, program, put, table, udp
@@ -14,7 +16,7 @@ from ir_random import Options
 from traffic import Traffic
 
 import nfverify
-from nfverify.cythonized.sharding import merge, shard_key, split
+from nfverify.cythonized.sharding import SHARD_FIELDS, ShardKey, merge, shard_key, split
 from nfverify.lang.source import ModelError
 from nfverify.packet.codec import parse
 from nfverify.semantics.machine import Machine, RunawayError
@@ -328,3 +330,21 @@ def test_packets_spread():
         parse(udp(sip=2, dip=1, sport=4, dport=3)),
     )
     assert key.worker(there, 1 << 20) == key.worker(back, 1 << 20)
+
+
+# Compiled ---------------------------------------------------------------------------------
+
+
+def test_c_hashes_alike(compile_c):
+    """Whatever the frame, and whichever the fields."""
+    source = Path(__file__).parent / "c" / "shard.c"
+    calls = ctypes.PyDLL(str(compile_c(source, shared=True, flags=("-O1",))))
+    calls.nf_shard.argtypes = (ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32)
+    calls.nf_shard.restype = ctypes.c_uint32
+    rng = Random(3)
+    for _ in range(3_000):
+        data = frame(rng)
+        names = tuple(n for n in SHARD_FIELDS if rng.random() < 0.5)
+        key = ShardKey(names, {})
+        found = calls.nf_shard(data, len(data), key.mask)
+        assert key.worker_of_frame(data, 1 << 32) == found
