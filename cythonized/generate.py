@@ -173,8 +173,9 @@ def _life(plan: Plan, resources: Resources, tables: list[TableCode]) -> str:
 def _start(plan: Plan) -> list[str]:
     lines = ["cdef void start(State* S, u64 time) noexcept nogil:"]
     lines.append(f"{INDENT}# The first packet's stamp: `init` of each NF, then their first timers.")
+    if any(i.program.init or i.program.timers for i in plan.instances):
+        lines.append(f"{INDENT}cdef Packet p")
     lines += [
-        f"{INDENT}cdef Packet p",
         f"{INDENT}S.core.now = time",
         f"{INDENT}S.core.started = 1",
         f"{INDENT}nf_state_stamp(&nf_info_data, &S.core, time)",
@@ -184,7 +185,7 @@ def _start(plan: Plan) -> list[str]:
         if instance.program.init:
             lines += [
                 f"{INDENT}memset(&p, 0, sizeof(Packet))",
-                f"{INDENT}p.time = time",
+                *([f"{INDENT}p.time = time"] if plan.timed else []),
                 f"{INDENT}{instance.name}_init(S, &p, 0)",
             ]
     for index, instance in enumerate(plan.instances):
@@ -213,7 +214,7 @@ def _create(
     if plan.simple:
         lines += [
             f"{INDENT}for i in range({plan.ring}):",
-            f"{INDENT * 2}S.ring[i].at = NF_IDLE",
+            f"{INDENT * 2}S.ring[i].head.at = NF_IDLE",
         ]
         lines.insert(2, f"{INDENT}cdef u32 i")
     lines += [

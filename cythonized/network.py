@@ -9,6 +9,8 @@ networks packets go one by one, each with all that it causes, as in the referenc
 
 from __future__ import annotations
 
+import re
+
 from nfverify.cythonized.body import Body
 from nfverify.cythonized.expressions import expression
 from nfverify.cythonized.function import INDENT, Function
@@ -66,7 +68,7 @@ def _finished(body: Body, nodes: tuple[object, ...]) -> str:
     with function.captured() as lines:
         statements(body, nodes)  # type: ignore[arg-type]  # the statements of a program
     text = "\n".join(lines)
-    if "now" in text:
+    if body.plan.timed and re.search(r"\bnow\b", text):
         function.declarations.append("cdef u64 now = p.time")
     function.lines.extend(lines)
     if "failed = 1" in text:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from nfverify.cythonized.function import INDENT
-from nfverify.cythonized.plan import Plan
+from nfverify.cythonized.plan import MAX_PIPELINED_PUTS, Plan
 from nfverify.cythonized.routing import default_port, targets
-
-_WRITES = "1"
 
 
 def pipeline(plan: Plan) -> str:
@@ -17,16 +15,14 @@ def pipeline(plan: Plan) -> str:
 
 def _leave(plan: Plan) -> str:
     return """cdef inline void leave(Packet* p, i32 port, u32 fast) noexcept nogil:
-    # Out of the network by a port: rewritten where it lies.
+    # Out of the network by a port: rewritten where it lies. No later stage knows its place.
     deparse(p, p.head.frame, fast)
     p.verdict[0] = port
-    p.at = NF_IDLE
 
 
 cdef inline void vanish(Packet* p) noexcept nogil:
     # Dropped: the frame stays as it came in.
     p.verdict[0] = NF_DROPPED
-    p.at = NF_IDLE
 """
 
 
@@ -50,16 +46,15 @@ def _stage(plan: Plan, index: int) -> str:
     else:
         lines.append(f"{INDENT}{name}_done(S, p, {name}_visit(S, p, 0), 0)")
     lines += ["", "", f"cdef {inline}void {name}_stage(State* S, Packet* p) noexcept nogil:"]
-    lines.append(f"{INDENT}if p.at == {index}:")
     if plan.plain:
         lines += [
-            f"{INDENT * 2}if nf_likely(p.plain):",
-            f"{INDENT * 3}{name}_done(S, p, {name}_visit(S, p, 1), 1)",
-            f"{INDENT * 2}else:",
-            f"{INDENT * 3}{name}_odd(S, p)",
+            f"{INDENT}if nf_likely(p.head.at == {2 * index + 1}):",
+            f"{INDENT * 2}{name}_done(S, p, {name}_visit(S, p, 1), 1)",
         ]
-    else:
-        lines.append(f"{INDENT * 2}{name}_odd(S, p)")
+    lines += [
+        f"{INDENT}{'elif' if plan.plain else 'if'} p.head.at == {2 * index}:",
+        f"{INDENT * 2}{name}_odd(S, p)",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -84,17 +79,18 @@ def _route(plan: Plan, index: int) -> list[str]:
         if target is None:
             inner.append(f"{indent}leave(p, out, fast)")
         else:
-            inner.append(f"{indent}p.at = {target}")
+            inner.append(f"{indent}p.head.at = {2 * target} + fast")
             inner.append(f"{indent}{plan.instances[target].name}_front(S, p, fast)")
     return lines + [INDENT + line for line in inner]
 
 
 def _enter(plan: Plan) -> str:
     first = plan.instances[plan.network.ingress]
+    at = 2 * plan.network.ingress
     writes = "1" if any(name != "size" for name in plan.written) else "0"
-    plain = f"nf_parse_fast(&p.head, frame, length, {writes})" if plan.plain else "0"
+    plain = f"nf_parse_fast(&p.head, frame, length, {writes})" if plan.plain else "nf_no()"
     return f"""cdef void enter_odd(State* S, Packet* p, u8* frame, u32 length, u16 port) noexcept nogil:
-    p.plain = 0
+    p.head.at = NF_IDLE
     if nf_parse(&p.head, frame, length) != NF_PARSED:
         S.core.counters[NF_MALFORMED_FRAMES] += 1
         vanish(p)
@@ -103,17 +99,16 @@ def _enter(plan: Plan) -> str:
         vanish(p)
     else:
         p.head.iface = port
+        p.head.at = {at}
         arrive(p, 0)
-        p.at = {plan.network.ingress}
         {first.name}_front(S, p, 0)
 
 
 cdef inline void enter(State* S, Packet* p, u8* frame, u32 length, u16 port) noexcept nogil:
     if nf_likely({plain}):
-        p.plain = 1
         p.head.iface = port
+        p.head.at = {at + 1}
         arrive(p, 1)
-        p.at = {plan.network.ingress}
         {first.name}_front(S, p, 1)
     else:
         enter_odd(S, p, frame, length, port)
@@ -123,40 +118,54 @@ cdef inline void enter(State* S, Packet* p, u8* frame, u32 length, u16 port) noe
 def _turn(plan: Plan) -> str:
     """One step of the pipeline: each NF works on the packet that is its distance behind."""
     depth = plan.depth
-    lines = ["cdef inline void turn(State* S) noexcept nogil:"]
+    lines = ["cdef inline void turn(State* S, u32 head) noexcept nogil:"]
     for index, instance in enumerate(plan.instances):
         back = f" - {(index + 1) * depth}" if depth else ""
-        lines.append(
-            f"{INDENT}{instance.name}_stage(S, &S.ring[(S.ring_head{back}) & {plan.ring - 1}])"
-        )
-    lines.append(f"{INDENT}S.ring_head += 1")
+        place = f"(head{back}) & {plan.ring - 1}"
+        lines.append(f"{INDENT}{instance.name}_stage(S, &S.ring[{place}])")
     if plan.scratch:
         lines.append(f"{INDENT}nf_arena_reset(&S.core.scratch)")
     return "\n".join(lines) + "\n"
 
 
 def _push(plan: Plan) -> str:
+    clock = "\n        now = nf_max(now, batch.times[i])"
+    if plan.timed:
+        clock += "\n        p.time = now"
+    single = plan.puts > MAX_PIPELINED_PUTS
+    each = ""
+    if single:
+        each = """
+        if reserve(S, 1) != 0:
+            core.error = NF_NO_MEMORY
+            break"""
+    room = "1" if single else f"batch.n + {plan.ring}"
     return f"""cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
     cdef State* S = <State*>core
     cdef Packet* p
-    cdef u32 i
+    cdef u32 i, head
     cdef u64 now
+    cdef u16 first_port = 0
+    # Without ports, all packets came in by the first: one number is read again and again.
+    cdef const u16* ports = batch.ports if batch.ports != NULL else &first_port
+    cdef u32 every = 0xffffffffU if batch.ports != NULL else 0
     if core.error != NF_OK:
         return core.error
     if batch.n == 0:
         return NF_OK
-    if reserve(S, batch.n + {plan.ring}) != 0:
+    if reserve(S, {room}) != 0:
         return NF_NO_MEMORY
     if not core.started:
         start(S, batch.times[0])
     now = core.now
-    for i in range(batch.n):
-        p = &S.ring[S.ring_head & {plan.ring - 1}]
-        now = nf_max(now, batch.times[i])
-        p.time = now
+    head = S.ring_head
+    for i in range(batch.n):{each}
+        p = &S.ring[head & {plan.ring - 1}]{clock}
         p.verdict = &batch.verdicts[i]
-        enter(S, p, batch.frames[i], batch.lengths[i], batch.ports[i] if batch.ports != NULL else 0)
-        turn(S)
+        enter(S, p, batch.frames[i], batch.lengths[i], ports[i & every])
+        turn(S, head)
+        head += 1
+    S.ring_head = head
     core.now = now
     tick(S)
     return core.error
@@ -170,8 +179,9 @@ def _flush(plan: Plan) -> str:
         drain = f"""
     cdef u32 i
     for i in range({steps}):
-        S.ring[S.ring_head & {plan.ring - 1}].at = NF_IDLE
-        turn(S)"""
+        S.ring[S.ring_head & {plan.ring - 1}].head.at = NF_IDLE
+        turn(S, S.ring_head)
+        S.ring_head += 1"""
     return f"""cdef public i32 nf_flush(nf_core* core) noexcept nogil:
     cdef State* S = <State*>core{drain}
     tidy(S)

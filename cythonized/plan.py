@@ -17,6 +17,7 @@ from nfverify.smat.ir import (
     Entry,
     Expr,
     Network,
+    Now,
     Ports,
     Program,
     Resubmit,
@@ -49,6 +50,7 @@ class Plan:
     puts: int  # the most assignments to one table by one packet
     plain: bool  # whether plain frames get code of their own
     scratch: bool  # operators make byte strings, which live until the packet is done
+    timed: bool  # packets carry their time: for the clock, for keys that grow old, for timers
     depth: int  # how many packets each NF of the pipeline works behind the one before it
 
     @staticmethod
@@ -58,6 +60,7 @@ class Plan:
         outputs = [n.output for n in nodes if isinstance(n, SetOutput)]
         arity = max((len(o.ports) for o in outputs if isinstance(o, Ports)), default=0)
         held = any(isinstance(o, Delay) for o in outputs) or any(p.timers for p in programs)
+        aged = any(variable.aged for p in programs for variable in p.state)
         makes_bytes = any(isinstance(n, Apply) and isinstance(n.type, Bytes) for n in nodes)
         puts = max(map(_puts, programs))
         written = {n.name for n in nodes if isinstance(n, SetField)}
@@ -72,6 +75,7 @@ class Plan:
             puts,
             len(nodes) <= LARGE,
             makes_bytes,
+            held or any(isinstance(n, Now) for n in nodes) or aged,
             options.depth if options.batch and not makes_bytes and puts <= MAX_PIPELINED_PUTS else 0,
         )
 

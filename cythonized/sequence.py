@@ -21,7 +21,7 @@ def _stack() -> str:
         return NF_NO_MEMORY
     top = &S.stack[S.stack_depth]
     top[0] = p[0]
-    top.at = <u16>target
+    top.head.at = <u16>target
     top.port = port
     S.stack_depth += 1
     return NF_OK
@@ -99,10 +99,10 @@ cdef void send(State* S, const Packet* first, i32 target) noexcept nogil:
         visits += 1
         S.stack_depth -= 1
         p = S.stack[S.stack_depth]
-        if p.at == NF_IDLE:
+        if p.head.at == NF_IDLE:
             leave(S, &p, p.port)
             continue
-        target = p.at
+        target = p.head.at
         out = visit(S, &p, target)
         if out == NF_DELAY:
             hold(S, &p, target, p.delay)

@@ -22,6 +22,7 @@ cdef extern from "nf_runtime.h" nogil:
         u32 length
         u16 iface
         u8 bits
+        u16 at
     ctypedef struct nf_rewrite:
         pass
     ctypedef struct nf_table:

@@ -26,6 +26,7 @@ typedef struct nf_head {
     u16 payload;
     u16 proto_at;   /* the byte that holds `proto` */
     u16 type_at;    /* the ethertype after the tags */
+    u16 at;         /* where it is in a pipeline; nothing here reads or writes it */
 } nf_head;
 _Static_assert(sizeof(nf_head) <= 48, "a head fits a cache line with room for a key");
 
