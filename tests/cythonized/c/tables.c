@@ -1,57 +1,8 @@
 /* Random operations on tables and aged maps against trivial models; exit 1 with a line if they
- * differ. Arguments: table|aged|wheel|bytes|memory|huge SEED STEPS HASH, and SHAPE for tables. */
-#define NF_QUIET 40u /* huge pages soon */
-#include <stdio.h>
+ * differ. Arguments: table|aged|memory|huge SEED STEPS HASH, and SHAPE for tables. */
+#include "driver.h"
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include "nf_hash.h"
-
-/* 0: the real hash. Others put keys where a table has its edges. */
-static int hash_kind;
-static u64 any_hash(const u64 *key, u32 n) {
-    u64 h = nf_hashn(key, n);
-    switch (hash_kind) {
-    case 1: return UINT64_MAX;                           /* all at the end */
-    case 2: return h | 0xffffULL << 48;                  /* the end, with different low bits */
-    case 3: return h & 0x80ffffffffffffffULL;            /* two runs */
-    case 4: return h % 5 ? h : h | 0xfffULL << 52;       /* a fifth of them near the end */
-    case 5: return h & 0xfc00000000000000ULL;            /* 64 runs */
-    default: return h;
-    }
-}
-#define nf_hashn(key, n) any_hash(key, n)
-#include "nf_aged.h"
-#include "nf_bytes.h"
-#include "nf_table.h"
-#include "nf_wheel.h"
-
-#define CHECK(what)                                                                      \
-    do {                                                                                 \
-        if (!(what)) {                                                                   \
-            fprintf(stderr, "line %d, step %llu: not %s\n", __LINE__,                    \
-                    (unsigned long long)step, #what);                                    \
-            exit(1);                                                                     \
-        }                                                                                \
-    } while (0)
-
-static u64 seed, step;
-static u64 rnd(u64 n) {
-    seed += 0x9E3779B97F4A7C15ULL;
-    u64 z = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBULL;
-    return (z ^ z >> 31) % n;
-}
-
-#define MOST_WORDS 9
-static void make_key(u64 *key, u32 words, u64 id) {
-    for (u32 i = 0; i < words; i++)
-        key[i] = i + 1 < words && id % 3 == i % 3 ? 0 : (id << 8 | 1) + i * 0x100000001ULL;
-    if (words > 1)
-        key[0] = id;
-}
-static u64 key_id(const u64 *key, u32 words) {
-    return words > 1 ? key[0] : key[0] >> 8;
-}
 
 /* Tables ------------------------------------------------------------------------------------ */
 
@@ -253,177 +204,6 @@ static void run_aged(u64 steps) {
     free(model);
 }
 
-/* The wheel --------------------------------------------------------------------------------- */
-
-typedef struct { u64 due, order; nf_timer *timer; } waiting;
-
-static int earlier(const waiting *a, const waiting *b) {
-    return a->due < b->due || (a->due == b->due && a->order < b->order);
-}
-
-static void run_wheel(u64 steps) {
-    enum { MOST = 3000 };
-    static waiting heap[MOST + 1];
-    nf_timer *timers = calloc(MOST, sizeof *timers), *spare[MOST], *never[8];
-    u64 n = 0, free_timers = MOST, order = 0, now = rnd(2) ? 0 : rnd(UINT64_MAX >> 2), nevers = 0;
-    nf_wheel *w = malloc(sizeof *w);
-    for (u64 i = 0; i < MOST; i++)
-        spare[i] = &timers[i];
-    nf_wheel_init(w, now);
-    u64 start = now;
-    for (step = 0; step < steps; step++) {
-        if (rnd(1000) == 0 && nevers < 8) {
-            never[nevers] = spare[--free_timers];
-            *never[nevers] = (nf_timer){.due = rnd(2) ? now : rnd(UINT64_MAX), .over = 1};
-            nf_wheel_add(w, never[nevers++]);
-        } else if (rnd(5) < 3 && free_timers) {
-            nf_timer *timer = spare[--free_timers];
-            u64 far = rnd(6) ? (u64)1 << rnd(40) : (u64)1 << rnd(64);
-            u64 due = rnd(8) == 0 ? now : now + rnd(far);
-            if (rnd(4) == 0)
-                due = due & ~(u64)63; /* ties, and the edges of slots */
-            if (due < now && !(step < 100 && due >= start / 2))
-                due = now;
-            if (step < 100 && rnd(10) == 0)
-                due = start / 2 + rnd(3); /* late: what a state file may bring */
-            *timer = (nf_timer){.due = due, .number = order};
-            nf_wheel_add(w, timer);
-            u64 i = ++n;
-            heap[i] = (waiting){due, order++, timer};
-            for (; i > 1 && earlier(&heap[i], &heap[i / 2]); i /= 2) {
-                waiting swap = heap[i];
-                heap[i] = heap[i / 2];
-                heap[i / 2] = swap;
-            }
-        } else {
-            u64 until = rnd(3) ? now + rnd((u64)1 << rnd(42)) : now;
-            if (rnd(50) == 0)
-                until = nf_wheel_next(w) == UINT64_MAX ? now : nf_wheel_next(w);
-            if (until < now)
-                until = now;
-            now = until;
-            for (u64 most = rnd(20) ? UINT64_MAX : 1; most; most--) {
-                CHECK(nf_wheel_next(w) == (n ? heap[1].due : UINT64_MAX));
-                nf_timer *timer = nf_wheel_pop(w, until);
-                if (!n || heap[1].due > until) {
-                    CHECK(!timer);
-                    break;
-                }
-                CHECK(timer == heap[1].timer && timer->number == heap[1].order);
-                spare[free_timers++] = timer;
-                heap[1] = heap[n--];
-                for (u64 i = 1, least;; i = least) {
-                    least = i;
-                    if (2 * i <= n && earlier(&heap[2 * i], &heap[least]))
-                        least = 2 * i;
-                    if (2 * i + 1 <= n && earlier(&heap[2 * i + 1], &heap[least]))
-                        least = 2 * i + 1;
-                    if (least == i)
-                        break;
-                    waiting swap = heap[i];
-                    heap[i] = heap[least];
-                    heap[least] = swap;
-                }
-            }
-        }
-        CHECK(w->count == n + nevers);
-        CHECK(nf_wheel_next(w) == (n ? heap[1].due : UINT64_MAX));
-        if (rnd(5000) == 0 || step + 1 == steps) {
-            u64 position = 0, seen = 0, sum = 0;
-            for (nf_timer *timer; (timer = nf_wheel_walk(w, &position)) != NULL; seen++)
-                sum += (u64)(uintptr_t)timer;
-            for (u64 i = 1; i <= n; i++)
-                sum -= (u64)(uintptr_t)heap[i].timer;
-            for (u64 i = 0; i < nevers; i++)
-                sum -= (u64)(uintptr_t)never[i];
-            CHECK(seen == n + nevers && sum == 0);
-        }
-    }
-    free(timers);
-    free(w);
-}
-
-/* Arenas, buffers, the pool ----------------------------------------------------------------- */
-
-static void run_bytes(u64 steps) {
-    nf_arena arena = {NULL, NULL, 0};
-    nf_buffer buffer = {NULL, 0, 0};
-    struct { u8 *data; u64 length; u8 fill; } taken[64];
-    u64 n = 0, total = 0;
-    for (step = 0; step < steps; step++) {
-        if (n == 64 || rnd(40) == 0) {
-            nf_arena_reset(&arena);
-            n = 0;
-        }
-        u64 length = rnd(10) ? rnd(3000) : rnd(200000);
-        u8 *data = nf_arena_take(&arena, length);
-        CHECK(data && (uintptr_t)data % 16 == 0);
-        memset(data, (u8)step, length);
-        taken[n].data = data;
-        taken[n].length = length;
-        taken[n++].fill = (u8)step;
-        for (u64 i = 0; i < n; i++) {
-            CHECK(!taken[i].length || (taken[i].data[0] == taken[i].fill &&
-                                       taken[i].data[taken[i].length - 1] == taken[i].fill));
-        }
-        CHECK(nf_arena_take(&arena, UINT64_MAX - 3) == NULL);
-        CHECK(nf_arena_take(&arena, UINT64_MAX / 2) == NULL);
-        u8 few[40];
-        length = rnd(40);
-        memset(few, (int)step, sizeof few);
-        CHECK(!nf_buffer_add(&buffer, few, length));
-        total += length;
-        CHECK(buffer.length == total && (!length || buffer.data[total - 1] == (u8)step));
-        CHECK(nf_buffer_reserve(&buffer, UINT64_MAX - 10) && buffer.length == total);
-    }
-    nf_arena_free(&arena);
-    nf_buffer_free(&buffer);
-
-    enum { STRINGS = 2000 };
-    static char text[STRINGS][32];
-    static u64 lengths[STRINGS];
-    static u32 ids[STRINGS];
-    nf_pool pool;
-    memset(&pool, 0, sizeof pool);
-    CHECK(nf_interned_id(&pool, (nf_slice){(const u8 *)"abc", 3}) == UINT32_MAX);
-    for (u32 i = 0; i < STRINGS; i++) {
-        lengths[i] = i == 0 ? 0 : 5 + rnd(18);
-        snprintf(text[i], sizeof text[i], "%05u__________________", i);
-        ids[i] = i == 0 ? 0 : UINT32_MAX;
-    }
-    for (step = 0; step < steps; step++) {
-        u32 i = (u32)rnd(STRINGS);
-        nf_slice s = {(const u8 *)text[i], lengths[i]};
-        CHECK(nf_interned_id(&pool, s) == ids[i]);
-        if (rnd(2)) {
-            u32 id = nf_intern(&pool, s);
-            CHECK(id != UINT32_MAX && (ids[i] == UINT32_MAX || id == ids[i]));
-            ids[i] = id;
-        }
-        if (ids[i] != UINT32_MAX) {
-            nf_slice back = nf_interned(&pool, ids[i]);
-            CHECK(back.length == lengths[i] && !memcmp(back.data, text[i], lengths[i]));
-        }
-        if (rnd(3000) == 0) {
-            u64 bytes = 0;
-            nf_pool_unmark(&pool);
-            for (i = 0; i < STRINGS; i++)
-                if (ids[i] != UINT32_MAX && rnd(2)) {
-                    nf_pool_mark(&pool, ids[i]);
-                    bytes += lengths[i];
-                } else if (i) {
-                    ids[i] = UINT32_MAX;
-                }
-            nf_pool_sweep(&pool);
-            CHECK(pool.bytes == bytes);
-        }
-    }
-    for (u32 i = 0; i < STRINGS; i++)
-        for (u32 j = 0; j < i; j++)
-            CHECK(ids[i] == UINT32_MAX || ids[i] != ids[j]);
-    nf_pool_free(&pool);
-}
-
 /* Out of memory ----------------------------------------------------------------------------- */
 
 static void limit_memory(u64 more) {
@@ -603,33 +383,19 @@ static void run_huge(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 5)
-        return 2;
-    seed = strtoull(argv[2], NULL, 10);
-    u64 steps = strtoull(argv[3], NULL, 10);
-    u64 key[8];
-    for (u32 i = 0; i < 8; i++)
-        key[i] = rnd(UINT64_MAX);
-    nf_seed((const u8 *)key);
-    hash_kind = atoi(argv[4]);
-    if (!strcmp(argv[1], "table")) {
-        u32 shape = argc > 5 ? (u32)atoi(argv[5]) : 0;
+    u64 steps = begin(argc, argv);
+    u32 shape = argc > 5 ? (u32)atoi(argv[5]) : 0;
+    if (!strcmp(argv[1], "table"))
         run_table(steps, SHAPES[shape].words, SHAPES[shape].slot);
-    } else if (!strcmp(argv[1], "aged")) {
+    else if (!strcmp(argv[1], "aged"))
         for (u64 rounds = 8; rounds; rounds--)
             run_aged(steps / 8);
-    } else if (!strcmp(argv[1], "wheel")) {
-        for (u64 rounds = 8; rounds; rounds--)
-            run_wheel(steps / 8);
-    } else if (!strcmp(argv[1], "bytes")) {
-        run_bytes(steps);
-    } else if (!strcmp(argv[1], "memory")) {
+    else if (!strcmp(argv[1], "memory"))
         run_memory();
-    } else if (!strcmp(argv[1], "huge")) {
+    else if (!strcmp(argv[1], "huge"))
         run_huge();
-    } else {
+    else
         return 2;
-    }
     puts("ok");
     return 0;
 }
