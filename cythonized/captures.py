@@ -28,10 +28,15 @@ class CaptureBroken(ValueError):
 
 
 class Job:
-    """Inputs and outputs, by descriptors that stay the caller's; closed by `with`. MemoryError."""
+    """Inputs and outputs, by descriptors that stay the caller's; closed by `with`. MemoryError.
 
-    def __init__(self, calls: ctypes.CDLL) -> None:
+    `core` is the address of the state that packets go through, or of several workers.
+    """
+
+    def __init__(self, calls: ctypes.CDLL, core: int, *, workers: bool = False) -> None:
         self._calls = _declared(calls)
+        self._core = core
+        self._workers = "_shards" if workers else ""
         self._job = calls.nf_job_new()
         if not self._job:
             raise MemoryError("no memory to read captures")
@@ -46,17 +51,20 @@ class Job:
         number = -1 if port is None else port
         self._check(self._calls.nf_job_output(self._job, descriptor, _bytes(name), number))
 
-    def run(self, core: int, look: Callable[[int], None] = lambda arrived: None) -> int:
+    def run(self, look: Callable[[int], None] = lambda arrived: None) -> int:
         """Every packet in order of time: OK or an error of the network. `look` is called now and
         then with the number of packets so far. CaptureBroken, OSError."""
-        return self._alone(lambda: self._calls.nf_job_run(core, self._job), look)
+        run = getattr(self._calls, f"nf_job_run{self._workers}")
+        return self._alone(lambda: run(self._core, self._job), look)
 
-    def wait(self, core: int, relative: bool, time: int) -> int:
+    def wait(self, relative: bool, time: int) -> int:
         """Time goes on to `time`, ns (relative: after the last packet). ValueError, OSError."""
         if not 0 <= time < 1 << 62:
             raise ValueError("times are below 2^62 ns")
-        wait = self._calls.nf_job_wait
-        return self._alone(lambda: wait(core, self._job, relative, time), lambda arrived: None)
+        wait = getattr(self._calls, f"nf_job_wait{self._workers}")
+        return self._alone(
+            lambda: wait(self._core, self._job, relative, time), lambda arrived: None
+        )
 
     def _alone(self, call: Callable[[], int], look: Callable[[int], None]) -> int:
         """Calls in a thread, so that Ctrl-C is heard here, and ends it between two packets."""
@@ -119,6 +127,8 @@ def _declared(calls: ctypes.CDLL) -> ctypes.CDLL:
         ("nf_job_output", code, (pointer, c.c_int, text, code)),
         ("nf_job_run", code, (pointer, pointer)),
         ("nf_job_wait", code, (pointer, pointer, number, long)),
+        ("nf_job_run_shards", code, (pointer, pointer)),
+        ("nf_job_wait_shards", code, (pointer, pointer, number, long)),
         ("nf_job_error", text, (pointer,)),
         ("nf_job_arrived", long, (pointer,)),
         ("nf_job_left", long, (pointer,)),

@@ -169,7 +169,7 @@ def shared_object(name: str, folder: Path, *, sanitize: bool = False) -> Path:
     """One of SHARED, compiled into the folder: its path."""
     tools = toolchain()
     out = folder / f"{name}.o"
-    checks = [_SANITIZERS["so"]] if sanitize else []
+    checks = _SANITIZERS["so"] if sanitize else ()
     command = [tools.path, *arguments(tools, sanitize=sanitize), SHARED[name], *checks]
     _run_gcc([*command, "-c", "-o", str(out), str(RUNTIME / f"{name}.c")], "the runtime")
     return out
@@ -185,8 +185,8 @@ def link_library(
     exports = folder / "exports.map"
     exports.write_text(_EXPORTS, encoding="ascii")
     out = folder / f"{unit.name}.so"
-    more = ("-shared", "-Wl,--no-undefined", f"-Wl,--version-script={exports}")
-    more = (*more, *map(str, shared))
+    version = f"-Wl,--version-script={exports}"
+    more = ("-shared", "-Wl,--no-undefined", version, *map(str, shared))
     _link(unit, folder, "so", out, ("nf_shared.h", f"{unit.name}.c"), more, sanitize)
     return out
 

@@ -32,12 +32,14 @@ def compile(
     operators: Mapping[str, Function] | None = None,
     c_operators: UserC = (),
     non_ip: Literal["bypass", "drop"] = "bypass",
+    workers: int = 1,
 ) -> NetworkFunction:
     """The model, a target (`edge.nfd`, `edge.nfd:nat`, `lib:edge`) or a network, made executable.
 
     A build is cached. `operators` are Python functions of the model's own operators, by name;
-    `c_operators` the (name, text) of C files with others. ModelError names the model's line,
-    BuildError what is missing here.
+    `c_operators` the (name, text) of C files with others. With several `workers` the packets of one
+    flow have one of them, and a model whose state can't be divided so is refused. ModelError names
+    the model's line, BuildError what is missing here.
     """
     if not isinstance(model, Network):
         from nfverify.smat.load import load
@@ -45,6 +47,10 @@ def compile(
         model = load(os.fspath(model))
     check_operators(model, operators or {}, c_operators)
     library = load_library(model, options or Options(), c_operators)
+    if workers != 1:
+        from nfverify.cythonized.workers import ShardedFunction
+
+        return ShardedFunction(model, library, workers, operators=operators, non_ip=non_ip)
     return NetworkFunction(model, library, operators=operators, non_ip=non_ip)
 
 
@@ -66,6 +72,11 @@ class NetworkFunction(Built):
         self._python = PythonOperators(user_applications(network), operators or {})
         address = self._python.address
         super().__init__(library, drop_non_ip=non_ip == "drop", operators=address)
+
+    @property
+    def raised(self) -> BaseException | None:
+        """What an operator in Python raised, until `failure` has handed it out."""
+        return self._python.error
 
     @property
     def state(self) -> StateView:

@@ -107,7 +107,7 @@ def _declared(calls: ctypes.CDLL) -> ctypes.CDLL:
         ("nf_advance", code, (pointer, long)),
         ("nf_flush", code, (pointer,)),
         ("nf_load", code, (pointer, c.c_char_p, long)),
-        ("nf_host_run", code, (*(pointer,) * 7, number, c.POINTER(number))),
+        ("nf_host_run", code, (*(pointer,) * 7, number)),
         ("nf_host_sent", pointer, (pointer, c.POINTER(number))),
         ("nf_host_clear", None, (pointer,)),
         ("nf_host_save", code, (pointer, c.POINTER(pointer), c.POINTER(long))),
@@ -216,9 +216,7 @@ class Built:
             if given is not None and (given.typecode != code or len(given) != count):
                 raise ValueError(f"{name} is no array {code!r} of {count}")
         verdicts = array("i", [-1]) * count
-        done = ctypes.c_uint32()
-        error = self.library.calls.nf_host_run(
-            self.core,
+        error = self._push(
             _address(data),
             _address(lengths),
             _address(originals),
@@ -226,21 +224,29 @@ class Built:
             _address(ports),
             _address(verdicts),
             count,
-            ctypes.byref(done),
         )
         if error:
             self._fail(error)
         return verdicts
+
+    def _push(self, *given: object) -> int:
+        """All frames through the state; the arguments are nf_host_run's."""
+        error: int = self.library.calls.nf_host_run(self.core, *given)
+        return error
 
     def advance(self, to: int) -> list[Output]:
         """Time passes up to `to`, ns: what the timers send that are due. None of it happens before
         the first packet."""
         if not 0 <= to < MAX_TIME:
             raise ValueError(f"time {to} is not in 0..2^62-1")
-        error = self.library.calls.nf_advance(self.core, to)
+        error = self._advance(to)
         if error:
             self._fail(error)
         return [sent for _, sent in self._sent()]
+
+    def _advance(self, to: int) -> int:
+        error: int = self.library.calls.nf_advance(self.core, to)
+        return error
 
     def run_pcap(
         self,
@@ -260,13 +266,13 @@ class Built:
         broken = None
         try:
             with open(source, "rb", buffering=0) as stream, ExitStack() as stack:
-                job = stack.enter_context(Job(self.library.calls))
+                job = stack.enter_context(self.job())
                 job.input(stream.fileno(), os.fspath(source), port)
                 if part is not None:
                     out = stack.enter_context(open(part, "xb", buffering=0))
                     job.output(out.fileno(), os.fspath(target or ""), None)
                 try:
-                    error = job.run(self.core)
+                    error = job.run()
                 except CaptureBroken as fault:
                     broken, error = fault, OK
                 if error:
@@ -282,19 +288,31 @@ class Built:
             raise broken
         return passed
 
+    def job(self) -> Job:
+        """What runs captures through this state. MemoryError."""
+        return Job(self.library.calls, self.core)
+
     def _sent(self) -> list[tuple[int, Output]]:
         """What came out, behind the number of the frame that caused it; the library forgets it."""
-        calls, count = self.library.calls, ctypes.c_uint32()
-        items = calls.nf_host_sent(self.core, ctypes.byref(count))
+        count = ctypes.c_uint32()
+        items = self._items(count)
         if not count.value:
             return []
+        if items is None:
+            self._clear()
+            raise self.failure(NO_MEMORY)
         records = ctypes.string_at(items, count.value * _OUTPUT.size)
         found = [
             (cause, Output(stamp, port, ctypes.string_at(data, length)))
             for stamp, data, length, cause, _, _, port in _OUTPUT.iter_unpack(records)
         ]
-        calls.nf_host_clear(self.core)
+        self._clear()
         return found
+
+    def _items(self, count: ctypes.c_uint32) -> int | None:
+        """The address of the outputs, and how many they are."""
+        items: int | None = self.library.calls.nf_host_sent(self.core, ctypes.byref(count))
+        return items
 
     def _stamps(self, count: int, times: Sequence[int] | None) -> array[int]:
         if times is None:
@@ -319,8 +337,12 @@ class Built:
         return array("H", port)
 
     def _fail(self, error: int) -> None:
-        self.library.calls.nf_host_clear(self.core)
+        self._clear()
         raise self.failure(error)
+
+    def _clear(self) -> None:
+        """Forgets what came out."""
+        self.library.calls.nf_host_clear(self.core)
 
     def failure(self, error: int) -> BaseException:
         """The exception for an error of a run."""

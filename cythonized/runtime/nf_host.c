@@ -2,4 +2,5 @@
 #include "nf_exports.h"
 #include "nf_host.h"
 #include "nf_job.h"
+#include "nf_host_shards.h"
 #include "nf_bench.h"

@@ -9,7 +9,7 @@
 #define NF_HOST_BATCH 256
 
 i32 nf_host_run(nf_core *core, u8 *data, const u32 *lengths, const u32 *originals, const u64 *times,
-                const u16 *ports, i32 *verdicts, u32 n, u32 *done);
+                const u16 *ports, i32 *verdicts, u32 n);
 const nf_output *nf_host_sent(nf_core *core, u32 *count);
 void nf_host_clear(nf_core *core);
 i32 nf_host_save(nf_core *core, u8 **data, u64 *length);
@@ -22,24 +22,20 @@ void nf_host_non_ip(nf_core *core, u32 drop);
 const u64 *nf_host_hits(const nf_core *core);
 void nf_host_operators(nf_core *core, void *table);
 
-/* n frames, one behind the other in `data`, rewritten there; all are done at the end. `done`: how
- * many were before an error. Outputs of networks that are not simple are added to nf_host_sent,
+/* n frames, one behind the other in `data`, rewritten there; all are done at the end. Outputs of networks that are not simple are added to nf_host_sent,
  * `cause` and `origin` counted from the first frame of this call. */
 i32 nf_host_run(nf_core *core, u8 *data, const u32 *lengths, const u32 *originals, const u64 *times,
-                const u16 *ports, i32 *verdicts, u32 n, u32 *done)
+                const u16 *ports, i32 *verdicts, u32 n)
 {
     const u32 simple = nf_describe()->simple;
     u8 **frames = malloc(((size_t)n + 1) * sizeof *frames);
     i32 error = frames ? NF_OK : NF_NO_MEMORY;
-    *done = 0;
-    if (error)
-        return error;
-    for (u32 i = 0; i < n; i++) {
+    for (u32 i = 0; i < n && !error; i++) {
         frames[i] = data;
         data += lengths[i];
     }
-    while (*done < n && !error) {
-        const u32 base = *done, rest = n - base;
+    for (u32 base = 0; base < n && !error; base += NF_HOST_BATCH) {
+        const u32 rest = n - base;
         const nf_batch batch = {
             frames + base, lengths + base, originals ? originals + base : NULL, times + base,
             ports ? ports + base : NULL, verdicts ? verdicts + base : NULL,
@@ -54,8 +50,6 @@ i32 nf_host_run(nf_core *core, u8 *data, const u32 *lengths, const u32 *original
             if (core->sent.items[k].origin != UINT32_MAX)
                 core->sent.items[k].origin += base;
         }
-        if (!error)
-            *done += batch.n;
     }
     if (!error)
         error = nf_flush(core);

@@ -117,6 +117,7 @@ def compiled(args: argparse.Namespace, network: Network) -> NetworkFunction:
             operators=operators(python),
             c_operators=c,
             non_ip=args.non_ip,
+            workers=getattr(args, "workers", None) or 1,
         )
 
 

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 from nfverify.cli import states
 from nfverify.cli.files import STANDARD, replacing
-from nfverify.cli.options import UsageError, add_build_options, add_operators, operators
+from nfverify.cli.options import (
+    UsageError,
+    add_build_options,
+    add_operators,
+    operators,
+    positive,
+)
 
 if TYPE_CHECKING:
     from nfverify.cli.trace_text import Printer
@@ -66,6 +72,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="how it is executed: as Python"
         " functions, by walking the model (the definition), or compiled",
     )
+    workers = "compiled, on so many cores, if the model's state can be divided among them"
+    add("--workers", type=positive, metavar="N", help=workers)
     add_build_options(parser)
     _intermix(parser)
 
@@ -144,6 +152,8 @@ def _check(args: argparse.Namespace) -> None:
             hint = "run it with --engine closures"
             raise UsageError(f"--trace: compiled code doesn't tell which entries it took; {hint}")
         return
+    if args.workers is not None:
+        raise UsageError("--workers is of compiled code: add --engine cython")
     for name in ("batch", "prefetch", "fuse", "classifier"):
         if getattr(args, f"no_{name}"):
             raise UsageError(f"--no-{name} is of compiled code: add --engine cython")

@@ -30,14 +30,14 @@ def run_built(
     progress: Progress,
 ) -> tuple[str, str | None]:
     """Runs the captures: a summary, and what an input broke off with."""
-    from nfverify.cythonized.captures import CaptureBroken, Job
+    from nfverify.cythonized.captures import CaptureBroken
 
     function = compiled(args, network)
     if args.start is not None:
         function.load_any(states.read(args.start), args.start)
     broken = None
     with ExitStack() as stack:
-        job = stack.enter_context(Job(function.library.calls))
+        job = stack.enter_context(function.job())
         for port, file in files.inputs:
             stream = stack.enter_context(_opened(file))
             try:
@@ -50,9 +50,9 @@ def run_built(
         state = stack.enter_context(replacing(args.state)) if args.state else None
         look = stack.enter_context(progress)
         try:
-            _ended(function, job.run(function.core, look))
+            _ended(function, job.run(look))
             if until is not None:
-                _ended(function, job.wait(function.core, *until))
+                _ended(function, job.wait(*until))
         except CaptureBroken as fault:
             broken = str(fault)
         except OSError as fault:
