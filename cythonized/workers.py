@@ -81,7 +81,8 @@ class ShardedFunction(NetworkFunction):
         return items
 
     def _clear(self) -> None:
-        self.library.calls.nf_shards_clear(self.core)
+        for part in self._alive():
+            part._clear()
 
     def job(self) -> Job:
         """What runs captures through the workers. MemoryError."""
@@ -147,7 +148,6 @@ def _declared(calls: ctypes.CDLL) -> ctypes.CDLL:
         ("nf_shards_free", None, (pointer,)),
         ("nf_shards_advance", code, (pointer, long)),
         ("nf_shards_sent", pointer, (pointer, c.POINTER(number))),
-        ("nf_shards_clear", None, (pointer,)),
         ("nf_host_run_shards", code, (*(pointer,) * 7, number)),
     ):
         function = getattr(calls, name)

@@ -63,8 +63,10 @@ const nf_output *nf_host_sent(nf_core *core, u32 *count)
     return core->sent.items;
 }
 
+/* Forgets what came out, and an error that has been told: the run may go on. */
 void nf_host_clear(nf_core *core)
 {
+    core->error = NF_OK;
     core->sent.count = 0;
     nf_arena_reset(&core->sent.bytes);
 }
