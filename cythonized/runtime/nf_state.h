@@ -166,6 +166,42 @@ static const nf_variable *nf_read_header(const nf_info *info, nf_reader *r)
     return NULL;
 }
 
+/* Bytes of a row at least. */
+static u64 nf_row_bytes(const nf_variable *v)
+{
+    u64 bytes = v->kind == NF_AGED ? 8 : 0;
+    for (u32 i = 0; i < (u32)v->n_keys + v->n_values; i++) {
+        const nf_component *c = i < v->n_keys ? &v->keys[i] : &v->values[i - v->n_keys];
+        bytes += c->kind == NF_BYTES ? 4 : c->kind == NF_BOOL ? 1 : (c->width + 7u) / 8;
+    }
+    return bytes;
+}
+
+/* Room for all rows at once. A file of this process has them in the order of their hashes: the
+ * first ones would crowd the beginning of a small table. What other variables of the same table
+ * brought is counted, since it is mostly the same keys. */
+static i32 nf_reserve_rows(nf_core *core, const nf_variable *v, nf_reader r, u64 rows,
+                           nf_parts *parts)
+{
+    u64 counts[2] = {rows, 0};
+    for (u64 i = 0; v->wide_keys && i < rows; i++) {
+        const i32 error = nf_read_row(core, v, &r, parts);
+        if (error)
+            return error;
+        u32 wide = 0;
+        for (u32 k = 0; k < v->n_keys; k++)
+            wide |= v->keys[k].word == NF_NOT_STORED && parts->keys[k] != 0;
+        counts[1] += wide;
+    }
+    counts[0] -= counts[1];
+    for (u32 i = 0; i < (v->wide_keys ? 2u : 1u); i++) {
+        nf_table *t = nf_part_at(core, i ? v->wide_at : v->at);
+        if (counts[i] > t->count && nf_table_reserve(t, counts[i] - t->count))
+            return NF_NO_MEMORY;
+    }
+    return NF_OK;
+}
+
 /* A variable's rows; `seen` is set for it. */
 static i32 nf_read_variable(const nf_info *info, nf_core *core, nf_reader *r, u8 *seen)
 {
@@ -175,8 +211,13 @@ static i32 nf_read_variable(const nf_info *info, nf_core *core, nf_reader *r, u8
         return NF_FORMAT;
     const u64 rows = nf_read_number(r, 8);
     u64 latest = 0;
-    if (v->kind == NF_PLAIN && rows != 1)
+    if ((v->kind == NF_PLAIN && rows != 1) || rows > (r->length - r->at) / nf_row_bytes(v))
         return NF_FORMAT;
+    if (v->kind == NF_TABLE) {
+        const i32 error = nf_reserve_rows(core, v, *r, rows, &parts);
+        if (error)
+            return error;
+    }
     for (u64 i = 0; i < rows; i++) {
         i32 error = nf_read_row(core, v, r, &parts);
         u64 stamp = 0;

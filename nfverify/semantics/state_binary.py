@@ -12,7 +12,8 @@ as usual.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from struct import Struct
 
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
@@ -21,8 +22,11 @@ from nfverify.packet.fields import FIELDS
 from nfverify.packet.pcap import CutFrame
 from nfverify.semantics import aged
 from nfverify.semantics.engine import Key, Tags, Values, number_tags
+from nfverify.semantics.rows_binary import Row, fixed_rows, numbers, rows, types_of
 from nfverify.semantics.state import SavedState, Snapshot, Timer
-from nfverify.smat.ir import Bits, Bool, Bytes, Network, StateVar, Type, Value, wrap
+from nfverify.smat.ir import Bits, Bool, Bytes, Network, StateVar, Type, Value
+
+__all__ = ["MAGIC", "VERSION", "dump", "load", "rows"]
 
 MAGIC = b"NFVSTATE"
 VERSION = 1
@@ -31,11 +35,7 @@ TIME_LIMIT = 1 << 62
 _U8, _U16, _U32, _U64 = (Struct(code) for code in ("<B", "<H", "<I", "<Q"))
 _I32 = Struct("<i")
 _COMPONENT = Struct("<BBH")
-_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _WRITABLE = {name: info for name, info in FIELDS.items() if info.writable}
-
-
-# Rows -------------------------------------------------------------------------------------
 
 
 def _kind(type_: Type) -> tuple[int, int, int]:
@@ -49,77 +49,10 @@ def _kind(type_: Type) -> tuple[int, int, int]:
             return 2, 0, 0
 
 
-def _code(type_: Type) -> str:
-    """The struct code of a component of fixed size; one of "Ns" takes `_packed` bytes."""
-    match type_:
-        case Bits():
-            size = (type_.width + 7) // 8
-            code = _CODES.get(size, "") if type_.width % 8 == 0 else ""
-            return (code.lower() if type_.signed else code) or f"{size}s"
-    return "B"
-
-
-def _packed(value: Value, type_: Type) -> bytes:
-    """One component."""
-    match type_, value:
-        case Bool(), bool():
-            return _U8.pack(value)
-        case Bits(), int() if not isinstance(value, bool):
-            return value.to_bytes((type_.width + 7) // 8, "little", signed=type_.signed)
-        case Bytes(), bytes():
-            return _U32.pack(len(value)) + value
-    raise TypeError(f"{value!r} is not of type {type_}")
-
-
-def _unpacked(data: bytes, type_: Bits) -> int:
-    value = int.from_bytes(data, "little", signed=type_.signed)
-    if wrap(value, type_) != value:
-        raise ValueError(f"{value} does not fit {type_.width} bits")
-    return value
-
-
 def _truth(data: int) -> bool:
     if data > 1:
         raise ValueError(f"{data} is no truth value (0 or 1)")
     return bool(data)
-
-
-def _types(variable: StateVar) -> tuple[Type, ...]:
-    return variable.keys + variable.values
-
-
-def rows(variable: StateVar, entries: Iterable[tuple[Key, Values]]) -> bytes:
-    """The rows of a variable without its header; of an aged one, with stamps if `entries` have."""
-    types = _types(variable)
-    found = bytearray()
-    for key, values in entries:
-        row = key + values
-        for value, type_ in zip(row, types, strict=False):
-            found += _packed(value, type_)
-        for stamp in row[len(types) :]:
-            found += _U64.pack(int(stamp))
-    return bytes(found)
-
-
-def _fixed(variable: StateVar) -> tuple[Struct, list[Callable[[int | bytes], Value] | None]] | None:
-    """How rows of one size are read, and what makes values of their columns; else None."""
-    converters: list[Callable[..., Value] | None] = []
-    codes = "<"
-    for type_ in _types(variable):
-        if isinstance(type_, Bytes):
-            return None
-        code = _code(type_)
-        codes += code
-        if isinstance(type_, Bool):
-            converters.append(_truth)
-        elif isinstance(type_, Bits) and code[-1] == "s":
-            converters.append(lambda data, type_=type_: _unpacked(data, type_))
-        else:
-            converters.append(None)
-    if variable.aged:
-        codes += "Q"
-        converters.append(None)
-    return Struct(codes), converters
 
 
 # Writing ----------------------------------------------------------------------------------
@@ -138,7 +71,8 @@ def dump(network: Network, state: SavedState) -> bytes:
     out += _U32.pack(len(found))
     for instance_name, variable, values in found:
         out += _name(instance_name) + _header(variable) + _U64.pack(len(values))
-        out += rows(variable, values.items() if variable.aged else sorted(values.items()))
+        order = values.items() if variable.aged else sorted(values.items(), key=itemgetter(0))
+        out += rows(variable, order)
     out += _U32.pack(len(state.timers))
     tags = _tag_numbers(network)
     for timer in sorted(state.timers):
@@ -160,7 +94,7 @@ def _header(variable: StateVar) -> bytes:
     if max(keys, values) > 255:
         message = f"{variable.name} has over 255 components, too many for the binary form of states"
         raise ModelError(Diagnostic("error", "state", message, variable.span))
-    described = b"".join(_COMPONENT.pack(*_kind(type_)) for type_ in _types(variable))
+    described = b"".join(_COMPONENT.pack(*_kind(type_)) for type_ in types_of(variable))
     return _name(variable.name) + bytes((variable.aged, keys, values)) + described
 
 
@@ -313,29 +247,22 @@ class _Reader:
             raise ValueError(f"{variable.name} has {len(found)} keys, over max {variable.capacity}")
         return found
 
-    def all_rows(self, variable: StateVar, count: int) -> Iterator[tuple[Value, ...]]:
-        fixed = _fixed(variable)
+    def all_rows(self, variable: StateVar, count: int) -> Iterable[Row]:
+        fixed = fixed_rows(variable)
         if fixed is None:
-            for _ in range(count):
-                yield self.row(variable)
-            return
-        struct, converters = fixed
-        found = struct.iter_unpack(self.take(count * struct.size))
-        if not any(converters):
-            yield from found
-            return
-        for row in found:
-            yield tuple(c(v) if c else v for c, v in zip(converters, row, strict=True))
+            return (self.row(variable) for _ in range(count))
+        size, read = fixed
+        return read(self.take(count * size))
 
-    def row(self, variable: StateVar) -> tuple[Value, ...]:
+    def row(self, variable: StateVar) -> Row:
         """A row with byte strings."""
         found: list[Value] = []
-        for type_ in _types(variable):
+        for type_ in types_of(variable):
             match type_:
                 case Bool():
                     found.append(self.bit())
                 case Bits():
-                    found.append(_unpacked(self.take((type_.width + 7) // 8), type_))
+                    found += numbers([self.take((type_.width + 7) // 8)], type_)
                 case Bytes():
                     found.append(self.take(self.number(_U32)))
         if variable.aged:
