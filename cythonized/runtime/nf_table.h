@@ -23,7 +23,7 @@ NF_COLD u64 nf_table_homes(u32 size, u32 slot) {
 /* How many keys a size is meant for: the smaller the table, the sparser. */
 NF_COLD u64 nf_table_policy(u32 size, u32 slot) {
     u64 bytes = (u64)slot << size;
-    u64 part = bytes <= 1 << 20 ? 16 : bytes <= 8 << 20 ? 8 : bytes <= 32 << 20 ? 4 : 2;
+    u64 part = bytes <= 1 << 20 ? 16 : bytes <= 16 << 20 ? 8 : bytes <= 32 << 20 ? 4 : 2;
     return nf_table_homes(size, slot) / part;
 }
 
