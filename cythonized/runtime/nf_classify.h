@@ -62,7 +62,8 @@ NF_INL u64 nf_bits_and(const u64 *const *maps, u32 dimensions, u32 word) {
     return x;
 }
 
-/* Does the first row that all maps have accept? No row: 0. Up to NF_FLAT_WORDS words. */
+/* Does the first row that all maps have accept? No row: 0. Up to NF_FLAT_WORDS words, behind which
+ * a map has zeros up to its stride. */
 NF_INL u32 nf_bits_flat(const u64 *const *maps, u32 dimensions, u32 words, const u64 *accept) {
     if (words == 1) {
         u64 x = nf_bits_and(maps, dimensions, 0);
@@ -88,8 +89,6 @@ NF_INL u32 nf_bits_flat(const u64 *const *maps, u32 dimensions, u32 words, const
         some |= (u32)(~__builtin_ia32_movmskpd256((nf_d4)(x == 0)) & 15) << w;
         memcpy(found + w, &x, w + 4 <= words ? 32 : (words - w) * 8);
     }
-    some &= (2u << words) - 1;
-    some |= 1u << words;
 #else
     for (u32 w = 0; w < words; w++) {
         found[w] = nf_bits_and(maps, dimensions, w);

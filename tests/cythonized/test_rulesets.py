@@ -53,6 +53,9 @@ class Classifier:
     def verdicts(self, points: Sequence[Sequence[int]]) -> list[bool]:
         return [bool(byte) for byte in self._run("verdicts", [v for p in points for v in p])]
 
+    def kilobytes(self) -> int:
+        return int(self._run("time", [], "1").split()[1])
+
     def _run(self, mode: str, numbers: Sequence[int], *more: str) -> bytes:
         file = self.folder / mode
         file.write_bytes(b"".join((n % (1 << 128)).to_bytes(16, "little") for n in numbers))
@@ -211,6 +214,23 @@ def test_rows_that_decide_nothing_are_left_out() -> None:
         (True, ANY, (9, 9)),  # behind everything
     )
     assert simplified(ruleset) == [Row(True, ((0, 15), (80, 80)))]
+
+
+@pytest.mark.parametrize("rows", [40, 100, 200])
+def test_no_row_holds_zero(rows: int, compiled: Compiled) -> None:
+    made = [(bool(i % 3), (5 * i + 5, 5 * i + 7), (1000 + i, 1000 + i)) for i in range(rows)]
+    classifier = compiled(hand_made(*made))
+    assert classifier.kind == "bits"
+    assert classifier.check(20_000) > 0
+    assert classifier.verdicts([(0, 0), (5, 0), (0, 1000)]) == [False] * 3
+
+
+def test_values_of_one_class_share_their_bits(compiled: Compiled) -> None:
+    """An index has bits per class, and not per range of values."""
+    rows = [(True, (2 * i, 2 * i), PORTS) for i in range(1000)]
+    classifier = compiled(hand_made(*rows, (False, ANY, (80, 80)), (True, ANY, (1, 1))))
+    classes, bits = 4 * 65536, 1000 * 128  # 64 KB, 128 KB and 64 KB; a class of each row
+    assert classes + bits <= classifier.kilobytes() * 1024 < classes + bits + 4096
 
 
 def test_ranges_that_would_be_many_prefixes_become_boxes(compiled: Compiled) -> None:
