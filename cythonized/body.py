@@ -42,6 +42,7 @@ class Body:
     cursors: dict[tuple[str, Keys], Cursor] = field(default_factory=dict)
     hashes: dict[tuple[str, Keys], tuple[str, str]] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)
+    settled: bool = False  # what is written is decided for plain frames already
 
     def value(self, node: Expr) -> str:
         """The text of an expression; what must be computed first is added to the function."""

@@ -102,9 +102,9 @@ def packet(plan: Plan) -> list[tuple[str, str]]:
 def state(plan: Plan) -> list[tuple[str, str]]:
     members = [("nf_core", "core")]
     members += [(f"{i.name}_state", i.name) for i in plan.instances]
-    if plan.simple:
+    if plan.depth and plan.simple:
         members += [("u32", "ring_head"), ("Packet", f"ring[{plan.ring}]")]
-    else:
+    if not plan.simple:
         members += [("Packet*", "stack"), ("u32", "stack_depth"), ("u32", "stack_room")]
         members += [("u32", "cause")]
     return members

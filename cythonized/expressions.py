@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import assert_never
 
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
 from nfverify.cythonized.ctypes_of import carrier, literal
 from nfverify.cythonized.layout import size
+from nfverify.cythonized.rulesets import few_rows
 from nfverify.cythonized.calls import operator_call
 from nfverify.semantics.engine import unreachable
+from nfverify.semantics import values
 from nfverify.semantics.values import compare
 from nfverify.smat.ir import (
     And,
@@ -36,6 +39,7 @@ from nfverify.smat.ir import (
     Read,
     Tag,
     Type,
+    Value,
     walk,
 )
 
@@ -47,6 +51,17 @@ NO = "nf_no()"
 
 def expression(body: Body, node: Expr) -> str:
     """The text; it has no effect, and holds as long as nothing is written."""
+    if isinstance(node, And | Or | Not | Compare) and body.plan.plain and not body.settled:
+        truth = plain_truth(node, body.plan.written)
+        if truth is not None:
+            body.settled = True
+            text = _expression(body, node)
+            body.settled = False
+            return f"(fast | {_bit(text)})" if truth else f"((fast ^ 1) & {_bit(text)})"
+    return _expression(body, node)
+
+
+def _expression(body: Body, node: Expr) -> str:
     match node:
         case Const(value=value):
             if isinstance(value, bytes):
@@ -123,13 +138,57 @@ def field(body: Body, name: str) -> str:
     return "nf_payload_of(h, fast)" if name == "payload" else f"nf_{name}(h, fast)"
 
 
+# What is known of plain frames ------------------------------------------------------------------
+
+_PLAIN = {"IP4": 1, "IP6": 0, "L4": 1, "FRAG": 0}
+_PLAIN_PROTOCOLS = (6, 17)
+
+
+def plain_truth(node: Expr, written: Collection[str]) -> bool | None:
+    """What a test is for every plain frame (IPv4 with TCP or UDP, no fragment), if it looks at
+    nothing else; None: it depends."""
+    known = {*_PLAIN, *([] if "proto" in written else ["proto"])}
+    if any(
+        isinstance(n, Field) and n.name not in known
+        or not isinstance(n, Field | Const | And | Or | Not | Compare | Cast | Arithmetic)
+        for n in walk((node,))
+    ):
+        return None
+    found = {evaluated(node, {**_PLAIN, "proto": proto}) for proto in _PLAIN_PROTOCOLS}
+    return bool(found.pop()) if len(found) == 1 else None
+
+
+def evaluated(node: Expr, fields: Mapping[str, int]) -> Value:
+    """The value of an expression over constants and these fields."""
+    match node:
+        case Const(value=value):
+            return value
+        case Field(name=name):
+            return fields[name]
+        case Not(operand=operand):
+            return not evaluated(operand, fields)
+        case And(operands=operands):
+            return all(evaluated(o, fields) for o in operands)
+        case Or(operands=operands):
+            return any(evaluated(o, fields) for o in operands)
+        case Compare(op=op, left=left, right=right):
+            return compare(op, evaluated(left, fields), evaluated(right, fields))
+        case Cast(operand=operand, type=target):
+            return values.cast(evaluated(operand, fields), target)
+        case Arithmetic(op=op, left=left, right=right, type=type_):
+            one, other = evaluated(left, fields), evaluated(right, fields)
+            return values.arithmetic(op, values.number(one), values.number(other), values.bits(type_))
+    raise TypeError(f"not evaluated: {node}")
+
+
 # Short circuits -----------------------------------------------------------------------------
 
 
 def cheap(node: Expr) -> bool:
     """Costs less than a mispredicted branch, and needs nothing computed first."""
     return not any(
-        isinstance(n, Read | Has | Match | Apply)
+        isinstance(n, Read | Has | Apply)
+        or (isinstance(n, Match) and not few_rows(n.ruleset))
         or (isinstance(n, Arithmetic) and n.op in ("/", "%"))
         or (isinstance(n, Compare) and isinstance(n.left.type, Bytes))
         or (isinstance(n, Field) and n.name == "payload")

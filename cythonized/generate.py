@@ -211,7 +211,7 @@ def _create(
     for value in resources.defaults:
         text = f"nf_slice_of({resources.string(value)}, {len(value)})"
         lines.append(f"{INDENT}nf_kept(&S.core, {text})")
-    if plan.simple:
+    if plan.simple and plan.depth:
         lines += [
             f"{INDENT}for i in range({plan.ring}):",
             f"{INDENT * 2}S.ring[i].head.at = NF_IDLE",

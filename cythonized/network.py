@@ -87,7 +87,7 @@ def _visit(plan: Plan, instance: InstanceLayout) -> str:
     return f"""{head}
     cdef i32 out
     cdef u32 i
-    for i in range(NF_MAX_PASSES):
+    for i in range(16):  # the 17th pass drops it
         if i:
             {instance.name}_front(S, p, fast)
         out = {instance.name}_pass(S, p, fast)
@@ -137,21 +137,8 @@ def _probe(body: Body, number: int, probe: Probe) -> None:
             body.emit(f"{codes[0].prefix}_prefetch(S, &{key})")
         body.emit(f"p.which[{number}] = 1 - {condition}")
         return
-    narrow = all(use.table.key.words == 2 and not use.table.aged for use in uses)
-    if len(uses) == 2 and narrow:
-        keys = [_packed(body, use.table.name, access.pack(body, use.table, use.keys, hashed=False)) for use in uses]
-        wide = [f"{k}.wide" for k, u in zip(keys, uses, strict=True) if u.table.wide]
-        with body.function.block(f"if not ({' | '.join(wide)}):" if wide else "if True:"):
-            pick = ", ".join(f"nf_pick({condition}, {keys[0]}.k[{i}], {keys[1]}.k[{i}])" for i in (0, 1))
-            body.emit(f"p.hash[{number}] = nf_hash2({pick})", f"p.which[{number}] = 1 - {condition}")
-            if prefetch:
-                places = ", ".join(
-                    f"&S.{c.place}, {u.table.slot(u.table.key)}" for c, u in zip(codes, uses, strict=True)
-                )
-                body.emit(f"nf_prefetch_either({condition}, {places}, p.hash[{number}])")
-        if wide:
-            with body.function.block("else:"):
-                body.emit(f"p.which[{number}] = 255")
+    if len(uses) == 2 and all(use.table.key.words <= 2 and not use.table.aged for use in uses):
+        _probe_either(body, number, probe, condition)
         return
     for which, (use, code) in enumerate(zip(uses, codes, strict=True)):
         last = which == len(uses) - 1
@@ -163,8 +150,25 @@ def _probe(body: Body, number: int, probe: Probe) -> None:
                 body.emit(f"{code.prefix}_prefetch(S, &{key})")
 
 
-def _packed(body: Body, table: str, key: str) -> str:
-    return key
+def _probe_either(body: Body, number: int, probe: Probe, condition: str) -> None:
+    """One hash and one prefetch for a key of either table, without a branch on which."""
+    names, wide, words, places = [], [], [], []
+    for use in probe.alternatives:
+        code = TableCode.of(body.instance, use.table)
+        key = access.pack(body, use.table, use.keys, hashed=False)
+        names.append(key)
+        if use.table.wide:
+            wide.append(f"{key}.wide")
+        words.append([f"{key}.k[{i}]" if i < use.table.key.words else "0" for i in (0, 1)])
+        places.append(f"&S.{code.place}, {use.table.slot(use.table.key)}")
+    with body.function.block(f"if not ({' | '.join(wide)}):" if wide else "if nf_yes():"):
+        pick = ", ".join(f"nf_pick({condition}, {a}, {b})" for a, b in zip(*words, strict=True))
+        body.emit(f"p.hash[{number}] = nf_hash2({pick})", f"p.which[{number}] = 1 - {condition}")
+        if body.plan.options.prefetch:
+            body.emit(f"nf_prefetch_either({condition}, {', '.join(places)}, p.hash[{number}])")
+    if wide:
+        with body.function.block("else:"):
+            body.emit(f"p.which[{number}] = 255")
 
 
 # A frame comes and goes -----------------------------------------------------------------------

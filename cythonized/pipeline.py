@@ -1,4 +1,9 @@
-"""The pipeline of a simple network: a ring of packets, and the NFs working on it one behind another."""
+"""How packets go through a simple network: one at once, or in a ring on which all NFs work.
+
+The ring holds packets in order of arrival; each NF works `depth` packets behind the one before it.
+It stays open from one push to the next. Where nothing is looked up there is nothing to fetch ahead,
+and a packet goes through all NFs at once.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,15 @@ from nfverify.cythonized.routing import default_port, targets
 
 
 def pipeline(plan: Plan) -> str:
-    """`enter`, a stage for each NF, `turn`, `nf_push` and `nf_flush`."""
-    parts = [_leave(plan), _stages(plan), _enter(plan), _turn(plan), _push(plan), _flush(plan)]
+    """`enter_odd`, a stage for each NF, `nf_push`, `nf_flush` and `nf_advance`."""
+    parts = [_LEAVE, *(_stage(plan, index) for index in range(len(plan.instances)))]
+    parts.append(_enter_odd(plan))
+    parts += [_turn(plan), _ring(plan)] if plan.depth else [_direct(plan)]
+    parts.append(_flush(plan))
     return "\n\n".join(parts)
 
 
-def _leave(plan: Plan) -> str:
-    return """cdef inline void leave(Packet* p, i32 port, u32 fast) noexcept nogil:
+_LEAVE = """cdef inline void leave(Packet* p, i32 port, u32 fast) noexcept nogil:
     # Out of the network by a port: rewritten where it lies. No later stage knows its place.
     deparse(p, p.head.frame, fast)
     p.verdict[0] = port
@@ -26,36 +33,35 @@ cdef inline void vanish(Packet* p) noexcept nogil:
 """
 
 
-def _stages(plan: Plan) -> str:
-    return "\n\n".join(_stage(plan, index) for index in range(len(plan.instances)))
-
-
 def _stage(plan: Plan, index: int) -> str:
-    """What an NF does to a packet of the ring, and where the packet goes then."""
+    """What an NF does to a packet, and where the packet goes then: `head.at` is twice the number of
+    the NF, and one more if the frame is plain."""
     instance = plan.instances[index]
     name = instance.name
     inline = "inline " if plan.options.fuse else ""
-    skip = "" if instance.program.sees_non_ip else "not p.head.bits & (NF_IP4 | NF_IP6)"
-    lines = [f"cdef inline void {name}_done(State* S, Packet* p, i32 out, u32 fast) noexcept nogil:"]
-    lines += [INDENT + line for line in _route(plan, index)]
-    lines += ["", "", f"cdef void {name}_odd(State* S, Packet* p) noexcept nogil:"]
-    lines.append(f"{INDENT}# Options, tags, fragments, IPv6, what isn't IP.")
-    if skip:
-        lines += [f"{INDENT}if {skip}:", f"{INDENT * 2}{name}_done(S, p, NF_FORWARD, 0)"]
-        lines += [f"{INDENT}else:", f"{INDENT * 2}{name}_done(S, p, {name}_visit(S, p, 0), 0)"]
+    visit = f"{name}_done(S, p, {name}_visit(S, p, 0), 0)"
+    if instance.program.sees_non_ip:
+        odd = f"{INDENT}{visit}"
     else:
-        lines.append(f"{INDENT}{name}_done(S, p, {name}_visit(S, p, 0), 0)")
-    lines += ["", "", f"cdef {inline}void {name}_stage(State* S, Packet* p) noexcept nogil:"]
-    if plan.plain:
-        lines += [
-            f"{INDENT}if nf_likely(p.head.at == {2 * index + 1}):",
-            f"{INDENT * 2}{name}_done(S, p, {name}_visit(S, p, 1), 1)",
-        ]
-    lines += [
-        f"{INDENT}{'elif' if plan.plain else 'if'} p.head.at == {2 * index}:",
-        f"{INDENT * 2}{name}_odd(S, p)",
-    ]
-    return "\n".join(lines) + "\n"
+        odd = f"""    if not p.head.bits & (NF_IP4 | NF_IP6):
+        {name}_done(S, p, NF_FORWARD, 0)
+    else:
+        {visit}"""
+    route = "\n".join(INDENT + line for line in _route(plan, index))
+    plain = f"""
+
+
+cdef {inline}void {name}_plain(State* S, Packet* p) noexcept nogil:
+    {name}_done(S, p, {name}_visit(S, p, 1), 1)
+"""
+    return f"""cdef inline void {name}_done(State* S, Packet* p, i32 out, u32 fast) noexcept nogil:
+{route}
+
+
+cdef void {name}_odd(State* S, Packet* p) noexcept nogil:
+    # Options, tags, fragments, IPv6, what isn't IP.
+{odd}
+{plain if plan.plain else ""}"""
 
 
 def _route(plan: Plan, index: int) -> list[str]:
@@ -84,11 +90,16 @@ def _route(plan: Plan, index: int) -> list[str]:
     return lines + [INDENT + line for line in inner]
 
 
-def _enter(plan: Plan) -> str:
-    first = plan.instances[plan.network.ingress]
-    at = 2 * plan.network.ingress
+def _parsed(plan: Plan) -> str:
+    """Is the frame plain, and if so parsed."""
     writes = "1" if any(name != "size" for name in plan.written) else "0"
-    plain = f"nf_parse_fast(&p.head, frame, length, {writes})" if plan.plain else "nf_no()"
+    if not plan.plain:
+        return "nf_no()"
+    return f"nf_parse_fast(&p.head, batch.frames[i], batch.lengths[i], {writes})"
+
+
+def _enter_odd(plan: Plan) -> str:
+    first = plan.instances[plan.network.ingress]
     return f"""cdef void enter_odd(State* S, Packet* p, u8* frame, u32 length, u16 port) noexcept nogil:
     p.head.at = NF_IDLE
     if nf_parse(&p.head, frame, length) != NF_PARSED:
@@ -99,56 +110,35 @@ def _enter(plan: Plan) -> str:
         vanish(p)
     else:
         p.head.iface = port
-        p.head.at = {at}
+        p.head.at = {2 * plan.network.ingress}
         arrive(p, 0)
         {first.name}_front(S, p, 0)
-
-
-cdef inline void enter(State* S, Packet* p, u8* frame, u32 length, u16 port) noexcept nogil:
-    if nf_likely({plain}):
-        p.head.iface = port
-        p.head.at = {at + 1}
-        arrive(p, 1)
-        {first.name}_front(S, p, 1)
-    else:
-        enter_odd(S, p, frame, length, port)
 """
 
 
-def _turn(plan: Plan) -> str:
-    """One step of the pipeline: each NF works on the packet that is its distance behind."""
-    depth = plan.depth
-    lines = ["cdef inline void turn(State* S, u32 head) noexcept nogil:"]
-    for index, instance in enumerate(plan.instances):
-        back = f" - {(index + 1) * depth}" if depth else ""
-        place = f"(head{back}) & {plan.ring - 1}"
-        lines.append(f"{INDENT}{instance.name}_stage(S, &S.ring[{place}])")
-    if plan.scratch:
-        lines.append(f"{INDENT}nf_arena_reset(&S.core.scratch)")
-    return "\n".join(lines) + "\n"
+def _enter(plan: Plan, depth: str) -> str:
+    """A plain frame goes to the first NF."""
+    first = plan.instances[plan.network.ingress]
+    lines = [
+        "p.head.iface = ports[i & every]",
+        f"p.head.at = {2 * plan.network.ingress + 1}",
+        "arrive(p, 1)",
+        f"{first.name}_front(S, p, 1)",
+    ]
+    return "\n".join(depth + line for line in lines)
 
 
-def _push(plan: Plan) -> str:
-    clock = "\n        now = nf_max(now, batch.times[i])"
-    if plan.timed:
-        clock += "\n        p.time = now"
-    single = plan.puts > MAX_PIPELINED_PUTS
-    each = ""
-    if single:
-        each = """
-        if reserve(S, 1) != 0:
-            core.error = NF_NO_MEMORY
-            break"""
-    room = "1" if single else f"batch.n + {plan.ring}"
-    return f"""cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
+_BEGIN = """cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
     cdef State* S = <State*>core
     cdef Packet* p
-    cdef u32 i, head
+    cdef u32 i
     cdef u64 now
     cdef u16 first_port = 0
     # Without ports, all packets came in by the first: one number is read again and again.
     cdef const u16* ports = batch.ports if batch.ports != NULL else &first_port
-    cdef u32 every = 0xffffffffU if batch.ports != NULL else 0
+    cdef u32 every = 0xffffffffU if batch.ports != NULL else 0"""
+
+_BEFORE = """
     if core.error != NF_OK:
         return core.error
     if batch.n == 0:
@@ -157,19 +147,98 @@ def _push(plan: Plan) -> str:
         return NF_NO_MEMORY
     if not core.started:
         start(S, batch.times[0])
-    now = core.now
-    head = S.ring_head
-    for i in range(batch.n):{each}
-        p = &S.ring[head & {plan.ring - 1}]{clock}
-        p.verdict = &batch.verdicts[i]
-        enter(S, p, batch.frames[i], batch.lengths[i], ports[i & every])
-        turn(S, head)
-        head += 1
-    S.ring_head = head
+    now = core.now"""
+
+_AFTER = """
     core.now = now
     tick(S)
     return core.error
 """
+
+
+def _clock(plan: Plan) -> str:
+    stamp = "\n        p.time = now" if plan.timed else ""
+    return f"\n        now = nf_max(now, batch.times[i]){stamp}"
+
+
+# The ring -----------------------------------------------------------------------------------
+
+
+def _turn(plan: Plan) -> str:
+    """One step of the pipeline: each NF works on the packet that is its distance behind."""
+    lines = ["cdef inline void turn(State* S, u32 head) noexcept nogil:", f"{INDENT}cdef Packet* p"]
+    for index, instance in enumerate(plan.instances):
+        place = f"(head - {(index + 1) * plan.depth}) & {plan.ring - 1}"
+        lines.append(f"{INDENT}p = &S.ring[{place}]")
+        if plan.plain:
+            lines += [
+                f"{INDENT}if nf_likely(p.head.at == {2 * index + 1}):",
+                f"{INDENT * 2}{instance.name}_plain(S, p)",
+            ]
+        lines += [
+            f"{INDENT}{'elif' if plan.plain else 'if'} p.head.at == {2 * index}:",
+            f"{INDENT * 2}{instance.name}_odd(S, p)",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _ring(plan: Plan) -> str:
+    return f"""{_BEGIN}
+    cdef u32 head{_BEFORE.format(room=f"batch.n + {plan.ring}")}
+    head = S.ring_head
+    for i in range(batch.n):
+        p = &S.ring[head & {plan.ring - 1}]{_clock(plan)}
+        p.verdict = &batch.verdicts[i]
+        if nf_likely({_parsed(plan)}):
+{_enter(plan, INDENT * 3)}
+        else:
+            enter_odd(S, p, batch.frames[i], batch.lengths[i], ports[i & every])
+        turn(S, head)
+        head += 1
+    S.ring_head = head{_AFTER}"""
+
+
+# One at once --------------------------------------------------------------------------------
+
+
+def _direct(plan: Plan) -> str:
+    """Plain packets in a variable whose address goes nowhere, so that it lives in registers."""
+    room, each = "batch.n", ""
+    if plan.puts > MAX_PIPELINED_PUTS:
+        room = "1"
+        each = """
+        if reserve(S, 1) != 0:
+            core.error = NF_NO_MEMORY"""
+    stages = ["".join(_at_once(plan, kind)) for kind in ("plain", "odd")]
+    scratch = "\n        nf_arena_reset(&core.scratch)" if plan.scratch else ""
+    return f"""{_BEGIN}
+    cdef Packet packet
+    cdef Packet odd{_BEFORE.format(room=room)}
+    for i in range(batch.n):{each}
+        if core.error != NF_OK:
+            break
+        p = &packet{_clock(plan)}
+        p.verdict = &batch.verdicts[i]
+        if nf_likely({_parsed(plan)}):
+{_enter(plan, INDENT * 3)}{stages[0]}
+        else:
+            p = &odd
+            p.verdict = &batch.verdicts[i]{_stamp(plan)}
+            enter_odd(S, p, batch.frames[i], batch.lengths[i], ports[i & every]){stages[1]}{scratch}{_AFTER}"""
+
+
+def _stamp(plan: Plan) -> str:
+    return f"\n{INDENT * 3}p.time = now" if plan.timed else ""
+
+
+def _at_once(plan: Plan, kind: str) -> list[str]:
+    if kind == "plain" and not plan.plain:
+        return []
+    return [
+        f"\n{INDENT * 3}if p.head.at == {2 * index + (kind == 'plain')}:"
+        f"\n{INDENT * 4}{instance.name}_{kind}(S, p)"
+        for index, instance in enumerate(plan.instances)
+    ]
 
 
 def _flush(plan: Plan) -> str:

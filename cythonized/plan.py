@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nfverify.cythonized.layout import InstanceLayout, TableLayout, layouts
+from nfverify.cythonized.operators import BUILT_IN
 from nfverify.cythonized.options import Options
 from nfverify.packet.fields import FLOW_FIELDS
 from nfverify.semantics.engine import number_tags
@@ -16,10 +17,12 @@ from nfverify.smat.ir import (
     Delay,
     Entry,
     Expr,
+    Has,
     Network,
     Now,
     Ports,
     Program,
+    Read,
     Resubmit,
     SetField,
     SetOutput,
@@ -64,6 +67,17 @@ class Plan:
         makes_bytes = any(isinstance(n, Apply) and isinstance(n.type, Bytes) for n in nodes)
         puts = max(map(_puts, programs))
         written = {n.name for n in nodes if isinstance(n, SetField)}
+        # Without look-ups there is nothing to fetch ahead; what the user's operators do ends a run at
+        # once, and byte strings live until a packet is done.
+        looks_up = any(isinstance(n, Read | Has | Write) and n.keys for n in nodes)
+        operators = any(isinstance(n, Apply) and n.op not in BUILT_IN for n in nodes)
+        pipelined = (
+            options.batch
+            and looks_up
+            and not operators
+            and not makes_bytes
+            and puts <= MAX_PIPELINED_PUTS
+        )
         return Plan(
             network,
             options,
@@ -76,7 +90,7 @@ class Plan:
             len(nodes) <= LARGE,
             makes_bytes,
             held or any(isinstance(n, Now) for n in nodes) or aged,
-            options.depth if options.batch and not makes_bytes and puts <= MAX_PIPELINED_PUTS else 0,
+            options.depth if pipelined else 0,
         )
 
     @property

@@ -19,6 +19,7 @@ from nfverify.smat.ir import (
     Field,
     Has,
     Not,
+    Or,
     Read,
     SetField,
     Stmt,
@@ -29,6 +30,7 @@ from nfverify.smat.ir import (
 )
 
 MAX_PROBES = 3
+SMALL_KEY = 16  # bits: a table of so few keys stays in the cache
 
 
 @dataclass(slots=True)
@@ -114,7 +116,7 @@ def _keys(body: Body, row: _Row) -> list[tuple[TableLayout, Keys]]:
         home = body.instance.home(node.var)
         assert not isinstance(home, Plain)
         table, _ = home
-        if not table.constant:
+        if not table.constant and sum(p.width for p in table.key.parts) > SMALL_KEY:
             found.append((table, node.keys))
     return found
 
@@ -125,12 +127,14 @@ def _exclude(rows: list[_Row], one: Alternative, other: Alternative) -> bool:
 
 
 def _apart(rows: list[_Row], i: int, j: int) -> bool:
+    """No packet comes to use a key in both rows: their tests are opposite, or what passes the
+    tests of the first is decided by a row before the second."""
     if i == j:
         return False
     first, second = rows[min(i, j)], rows[max(i, j)]
-    if first.decided:
+    if any(_opposite(a, b) for a in first.flow for b in second.flow):
         return True
-    return any(_opposite(a, b) for a in first.flow for b in second.flow)
+    return any(row.decided and set(row.flow) <= set(first.flow) for row in rows[: max(i, j)])
 
 
 def _opposite(a: Expr, b: Expr) -> bool:
@@ -140,6 +144,4 @@ def _opposite(a: Expr, b: Expr) -> bool:
 def _condition(rows: list[_Row], use: Alternative) -> Expr:
     """Does the packet as it comes use this alternative rather than a later one?"""
     conditions = tuple(dict.fromkeys(And(rows[place].flow) for place in use.places))
-    from nfverify.smat.ir import Or
-
     return Or(conditions) if len(conditions) > 1 else conditions[0]

@@ -15,6 +15,7 @@ from nfverify.smat.ruleset import Bounds, Row, Ruleset, full
 
 MAX_TERMS = 8  # comparisons, up to which they beat an index
 MAX_COMPARED_ROWS = 32
+MAX_CHEAP_TERMS = 8
 MAX_BIT_ROWS = 16384
 MAX_BIT_BYTES = 64 << 20
 FLAT_WORDS = 16  # as NF_FLAT_WORDS
@@ -47,6 +48,12 @@ def ruleset_code(ruleset: Ruleset, name: str, *, classifier: bool = True) -> Rul
     if len(rows) <= MAX_COMPARED_ROWS and _terms(ruleset, rows) <= MAX_TERMS:
         return _comparisons(ruleset, name, rows)
     return _bits(ruleset, name, rows) or _boxes(ruleset, name, rows)
+
+
+def few_rows(ruleset: Ruleset) -> bool:
+    """Is the code so short that to look twice costs less than a mispredicted branch?"""
+    rows = simplified(ruleset)
+    return _terms(ruleset, rows) <= MAX_CHEAP_TERMS
 
 
 # Simplifying ------------------------------------------------------------------------------
