@@ -13,15 +13,15 @@ from itertools import pairwise
 from random import Random
 from typing import Literal, Protocol
 
+from reduce import text
 from traffic import LATEST, Event, Traffic
 
 from nfverify.packet.codec import Malformed, parse
-from nfverify.semantics import state_json, walk
+from nfverify.semantics import state_binary, state_json, walk
 from nfverify.semantics.machine import Machine, Output, RunawayError
 from nfverify.semantics.operators import Function
 from nfverify.semantics.state import SavedState, packet_values
 from nfverify.smat import ir
-from nfverify.smat.show import terminal
 
 Step = list[Output]
 NonIp = Literal["bypass", "drop"]
@@ -303,9 +303,13 @@ def _refused(trace: Trace, runner: Runner) -> Difference | None:
 
 def _carried(network: ir.Network, state: SavedState, rng: Random) -> SavedState:
     """As an object, or as it comes back from JSON or the binary form."""
-    if rng.random() < 0.5:
-        return state_json.load(network, state_json.dump(network, state), "state")
-    return state
+    match rng.randrange(3):
+        case 0:
+            return state_json.load(network, state_json.dump(network, state), "state")
+        case 1:
+            return state_binary.load(network, state_binary.dump(network, state), "state")
+        case _:
+            return state
 
 
 # Reports ----------------------------------------------------------------------------------
@@ -346,7 +350,7 @@ def shrink(found: Difference, maker: Maker, attempts: int = 300) -> Difference:
 def describe(found: Difference) -> str:
     """For people: the network, the trace, where they part, and the entries taken there."""
     trace = found.trace
-    lines = [terminal(trace.network), "", f"they part: {found.what}"]
+    lines = [text(trace.network), "", f"they part: {found.what}"]
     if found.at is not None:
         lines[-1] += f", at event {found.at} of {len(trace.events)}"
     lines += [f"  expected {found.expected!r}", f"  got      {found.got!r}", "events:"]

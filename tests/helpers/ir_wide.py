@@ -155,9 +155,11 @@ class Wide(Maker):
         count = 0 if kind == "set" else rng.choice((1, 1, 2, 3, 5)) if kind == "map" else 1
         types = (*WIDE, ir.BOOL, ir.BOOL, ir.BYTES, ir.BYTES)
         values = tuple(rng.choice(types) for _ in range(count))
-        default = tuple(self.constant(t).value for t in values)
+        default = tuple(ir.zero(t) for t in values)
+        if not keys or rng.random() < 0.4:
+            default = tuple(self.constant(t).value for t in values)
         entries = {}
-        if keys and rng.random() < 0.5:
+        if keys and not any(default) and rng.random() < 0.7:
             for _ in range(rng.choice((1, 2, 9))):
                 key = tuple(self.constant(t).value for t in keys)
                 entries[key] = tuple(self.constant(t).value for t in values)
