@@ -9,10 +9,12 @@ import os
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from statistics import median
 
-from nfverify.cythonized.library import Built, RunError
+from nfverify.cythonized.built import Built
+from nfverify.cythonized.library import RunError
 
 BURST = 256  # packets handed over at a time
 LINE = 64  # frames begin at multiples of this, as NF_BENCH_LINE
@@ -49,24 +51,28 @@ class Memory:
 
 
 class Traffic:
-    """Frames in memory, at least one, and a copy of them to be rewritten."""
+    """Frames in memory, at least one, and a copy of them to be rewritten; all on huge pages."""
 
     def __init__(self, frames: Sequence[bytes], times: Sequence[int]) -> None:
-        self.count = len(frames)
-        self.lengths = array("I", map(len, frames))
-        self.bytes = sum(self.lengths)
-        self.starts = array("Q", [0]) * self.count
-        at = 0
-        for index, length in enumerate(self.lengths):
-            self.starts[index] = at
-            at += -(-length // LINE) * LINE
-        self._stamps = array("Q", times)
-        self._original, self.frames = Memory(at + LINE), Memory(at + LINE)
+        self.count = count = len(frames)
+        sizes = [len(frame) for frame in frames]
+        steps = [-(-size // LINE) * LINE for size in sizes]
+        self.starts = array("Q", accumulate(steps[:-1], initial=0))
+        self.stride = steps[0] if len(set(steps)) == 1 else 0
+        self.bytes = sum(sizes)
+        self._original, self.frames = Memory(sum(steps) + LINE), Memory(sum(steps) + LINE)
         for frame, start in zip(frames, self.starts, strict=True):
             ctypes.memmove(self._original.address + start, frame, len(frame))
-        self.times = array("Q", times)
-        self.verdicts = array("i", [-1]) * self.count
-        self.restore()
+        self.lengths, self.times, self.out = (Memory(size * count) for size in (4, 8, 4))
+        self.lengths.put(0, array("I", sizes).tobytes())
+        self._sizes = sizes
+        self._stamps, self._shift = array("Q", times), 0
+        self.start()
+
+    @property
+    def verdicts(self) -> array[int]:
+        """The port of each packet, or -1 where it was dropped."""
+        return array("i", self.out.read(0, 4 * self.count))
 
     def restore(self) -> None:
         """The frames as they were."""
@@ -75,16 +81,18 @@ class Traffic:
     def start(self) -> None:
         """Frames and times as they were."""
         self.restore()
-        self.times[:] = self._stamps
+        self.times.put(0, self._stamps.tobytes())
+        self._shift = 0
 
     def later(self) -> None:
         """The same packets again, behind the last one."""
-        span = max(self._stamps) - min(self._stamps) + 1
-        self.times[:] = array("Q", [stamp + span for stamp in self.times])
+        self._shift += max(self._stamps) - min(self._stamps) + 1
+        stamps = array("Q", [stamp + self._shift for stamp in self._stamps])
+        self.times.put(0, stamps.tobytes())
 
     def frame(self, index: int) -> bytes:
         """A frame as it is now."""
-        return self.frames.read(self.starts[index], self.lengths[index])
+        return self.frames.read(self.starts[index], self._sizes[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +120,13 @@ def measure(
     """One round from a fresh state; passes after the first see the tables as it left them.
 
     Outside the clock, before each pass: with `rewrites` the frames are restored, with `timed` their
-    times moved on (else, time stands still from the second pass on). MemoryError, RunError.
+    times moved on; else, all packets have the time of the state. MemoryError, RunError.
     """
     made.reset()
     gc.collect()
     traffic.start()
     before = resident()
-    once = clock(made, traffic, burst)
+    once = clock(made, traffic, burst, timed=timed)
     first = once()
     memory = max(0, resident() - before)
     if after_first is not None:
@@ -133,27 +141,26 @@ def measure(
     return Sample(first / traffic.count, median(took) / traffic.count, len(took), memory)
 
 
-def clock(made: Built, traffic: Traffic, burst: int) -> Callable[[], int]:
+def clock(made: Built, traffic: Traffic, burst: int, *, timed: bool = False) -> Callable[[], int]:
     """A call that runs all packets: ns."""
     run = made.library.calls.nf_bench_pass
     pointer, number = ctypes.c_void_p, ctypes.c_uint32
-    run.argtypes = (*(pointer,) * 5, number, number, ctypes.POINTER(ctypes.c_uint64))
+    run.argtypes = (*(pointer,) * 5, *(number,) * 3, ctypes.POINTER(ctypes.c_uint64))
     run.restype = ctypes.c_int32
-    lengths, times, verdicts = map(_address, (traffic.lengths, traffic.times, traffic.verdicts))
-    core, frames, count = made.core, traffic.frames.address, traffic.count
     ns = ctypes.c_uint64()
+    arguments = (
+        *(made.core, traffic.frames.address, traffic.lengths.address),
+        *(traffic.times.address if timed else None, traffic.out.address),
+        *(traffic.count, burst, traffic.stride, ctypes.byref(ns)),
+    )
 
     def once() -> int:
-        error = run(core, frames, lengths, times, verdicts, count, burst, ctypes.byref(ns))
+        error = run(*arguments)
         if error:
             raise RunError(f"{made.library.name}: error {error} in the benchmark", error)
         return ns.value
 
     return once
-
-
-def _address(data: array[int]) -> int:
-    return data.buffer_info()[0]
 
 
 def resident() -> int:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import nfverify
-from nfverify.cythonized import captures, library
+from nfverify.cythonized import built, captures, library
 from nfverify.cythonized.build import UserC, check_operators, load_library, unit
 from nfverify.cythonized.compiler import MAIN, RUNTIME, Unit, command_line, link_program, to_c
 from nfverify.cythonized.names import identifier
@@ -49,8 +49,8 @@ def _c(network: Network, options: Options, user: UserC, folder: Path) -> list[Pa
 
 
 def _so(network: Network, options: Options, user: UserC, folder: Path) -> list[Path]:
-    built = load_library(network, options, user)
-    return [_write(folder / f"{identifier(network.name)}.so", Path(built.path).read_bytes())]
+    content = Path(load_library(network, options, user).path).read_bytes()
+    return [_write(folder / f"{identifier(network.name)}.so", content)]
 
 
 def _exe(network: Network, options: Options, user: UserC, folder: Path) -> list[Path]:
@@ -64,8 +64,8 @@ def _exe(network: Network, options: Options, user: UserC, folder: Path) -> list[
 
 def _wheel(network: Network, options: Options, user: UserC, folder: Path) -> list[Path]:
     check_operators(network, {}, user)
-    built = load_library(network, options, user)
-    name, data = wheel(identifier(network.name), network, Path(built.path).read_bytes())
+    content = Path(load_library(network, options, user).path).read_bytes()
+    name, data = wheel(identifier(network.name), network, content)
     return [_write(folder / name, data)]
 
 
@@ -122,6 +122,7 @@ def wheel(name: str, network: Network, content: bytes) -> tuple[str, bytes]:
     info = f"{package}-{version}.dist-info"
     files: dict[str, str | bytes] = {
         f"{package}/__init__.py": _init(name, network),
+        f"{package}/_built.py": _source(built.__file__, package),
         f"{package}/_captures.py": _source(captures.__file__, package),
         f"{package}/_library.py": _source(library.__file__, package),
         f"{package}/py.typed": "",
@@ -162,8 +163,9 @@ outputs = nf.process(frames)
 
 from pathlib import Path
 
+from nf_{name}._built import Built
 from nf_{name}._captures import CaptureBroken, Passed
-from nf_{name}._library import Built, Library, Output, RunError
+from nf_{name}._library import Library, Output, RunError
 
 __all__ = ["CaptureBroken", "NetworkFunction", "Output", "Passed", "RunError"]
 
@@ -181,7 +183,7 @@ class NetworkFunction(Built):
 def _source(file: str, package: str) -> str:
     """A module of ours as one of the package's."""
     text = Path(file).read_text(encoding="utf-8")
-    return re.sub(r"nfverify\.cythonized\.(captures|library)\b", rf"{package}._\1", text)
+    return re.sub(r"nfverify\.cythonized\.(built|captures|library)\b", rf"{package}._\1", text)
 
 
 def _data(content: str | bytes) -> bytes:

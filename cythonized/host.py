@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from nfverify.cythonized.build import UserC, check_operators, load_library
+from nfverify.cythonized.built import Built
 from nfverify.cythonized.callbacks import PythonOperators
-from nfverify.cythonized.library import COPIES, FORMAT, OPERATOR, RUNAWAY, Built, Library, Output
+from nfverify.cythonized.library import COPIES, FORMAT, OPERATOR, RUNAWAY, Library, Output
 from nfverify.cythonized.operators import user_applications
 from nfverify.cythonized.options import Options
 from nfverify.cythonized.view import StateView
@@ -46,10 +47,13 @@ def compile(
 
         model = load(os.fspath(model))
     check_operators(model, operators or {}, c_operators)
-    library = load_library(model, options or Options(), c_operators)
     if workers != 1:
+        from nfverify.cythonized.sharding import shard_key
         from nfverify.cythonized.workers import ShardedFunction
 
+        shard_key(model)  # before anything is built
+    library = load_library(model, options or Options(), c_operators)
+    if workers != 1:
         return ShardedFunction(model, library, workers, operators=operators, non_ip=non_ip)
     return NetworkFunction(model, library, operators=operators, non_ip=non_ip)
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
+from nfverify.cythonized.built import Built
 from nfverify.cythonized.captures import Job
 from nfverify.cythonized.host import NetworkFunction
-from nfverify.cythonized.library import COUNTERS, Built, Library
+from nfverify.cythonized.library import COUNTERS, Library
 from nfverify.cythonized.sharding import merge, shard_key, split
 from nfverify.semantics.operators import Function
 from nfverify.semantics.state import SavedState

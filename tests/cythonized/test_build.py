@@ -9,6 +9,7 @@ import pytest
 
 from nfverify.cythonized import compiler, toolchain
 from nfverify.cythonized.build import unit
+from nfverify.cythonized.built import Built
 from nfverify.cythonized.compiler import (
     SHARED,
     Unit,
@@ -18,7 +19,7 @@ from nfverify.cythonized.compiler import (
     to_c,
 )
 from nfverify.cythonized.faults import BuildError, GeneratedCodeError
-from nfverify.cythonized.library import COUNTERS, Built, Library
+from nfverify.cythonized.library import COUNTERS, Library
 from nfverify.cythonized.options import Options
 from nfverify.cythonized.toolchain import cpu_features, machine_flags
 from nfverify.semantics.machine import ERRORS

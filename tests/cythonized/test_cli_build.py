@@ -180,7 +180,8 @@ def test_pyx_is_to_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_so_is_a_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from nfverify.cythonized.library import Built, Library
+    from nfverify.cythonized.built import Built
+    from nfverify.cythonized.library import Library
 
     (path,) = emitted("so", tmp_path, capsys)
     with Built(Library(path)) as function:
