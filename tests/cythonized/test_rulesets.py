@@ -218,11 +218,22 @@ def test_rows_that_decide_nothing_are_left_out() -> None:
 
 @pytest.mark.parametrize("rows", [40, 100, 200])
 def test_no_row_holds_zero(rows: int, compiled: Compiled) -> None:
-    made = [(bool(i % 3), (5 * i + 5, 5 * i + 7), (1000 + i, 1000 + i)) for i in range(rows)]
+    made = [(i % 3 == 0, (5 * i + 5, 5 * i + 7), (1000 + i, 1000 + i)) for i in range(rows)]
     classifier = compiled(hand_made(*made))
     assert classifier.kind == "bits"
     assert classifier.check(20_000) > 0
     assert classifier.verdicts([(0, 0), (5, 0), (0, 1000)]) == [False] * 3
+
+
+@pytest.mark.parametrize("rows", [255, 256, 257])
+def test_as_many_classes_as_a_byte_holds(rows: int, compiled: Compiled) -> None:
+    made = [
+        Row(i % 3 > 0, ((i, i if i < rows - 1 else 65535), (i % 2, 255)))  # so that none are merged
+        for i in range(rows)
+    ]
+    classifier = compiled(Ruleset("classes", ("dport", "proto"), tuple(made)), as_bits)
+    values = [(v, 1) for v in range(300)]
+    assert classifier.verdicts(values) == [classifier.ruleset.accepts(v) for v in values]
 
 
 def test_values_of_one_class_share_their_bits(compiled: Compiled) -> None:
