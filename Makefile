@@ -38,7 +38,7 @@ bench: $(VENV)/.dev ## measure: each benchmark prints its own table
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## for SECONDS=60: random networks, compiled, against the reference
-	@$(BIN)/python tests/fuzz.py --seconds $(or $(SECONDS),60)
+	@NFVERIFY_WERROR=1 $(BIN)/python tests/fuzz.py --seconds $(or $(SECONDS),60)
 
 .PHONY: docs
 docs: $(VENV)/.dev ## run every command shown in README.md and docs/, and check their links

@@ -5,6 +5,8 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
+os.environ["NFVERIFY_WERROR"] = "1"  # what gcc warns of in generated code is an error
+
 settings.register_profile(
     "fixed",
     derandomize=True,

@@ -103,6 +103,17 @@ def test_warnings_of_gcc_are_errors(shared: list[Path], tmp_path: Path) -> None:
         link_library(made, tmp_path, shared)
 
 
+def test_a_users_compiler_may_warn(
+    shared: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NFVERIFY_WERROR")
+    made = unit(load("lib:firewall"), Options())
+    to_c(replace(made, pyx=f"{made.pyx}\n\ncdef int odd() noexcept nogil:\n    x = 0\n"), tmp_path)
+    with (tmp_path / "firewall.c").open("a") as stream:
+        stream.write("static int unused(int a) { int b; return 0; }\n")
+    Library(link_library(made, tmp_path, shared))
+
+
 @pytest.mark.parametrize(
     "name", ["", "a-b", "a b", "../a", "-o", "a.b", "0a", "é", "class", "a" * 65, "a\n", "a;b"]
 )
