@@ -93,7 +93,7 @@ def test_wheel_has_the_whole_package_and_nothing_else(dists: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["*.whl", "*.tar.gz"], ids=["wheel", "sdist"])
-def test_installed_elsewhere_it_proves_the_chain(
+def test_installed_elsewhere_it_proves_and_compiles(
     pattern: str, dists: Path, pins: Path, tmp_path: Path
 ) -> None:
     (archive,) = dists.glob(pattern)
@@ -111,3 +111,9 @@ def test_installed_elsewhere_it_proves_the_chain(
     assert Path(where.strip()).is_relative_to(tmp_path / "venv")
     verdict = call(bin_ / "nfverify", "equiv", "lib:edge", "lib:edge-table", cwd=elsewhere)
     assert re.search(r"^equivalent\b", verdict, re.MULTILINE)
+    built = call(
+        *(bin_ / "nfverify", "build", "lib:firewall", "--emit", "so", "--emit", "exe"),
+        cwd=elsewhere,
+        env={"XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )
+    assert built == "firewall.so\nfirewall\n"
