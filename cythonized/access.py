@@ -65,12 +65,20 @@ def has(body: Body, node: Has) -> str:
 
 def loaded(text: str, type_: Type) -> str:
     """A stored value as an expression carries it."""
-    return f"nf_interned(&S.core.pool, {text})" if isinstance(type_, Bytes) else text
+    match type_:
+        case Bytes():
+            return f"nf_interned(&S.core.pool, {text})"
+        case Bool():
+            return f"({text} != 0)"
+        case Bits():
+            return text
 
 
 def constant(body: Body, value: Value, type_: Type) -> str:
     if isinstance(value, bytes):
         return f"nf_slice_of({body.resources.string(value)}, {len(value)})"
+    if isinstance(type_, Bool):
+        return "nf_yes()" if value else "nf_no()"
     return literal(value, type_)
 
 
@@ -87,16 +95,14 @@ def kept(text: str, type_: Type) -> str:
 
 def _bit(table: TableLayout, member: Member, cursor: Cursor) -> str:
     assert table.presence is not None and member.presence is not None
-    return f"(({cursor.pointer}.{table.presence.name} >> {member.presence}) & 1)"
+    return f"(({cursor.pointer}.{table.presence.name} & {1 << member.presence}U) != 0)"
 
 
 # Keys ---------------------------------------------------------------------------------------
 
 
-def pack(
-    body: Body, table: TableLayout, keys: Keys, *, intern: bool = False, hashed: bool = True
-) -> str:
-    """The variable with the packed key and its hash; `intern` for keys to be written."""
+def pack(body: Body, table: TableLayout, keys: Keys, *, intern: bool = False) -> str:
+    """The variable with the packed key, not hashed yet; `intern` for keys to be written."""
     code = TableCode.of(body.instance, table)
     arguments = flow_words(body, code, keys)
     if arguments is not None:
@@ -106,23 +112,11 @@ def pack(
         arguments = [_part(body, key, intern) for key in keys]
     name = body.function.declare(f"{code.prefix}_key", "k")
     body.emit(f"{call}(&{', '.join([name, *arguments])})")
-    if hashed:
-        _hash(body, code, name, body.hashes.get((table.name, keys)))
     return name
 
 
-def _hash(body: Body, code: TableCode, key: str, ready: tuple[str, str] | None) -> None:
-    """The hash of a packed key: the one that the pipeline made, if it is this key's."""
-    match ready:
-        case None:
-            body.emit(f"{code.prefix}_hash(&{key})")
-        case (member, ""):
-            body.emit(f"{key}.hash = {member}")
-        case (member, test):
-            with body.function.block(f"if {test}:"):
-                body.emit(f"{key}.hash = {member}")
-            with body.function.block("else:"):
-                body.emit(f"{code.prefix}_hash(&{key})")
+def hash_key(body: Body, table: TableLayout, key: str) -> None:
+    body.emit(f"{TableCode.of(body.instance, table).prefix}_hash(&{key})")
 
 
 def flow_words(body: Body, code: TableCode, keys: Keys) -> list[str] | None:
@@ -158,13 +152,30 @@ def find(body: Body, table: TableLayout, keys: Keys) -> Cursor:
     known = body.cursors.get((table.name, keys))
     if known is not None:
         return known
-    code = TableCode.of(body.instance, table)
     key = pack(body, table, keys)
-    pointer = body.function.declare(f"{code.value}*", "e", "NULL")
-    body.emit(f"{pointer} = {code.find(key)}")
-    cursor = Cursor(pointer, key)
+    pointer = body.function.declare(f"{TableCode.of(body.instance, table).value}*", "e", "NULL")
+    hashed = look_up(body, table, keys, key, pointer)
+    cursor = Cursor(pointer, key, hashed)
     body.cursors[table.name, keys] = cursor
     return cursor
+
+
+def look_up(body: Body, table: TableLayout, keys: Keys, key: str, pointer: str) -> bool:
+    """Sets the pointer by a look-up of the packed key, from its home if the pipeline knows it; is
+    the key hashed then in any case?"""
+    code = TableCode.of(body.instance, table)
+    home = body.homes.get((table.name, keys))
+    if home is None:
+        hash_key(body, table, key)
+        body.emit(f"{pointer} = {code.find(key)}")
+        return True
+    member, test = home
+    with body.function.block(f"if {test}:"):
+        body.emit(f"{pointer} = {code.prefix}_at({member}, &{key})")
+    with body.function.block("else:"):
+        hash_key(body, table, key)
+        body.emit(f"{pointer} = {code.find(key)}")
+    return False
 
 
 # Writes -------------------------------------------------------------------------------------
@@ -211,24 +222,32 @@ def _held(body: Body, text: str, type_: Type) -> str:
 def _put(body: Body, table: TableLayout, keys: Keys) -> Cursor:
     """A cursor to the slot of a key, made if it isn't there."""
     code = TableCode.of(body.instance, table)
-    known = body.cursors.get((table.name, keys))
+    at = (table.name, keys)
+    if at not in body.cursors and at in body.homes:
+        find(body, table, keys)
+    known = body.cursors.get(at)
     if known is not None and known.present and not table.aged:
         return known
     if known is None or _has_bytes(table):
         key = pack(body, table, keys, intern=True)
-        pointer = body.function.declare(f"{code.value}*", "e", "NULL")
+        pointer, hashed = body.function.declare(f"{code.value}*", "e", "NULL"), False
     else:
-        key, pointer = known.key, known.pointer
+        key, pointer, hashed = known.key, known.pointer, known.hashed
     now = ", now" if table.aged else ""
     put = f"{pointer} = {code.prefix}_put(S, &{key}{now})"
     if known is not None and not table.aged and pointer == known.pointer:
         with body.function.block(f"if {pointer} == NULL:"):
+            if not hashed:
+                hash_key(body, table, key)
             body.emit(put)
     else:
+        if not hashed:
+            hash_key(body, table, key)
+            hashed = True
         body.emit(put)
-    cursor = Cursor(pointer, key, present=not table.aged)
+    cursor = Cursor(pointer, key, hashed, present=not table.aged)
     body.slots_moved(table.name)
-    body.cursors[table.name, keys] = cursor
+    body.cursors[at] = cursor
     return cursor
 
 
@@ -239,9 +258,7 @@ def delete(body: Body, node: Delete) -> None:
     table, member = home
     code = TableCode.of(body.instance, table)
     if member.presence is None:
-        known = body.cursors.get((table.name, node.keys))
-        key = known.key if known is not None else pack(body, table, node.keys)
-        body.emit(f"{code.prefix}_del(S, &{key})")
+        body.emit(f"{code.prefix}_del(S, &{_hashed(body, table, node.keys)})")
     else:
         cursor = find(body, table, node.keys)
         assert table.presence is not None
@@ -252,9 +269,20 @@ def delete(body: Body, node: Delete) -> None:
                 value = stored_constant(default, cell.type, body.resources)
                 body.emit(f"{cursor.pointer}.{cell.name} = {value}")
             with body.function.block(f"if {place} == 0:"):
+                if not cursor.hashed:
+                    hash_key(body, table, cursor.key)
                 body.emit(f"{code.prefix}_del(S, &{cursor.key})")
     body.slots_moved(table.name)
     body.state_written(node.var)
+
+
+def _hashed(body: Body, table: TableLayout, keys: Keys) -> str:
+    """The variable with the packed and hashed key."""
+    known = body.cursors.get((table.name, keys))
+    key = known.key if known is not None else pack(body, table, keys)
+    if known is None or not known.hashed:
+        hash_key(body, table, key)
+    return key
 
 
 def touch(body: Body, node: Touch) -> None:
@@ -264,7 +292,6 @@ def touch(body: Body, node: Touch) -> None:
     table, _ = home
     if not table.aged:
         return
-    known = body.cursors.get((table.name, node.keys))
-    key = known.key if known is not None else pack(body, table, node.keys)
+    key = _hashed(body, table, node.keys)
     body.emit(f"{TableCode.of(body.instance, table).prefix}_touch(S, &{key}, now)")
     body.slots_moved(table.name)

@@ -19,20 +19,21 @@ Keys = tuple[Expr, ...]
 class Cursor:
     """A C variable that points to the value part of a key's slot, NULL if there is none.
 
-    `key` is the variable that holds the packed key and its hash, if one was made. `present`: True
-    if the slot is certainly there.
+    `key` is the variable that holds the packed key, `hashed` if surely with its hash. `present`:
+    True if the slot is certainly there.
     """
 
     pointer: str
     key: str
+    hashed: bool
     present: bool = False
 
 
 @dataclass(slots=True)
 class Body:
-    """One program of the network being written. `hashes` are hashes of keys that the pipeline
-    computed from the packet as it came to this NF: for each the member of the packet, and what
-    must hold for it to be this key's ("" if nothing)."""
+    """One program of the network being written. `homes` are places in tables that the
+    pipeline computed for keys of plain packets as they came to this NF: for each the member of the
+    packet, and what must hold for it to be this key's."""
 
     plan: Plan
     instance: InstanceLayout
@@ -40,7 +41,7 @@ class Body:
     resources: Resources
     express: Callable[[Body, Expr], str]
     cursors: dict[tuple[str, Keys], Cursor] = field(default_factory=dict)
-    hashes: dict[tuple[str, Keys], tuple[str, str]] = field(default_factory=dict)
+    homes: dict[tuple[str, Keys], tuple[str, str]] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)
     settled: bool = False  # what is written is decided for plain frames already
 
@@ -68,7 +69,7 @@ class Body:
         self._forget(lambda n: isinstance(n, Read | Has) and n.var == variable)
 
     def _forget(self, stale: Callable[[Expr | Stmt | Entry], bool]) -> None:
-        for known in (self.cursors, self.hashes):
+        for known in (self.cursors, self.homes):
             for at in list(known):
                 if any(map(stale, walk(at[1]))):
                     del known[at]
@@ -81,19 +82,19 @@ class Body:
 
     def everything_moved(self) -> None:
         self.cursors.clear()
-        self.hashes.clear()
+        self.homes.clear()
 
     @contextmanager
     def branch(self) -> Iterator[None]:
         """What is known inside holds only there; what is forgotten inside is forgotten outside."""
-        cursors, hashes = dict(self.cursors), dict(self.hashes)
+        cursors, homes = dict(self.cursors), dict(self.homes)
         yield
         kept = {at: c for at, c in cursors.items() if self.cursors.get(at) is c}
         self.cursors.clear()
         self.cursors.update(kept)
-        kept_hashes = {at: h for at, h in hashes.items() if self.hashes.get(at) == h}
-        self.hashes.clear()
-        self.hashes.update(kept_hashes)
+        kept_homes = {at: h for at, h in homes.items() if self.homes.get(at) == h}
+        self.homes.clear()
+        self.homes.update(kept_homes)
 
     def temporary(self, ctype: str, name: str, text: str) -> str:
         """A new variable with this value."""

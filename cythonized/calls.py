@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nfverify.cythonized.body import Body
-from nfverify.cythonized.ctypes_of import carrier, literal
+from nfverify.cythonized.ctypes_of import literal, variable
 from nfverify.cythonized.layout import width_of
 from nfverify.smat.ir import Apply, Bits, Bytes
 
@@ -15,7 +15,7 @@ def operator_call(body: Body, node: Apply) -> str:
     function, arguments = body.resources.operator(node)
     given = [body.value(node.args[at]) for at in arguments]
     call = f"{function}({', '.join(['&S.core', *given])})"
-    result = body.temporary(carrier(node.type), "r", call)
+    result = body.temporary(variable(node.type), "r", call)
     with body.function.block("if S.core.error != NF_OK:"):
         body.emit("return NF_DROP  # the run ends here: nothing more is written")
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nfverify.cythonized.layout import size
-from nfverify.smat.ir import Bits, Bool, Bytes, Type, Value
+from nfverify.smat.ir import Bits, Bool, Bytes, Type
 
 _MAX_INT = (1 << 31) - 1
 
@@ -17,6 +17,11 @@ def carrier(type_: Type) -> str:
             return f"{'i' if signed else 'u'}{8 * size(type_)}"
         case Bytes():
             return "nf_slice"
+
+
+def variable(type_: Type) -> str:
+    """The type of a variable for an expression: `and` and `or` take nothing but bint as a bool."""
+    return "bint" if isinstance(type_, Bool) else carrier(type_)
 
 
 def stored(type_: Type) -> str:
@@ -53,7 +58,3 @@ def _unsigned(number: int) -> str:
     if number >> 32:
         return f"{number:#x}ULL"
     return f"{number:#x}U" if number > _MAX_INT else f"{number}U"
-
-
-def is_number(value: Value) -> bool:
-    return not isinstance(value, bytes)

@@ -31,22 +31,32 @@ def field_type(name: str) -> str:
 # Structs ------------------------------------------------------------------------------------
 
 
-def structs(plan: Plan) -> list[str]:
+def structs(plan: Plan, probes: int) -> list[str]:
     """`STRUCT NAME { … }` of the values, keys, NFs, packet and state, as (name, members)."""
     return [
         f"typedef struct {name} {{\n"
         + "".join(f"    {ctype} {member};\n" for ctype, member in members)
-        + f"}}{_aligned(name)} {name};"
-        for name, members in members_of(plan)
+        + f"}}{_aligned(plan, name, members)} {name};"
+        for name, members in members_of(plan, probes)
     ]
 
 
-def _aligned(name: str) -> str:
-    """Packets stand in lines of their own, so that a ring is addressed without multiplying."""
-    return " __attribute__((aligned(64)))" if name == "Packet" else ""
+def _aligned(plan: Plan, name: str, members: list[tuple[str, str]]) -> str:
+    """A ring's packets have a power of two as their size, so that it is addressed by a mask."""
+    if name != "Packet" or not plan.depth:
+        return ""
+    least = sum(_room(ctype, member) for ctype, member in members)
+    return f" __attribute__((aligned({max(64, 1 << (least - 1).bit_length())})))"
 
 
-def members_of(plan: Plan) -> list[tuple[str, list[tuple[str, str]]]]:
+def _room(ctype: str, member: str) -> int:
+    """Bytes of a member, at most."""
+    one = {"nf_head": 48, "nf_slice": 16, "u128": 16, "i32": 4, "u32": 4, "u16": 2, "u8": 1}
+    count = int(member.partition("[")[2].rstrip("]") or 1)
+    return one.get(ctype, 8) * count
+
+
+def members_of(plan: Plan, probes: int) -> list[tuple[str, list[tuple[str, str]]]]:
     """Every struct of the network with its members, as (C type, name)."""
     found: list[tuple[str, list[tuple[str, str]]]] = []
     for instance, table in plan.tables():
@@ -64,13 +74,14 @@ def members_of(plan: Plan) -> list[tuple[str, list[tuple[str, str]]]]:
         found.append((f"{code.prefix}_key", key))
     for instance in plan.instances:
         found.append((f"{instance.name}_state", _instance(instance)))
-    found.append(("Packet", packet(plan)))
+    found.append(("Packet", packet(plan, probes)))
     found.append(("State", state(plan)))
     return found
 
 
 def _instance(instance: InstanceLayout) -> list[tuple[str, str]]:
-    members = [(stored(c.type), c.name) for p in instance.plains for c in p.cells]
+    cells = [c for p in instance.plains for c in sorted(p.cells, key=lambda c: c.at)]
+    members = [(stored(c.type), c.name) for c in cells]
     for table in instance.tables:
         ctype = "nf_aged" if table.aged else "nf_table"
         members.append((ctype, table.name))
@@ -79,20 +90,20 @@ def _instance(instance: InstanceLayout) -> list[tuple[str, str]]:
     return members or [("u8", "nothing")]
 
 
-def packet(plan: Plan) -> list[tuple[str, str]]:
+def packet(plan: Plan, probes: int) -> list[tuple[str, str]]:
     """A packet on its way; `at` of its head is 2 * NF + plain, or NF_IDLE."""
     members = [("nf_head", "head")]
     if plan.simple:
         members.append(("i32*", "verdict"))
     if plan.timed:
         members.append(("u64", "time"))
-    if plan.simple:
-        members += [("u64", "hash[3]"), ("u8", "which[3]")]
+    if probes:
+        members += [("u8*", f"home[{probes}]"), ("u8", f"which[{probes}]")]
     if plan.tags:
         members.append(("i32", f"tags[{len(plan.tags)}]"))
     members += [(field_type(name), f"f_{name}") for name in plan.held]
     if not plan.simple:
-        members += [("u64", "hash[3]"), ("u8", "which[3]"), ("u8", "plain")]
+        members.append(("u8", "plain"))
         members += [("u32", "cause"), ("u32", "origin"), ("u32", "original")]
         members += [("u64", "delay"), ("u32", "copies"), ("i32", f"ports[{max(1, plan.copies)}]")]
         members.append(("i32", "port"))
@@ -104,6 +115,7 @@ def state(plan: Plan) -> list[tuple[str, str]]:
     members += [(f"{i.name}_state", i.name) for i in plan.instances]
     if plan.depth and plan.simple:
         members += [("u32", "ring_head"), ("Packet", f"ring[{plan.ring}]")]
+        members += [("nf_form", f"form[{max(1, sum(1 for _ in plan.tables()))}]")]
     if not plan.simple:
         members += [("Packet*", "stack"), ("u32", "stack_depth"), ("u32", "stack_room")]
         members += [("u32", "cause")]
@@ -201,7 +213,8 @@ def _variable(
     title = f"    {{{c_string(instance.title)}, {c_string(variable.name)}"
     if isinstance(home, Plain):
         _plain(prefix, home, resources, lines)
-        place = f"offsetof(State, {instance.name}.{home.cells[0].name})" if home.cells else "0"
+        first = min(home.cells, key=lambda c: c.at)
+        place = f"offsetof(State, {instance.name}.{first.name})"
         return (
             f"{title}, NF_PLAIN, 0xff, 0, 0, {len(home.cells)}, NULL, {prefix}_values, NULL,"
             f" {place}, 0, 0, 0, 0, 0, {home.value_bytes}, (const u8 *)&{prefix}_defaults, NULL,"
@@ -219,9 +232,7 @@ def _variable(
         wide_keys, wide_blank = f"{prefix}_wide", f"{prefix}_wide_blank"
         wide_at = f"offsetof(State, {code.place}_wide)"
         wide_words, wide_slot = table.wide.words, table.slot(table.wide)
-    base = 0
-    cells = [_cell(c.type, c.at - base) for c in member.cells]
-    lines.append(_components(f"{prefix}_values", cells))
+    lines.append(_components(f"{prefix}_values", [_cell(c.type, c.at) for c in member.cells]))
     defaults = "NULL"
     if code.has_value:
         defaults = f"(const u8 *)&{prefix}_defaults"
@@ -244,10 +255,7 @@ def _variable(
 
 
 def _plain(prefix: str, home: Plain, resources: Resources, lines: list[str]) -> None:
-    first = home.cells[0].at if home.cells else 0
-    lines.append(
-        _components(f"{prefix}_values", [_cell(c.type, c.at - first) for c in home.cells])
-    )
+    lines.append(_components(f"{prefix}_values", [_cell(c.type, c.at) for c in home.cells]))
     ordered = sorted(zip(home.cells, home.variable.default, strict=True), key=lambda r: r[0].at)
     members = "".join(f"    {stored(c.type)} {c.name};\n" for c, _ in ordered)
     values = ", ".join(_value(v, c.type, resources) for c, v in ordered)

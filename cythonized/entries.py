@@ -43,8 +43,8 @@ def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
     conditional: set[tuple[str, Keys]] = set()
     items: list[_Item] = []
     ends: list[dict[tuple[str, Keys], Cursor]] = []
-    hashes = dict(body.hashes)
-    lasting = dict(hashes)
+    homes = dict(body.homes)
+    lasting = dict(homes)
     for place, entry in enumerate(entries):
         with body.function.captured() as before:
             for use in uses:
@@ -59,10 +59,10 @@ def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
             run(body, entry.body)
         items.append(_Item(_title(entry, place), before, guard, lines))
         ends.append(body.cursors)
-        lasting = {at: h for at, h in lasting.items() if body.hashes.get(at) == h}
-        body.cursors, body.hashes = cursors, dict(hashes)
+        lasting = {at: h for at, h in lasting.items() if body.homes.get(at) == h}
+        body.cursors, body.homes = cursors, dict(homes)
     ends.append(body.cursors)
-    body.hashes = lasting
+    body.homes = lasting
     body.cursors = {
         at: cursor
         for at, cursor in body.cursors.items()
@@ -185,6 +185,6 @@ def _look_up(body: Body, entries: tuple[Entry, ...], use: Use) -> bool:
     pointer = body.function.declare(f"{code.value}*", "e", "NULL")
     test = body.value(Or(distinct) if len(distinct) > 1 else distinct[0])
     with body.function.block(f"if {test}:"):
-        body.emit(f"{pointer} = {code.find(key)}")
-    body.cursors[use.table.name, use.keys] = Cursor(pointer, key)
+        access.look_up(body, use.table, use.keys, key, pointer)
+    body.cursors[use.table.name, use.keys] = Cursor(pointer, key, hashed=False)
     return True

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
-from nfverify.cythonized.ctypes_of import carrier, literal
+from nfverify.cythonized.ctypes_of import carrier, literal, variable
 from nfverify.cythonized.layout import size
 from nfverify.cythonized.rulesets import few_rows
 from nfverify.cythonized.calls import operator_call
@@ -57,7 +57,8 @@ def expression(body: Body, node: Expr) -> str:
             body.settled = True
             text = _expression(body, node)
             body.settled = False
-            return f"(fast | {_bit(text)})" if truth else f"((fast ^ 1) & {_bit(text)})"
+            known = f"fast | {_bit(text)}" if truth else f"(fast ^ 1) & {_bit(text)}"
+            return f"(({known}) != 0)"
     return _expression(body, node)
 
 
@@ -154,6 +155,8 @@ def plain_truth(node: Expr, written: Collection[str]) -> bool | None:
         for n in walk((node,))
     ):
         return None
+    if not any(isinstance(n, Field) for n in walk((node,))):
+        return None
     found = {evaluated(node, {**_PLAIN, "proto": proto}) for proto in _PLAIN_PROTOCOLS}
     return bool(found.pop()) if len(found) == 1 else None
 
@@ -218,7 +221,7 @@ def _chain(body: Body, operands: tuple[Expr, ...], *, conjunction: bool) -> str:
             continue
         so_far = f"({word.join(parts)})" if len(parts) > 1 else parts[0]
         if not result:
-            result = body.function.declare("u32", "c")
+            result = body.function.declare("bint", "c")
         body.emit(f"{result} = {so_far}")
         body.emit(f"if {result}:" if conjunction else f"if not {result}:")
         body.function.lines.extend("    " + line for line in lines)
@@ -240,7 +243,7 @@ def _conditional(body: Body, node: Conditional) -> str:
         then = body.value(node.then)
     with body.function.captured() as second, body.branch():
         otherwise = body.value(node.otherwise)
-    ctype = carrier(node.type)
+    ctype = variable(node.type)
     if not first and not second:
         if isinstance(node.type, Bytes):
             return f"nf_slice_if({condition}, {then}, {otherwise})"

@@ -6,9 +6,10 @@ no interpreter. The text of a model reaches them only as checked identifiers, nu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nfverify.cythonized.descriptors import describe, members_of, structs
+from nfverify.cythonized.fold import folded
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.layout import InstanceLayout
 from nfverify.cythonized.names import comment, identifier
@@ -38,8 +39,11 @@ def generate(network: Network, options: Options | None = None) -> Generated:
     """The Cython of a network. ModelError if it is nested too deep."""
     for program in {id(i.program): i.program for i in network.instances}.values():
         check_supported(program)
-    plan = Plan.of(network, options or Options())
     applications = [shape(node) for node in user_applications(network)]
+    # Whether frames that are not IP enter an NF is asked of its text, dead code included.
+    sees_non_ip = tuple(instance.program.sees_non_ip for instance in network.instances)
+    network = _folded(network)
+    plan = Plan.of(network, options or Options(), sees_non_ip)
     resources = Resources(plan.options.classifier, applications)
     tables = [TableCode.of(instance, table) for instance, table in plan.tables()]
     code = [functions(t, resources) for t in tables if resources.dense_of(t.prefix, t.layout) is None]
@@ -60,6 +64,13 @@ def generate(network: Network, options: Options | None = None) -> Generated:
     return Generated(name, pyx, _header(plan, resources, description), tuple(resources.libraries))
 
 
+def _folded(network: Network) -> Network:
+    """With constants evaluated: Cython must not see an operation on nothing but constants."""
+    programs = {id(i.program): folded(i.program) for i in network.instances}
+    instances = tuple(replace(i, program=programs[id(i.program)]) for i in network.instances)
+    return replace(network, instances=instances)
+
+
 def _section(instance: InstanceLayout, text: str) -> str:
     source = instance.program.span.source.name.rpartition("/")[2]
     title = comment(f"{instance.title} ({source})" if source else instance.title)
@@ -77,7 +88,7 @@ def _head(plan: Plan, name: str, resources: Resources) -> str:
         "",
         f'cdef extern from "{name}.h" nogil:',
     ]
-    for struct, members in members_of(plan):
+    for struct, members in members_of(plan, resources.probes):
         lines.append(f"{INDENT}ctypedef struct {struct}:")
         for ctype, member in members:
             lines.append(f"{INDENT * 2}{ctype} {member}")
@@ -111,7 +122,7 @@ def _header(plan: Plan, resources: Resources, description: str) -> str:
         f"/* {comment(plan.network.name)}: structs and data of the generated code. */".replace("*/ ", ""),
         f"#ifndef {guard}\n#define {guard}",
         '#include "nf_runtime.h"',
-        *structs(plan),
+        *structs(plan, resources.probes),
         *resources.header,
         description,
     ]

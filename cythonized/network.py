@@ -16,7 +16,7 @@ from nfverify.cythonized.expressions import expression
 from nfverify.cythonized.function import INDENT, Function
 from nfverify.cythonized.layout import InstanceLayout
 from nfverify.cythonized.plan import NARROW_FLOW, Plan, resubmits
-from nfverify.cythonized.probes import Probe, probes
+from nfverify.cythonized.probes import Alternative, Probe, probes
 from nfverify.cythonized.resources import Resources
 from nfverify.cythonized.statements import statements
 from nfverify.cythonized.tables import TAG, TableCode
@@ -50,10 +50,11 @@ def _new(plan: Plan, instance: InstanceLayout, resources: Resources, name: str, 
 def _body(plan: Plan, instance: InstanceLayout, resources: Resources, found: list[Probe]) -> str:
     body = _new(plan, instance, resources, f"{instance.name}_pass", "i32")
     for number, probe in enumerate(found):
+        sure = len(probe.alternatives) == 1
         for which, use in enumerate(probe.alternatives):
-            sure = len(probe.alternatives) == 1
-            test = "" if sure else f"p.which[{number}] == {which}"
-            body.hashes[use.table.name, use.keys] = (f"p.hash[{number}]", test)
+            if not use.table.aged:
+                test = "fast" if sure else f"fast and p.which[{number}] == {which}"
+                body.homes[use.table.name, use.keys] = (f"p.home[{number}]", test)
     return _finished(body, instance.program.body)
 
 
@@ -104,71 +105,77 @@ def _visit(plan: Plan, instance: InstanceLayout) -> str:
 def _front(
     plan: Plan, instance: InstanceLayout, resources: Resources, found: list[Probe]
 ) -> str:
-    """Hashes and prefetches of the keys that the NF will look up; `found` gets the probes."""
+    """Where the keys of a plain packet lie that the NF will look up, and prefetches of them; `found`
+    gets the probes."""
     body = _new(plan, instance, resources, f"{instance.name}_front", "void")
-    found.extend(probes(body))
-    for number, probe in enumerate(found):
-        _probe(body, number, probe)
+    if plan.plain and plan.depth:
+        found.extend(probes(body))
+        resources.probes = max(resources.probes, len(found))
+    if found:
+        with body.function.block("if fast:"):
+            for number, probe in enumerate(found):
+                _probe(body, number, probe)
     return body.function.text()
 
 
 def _probe(body: Body, number: int, probe: Probe) -> None:
-    prefetch = body.plan.options.prefetch
     uses = probe.alternatives
     codes = [TableCode.of(body.instance, use.table) for use in uses]
     if len(uses) == 1:
-        key = access.pack(body, uses[0].table, uses[0].keys)
-        body.emit(f"p.hash[{number}] = {key}.hash")
-        if prefetch:
-            body.emit(f"{codes[0].prefix}_prefetch(S, &{key})")
+        _place(body, number, uses[0], access.pack(body, uses[0].table, uses[0].keys))
         return
-    flows = [access.flow_words(body, c, u.keys) for c, u in zip(codes, uses, strict=True)]
     condition = body.temporary("u32", "first", body.value(probe.conditions[0]))
-    same = len({code.prefix for code in codes}) == 1
-    if len(uses) == 2 and same and all(flows):
+    flows = [access.flow_words(body, c, u.keys) for c, u in zip(codes, uses, strict=True)]
+    if len(uses) == 2 and codes[0].prefix == codes[1].prefix and flows[0] and flows[1]:
         # One key in either direction: the words are picked, so that no branch is mispredicted.
-        one, other = flows[0] or [], flows[1] or []
-        words = [f"nf_pick({condition}, {a}, {b})" for a, b in zip(one[:2], other[:2], strict=True)]
-        words += [f"({a} if {condition} else {b})" for a, b in zip(one[2:], other[2:], strict=True)]
+        words = [
+            f"nf_pick({condition}, {a}, {b})" if place < 2 else f"({a} if {condition} else {b})"
+            for place, (a, b) in enumerate(zip(flows[0], flows[1], strict=True))
+        ]
         key = body.function.declare(f"{codes[0].prefix}_key", "k")
         body.emit(f"{codes[0].prefix}_pack_flow(&{', '.join([key, *words])})")
-        body.emit(f"{codes[0].prefix}_hash(&{key})", f"p.hash[{number}] = {key}.hash")
-        if prefetch:
-            body.emit(f"{codes[0].prefix}_prefetch(S, &{key})")
+        _place(body, number, uses[0], key)
         body.emit(f"p.which[{number}] = 1 - {condition}")
         return
     if len(uses) == 2 and all(use.table.key.words <= 2 and not use.table.aged for use in uses):
-        _probe_either(body, number, probe, condition)
+        _place_either(body, number, probe, condition)
         return
-    for which, (use, code) in enumerate(zip(uses, codes, strict=True)):
-        last = which == len(uses) - 1
-        test = condition if which == 0 else body.value(probe.conditions[which]) if not last else ""
-        with body.function.block(f"{'if' if which == 0 else 'elif' if test else 'else'}{' ' + test if test else ''}:"):
-            key = access.pack(body, use.table, use.keys)
-            body.emit(f"p.hash[{number}] = {key}.hash", f"p.which[{number}] = {which}")
-            if prefetch:
-                body.emit(f"{code.prefix}_prefetch(S, &{key})")
+    for which, use in enumerate(uses):
+        test = ""
+        if which < len(uses) - 1:
+            test = condition if which == 0 else body.value(probe.conditions[which])
+        with body.function.block(f"{'elif' if which and test else 'if'} {test}:" if test else "else:"):
+            _place(body, number, use, access.pack(body, use.table, use.keys))
+            body.emit(f"p.which[{number}] = {which}")
 
 
-def _probe_either(body: Body, number: int, probe: Probe, condition: str) -> None:
+def _place(body: Body, number: int, use: Alternative, key: str) -> None:
+    """The home of a packed key, which is prefetched."""
+    prefix = TableCode.of(body.instance, use.table).prefix
+    access.hash_key(body, use.table, key)
+    prefetch = body.plan.options.prefetch
+    if use.table.aged:
+        if prefetch:
+            body.emit(f"{prefix}_prefetch(S, &{key})")
+        return
+    body.emit(f"p.home[{number}] = {prefix}_home(S, &{key})")
+    if prefetch:
+        body.emit(f"nf_prefetch_at(p.home[{number}])")
+
+
+def _place_either(body: Body, number: int, probe: Probe, condition: str) -> None:
     """One hash and one prefetch for a key of either table, without a branch on which."""
-    names, wide, words, places = [], [], [], []
+    words, places = [], []
     for use in probe.alternatives:
-        code = TableCode.of(body.instance, use.table)
-        key = access.pack(body, use.table, use.keys, hashed=False)
-        names.append(key)
-        if use.table.wide:
-            wide.append(f"{key}.wide")
+        key = access.pack(body, use.table, use.keys)
         words.append([f"{key}.k[{i}]" if i < use.table.key.words else "0" for i in (0, 1)])
-        places.append(f"&S.{code.place}, {use.table.slot(use.table.key)}")
-    with body.function.block(f"if not ({' | '.join(wide)}):" if wide else "if nf_yes():"):
-        pick = ", ".join(f"nf_pick({condition}, {a}, {b})" for a, b in zip(*words, strict=True))
-        body.emit(f"p.hash[{number}] = nf_hash2({pick})", f"p.which[{number}] = 1 - {condition}")
-        if body.plan.options.prefetch:
-            body.emit(f"nf_prefetch_either({condition}, {', '.join(places)}, p.hash[{number}])")
-    if wide:
-        with body.function.block("else:"):
-            body.emit(f"p.which[{number}] = 255")
+        place = TableCode.of(body.instance, use.table).place
+        places.append(f"&S.{place}, {use.table.slot(use.table.key)}")
+    pick = ", ".join(f"nf_pick({condition}, {a}, {b})" for a, b in zip(*words, strict=True))
+    home = f"nf_place_either({condition}, {', '.join(places)}, nf_hash2({pick}))"
+    body.emit(f"p.home[{number}] = {home}", f"p.which[{number}] = 1 - {condition}")
+    if body.plan.options.prefetch:
+        body.emit(f"nf_prefetch_at(p.home[{number}])")
 
 
 # A frame comes and goes -----------------------------------------------------------------------

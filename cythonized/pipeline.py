@@ -40,7 +40,7 @@ def _stage(plan: Plan, index: int) -> str:
     name = instance.name
     inline = "inline " if plan.options.fuse else ""
     visit = f"{name}_done(S, p, {name}_visit(S, p, 0), 0)"
-    if instance.program.sees_non_ip:
+    if plan.sees_non_ip[index]:
         odd = f"{INDENT}{visit}"
     else:
         odd = f"""    if not p.head.bits & (NF_IP4 | NF_IP6):
@@ -95,7 +95,7 @@ def _parsed(plan: Plan) -> str:
     writes = "1" if any(name != "size" for name in plan.written) else "0"
     if not plan.plain:
         return "nf_no()"
-    return f"nf_parse_fast(&p.head, batch.frames[i], batch.lengths[i], {writes})"
+    return f"nf_parse_fast(&p.head, frames[i], lengths[i], {writes})"
 
 
 def _enter_odd(plan: Plan) -> str:
@@ -132,8 +132,10 @@ _BEGIN = """cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexce
     cdef State* S = <State*>core
     cdef Packet* p
     cdef u32 i
-    cdef u64 now
     cdef u16 first_port = 0
+    cdef u8** frames = batch.frames
+    cdef const u32* lengths = batch.lengths
+    cdef i32* verdicts = batch.verdicts
     # Without ports, all packets came in by the first: one number is read again and again.
     cdef const u16* ports = batch.ports if batch.ports != NULL else &first_port
     cdef u32 every = 0xffffffffU if batch.ports != NULL else 0"""
@@ -146,30 +148,45 @@ _BEFORE = """
     if reserve(S, {room}) != 0:
         return NF_NO_MEMORY
     if not core.started:
-        start(S, batch.times[0])
-    now = core.now"""
+        start(S, batch.times[0])"""
 
 _AFTER = """
-    core.now = now
+    core.now = {now}
     tick(S)
     return core.error
 """
 
 
+def _before(plan: Plan, room: str) -> str:
+    declared, begun = ("\n    cdef u64 now", "\n    now = core.now") if plan.timed else ("", "")
+    return declared + _BEFORE.format(room=room) + begun
+
+
+def _after(plan: Plan) -> str:
+    return _AFTER.format(now="now" if plan.timed else "nf_latest(core.now, batch.times, batch.n)")
+
+
 def _clock(plan: Plan) -> str:
-    stamp = "\n        p.time = now" if plan.timed else ""
-    return f"\n        now = nf_max(now, batch.times[i]){stamp}"
+    return "\n        now = nf_max(now, batch.times[i])\n        p.time = now" if plan.timed else ""
 
 
 # The ring -----------------------------------------------------------------------------------
 
 
 def _turn(plan: Plan) -> str:
-    """One step of the pipeline: each NF works on the packet that is its distance behind."""
-    lines = ["cdef inline void turn(State* S, u32 head) noexcept nogil:", f"{INDENT}cdef Packet* p"]
+    """One step of the pipeline: each NF works on the packet that is its distance behind; places in
+    the ring are counted in bytes."""
+    lines = [
+        "cdef inline Packet* in_ring(u8* ring, u32 at) noexcept nogil:",
+        f"{INDENT}return <Packet*>(ring + (at & <u32>({plan.ring} * sizeof(Packet) - 1)))",
+        "",
+        "",
+        "cdef inline void turn(State* S, u8* ring, u32 head) noexcept nogil:",
+        f"{INDENT}cdef Packet* p",
+    ]
     for index, instance in enumerate(plan.instances):
-        place = f"(head - {(index + 1) * plan.depth}) & {plan.ring - 1}"
-        lines.append(f"{INDENT}p = &S.ring[{place}]")
+        back = f"<u32>({(index + 1) * plan.depth} * sizeof(Packet))"
+        lines.append(f"{INDENT}p = in_ring(ring, head - {back})")
         if plan.plain:
             lines += [
                 f"{INDENT}if nf_likely(p.head.at == {2 * index + 1}):",
@@ -182,20 +199,44 @@ def _turn(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _refresh(plan: Plan) -> str:
+    """The homes of packets that wait in the ring, if a table grew since they were computed."""
+    lines = ["cdef void refresh(State* S) noexcept nogil:", f"{INDENT}cdef Packet* p"]
+    lines += [f"{INDENT}cdef u32 i", f"{INDENT}cdef u32 changed = 0"]
+    for number, (instance, table) in enumerate(plan.tables()):
+        if not table.aged and not table.constant:
+            place = f"&S.{instance.name}.{table.name}"
+            lines.append(f"{INDENT}changed |= nf_form_changed(&S.form[{number}], {place})")
+    lines += [f"{INDENT}if not changed:", f"{INDENT * 2}return"]
+    for index, instance in enumerate(plan.instances):
+        # Those on their way to this NF, and no others: what is done may be gone.
+        lines += [
+            f"{INDENT}for i in range({index * plan.depth + 1}, {(index + 1) * plan.depth + 1}):",
+            f"{INDENT * 2}p = in_ring(<u8*>&S.ring[0], S.ring_head - i * <u32>sizeof(Packet))",
+            f"{INDENT * 2}if p.head.at == {2 * index + 1}:",
+            f"{INDENT * 3}{instance.name}_front(S, p, 1)",
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def _ring(plan: Plan) -> str:
-    return f"""{_BEGIN}
-    cdef u32 head{_BEFORE.format(room=f"batch.n + {plan.ring}")}
+    return f"""{_refresh(plan)}
+
+{_BEGIN}
+    cdef u8* ring = <u8*>&S.ring[0]
+    cdef u32 head{_before(plan, f"batch.n + {plan.ring}")}
+    refresh(S)
     head = S.ring_head
     for i in range(batch.n):
-        p = &S.ring[head & {plan.ring - 1}]{_clock(plan)}
-        p.verdict = &batch.verdicts[i]
+        p = in_ring(ring, head){_clock(plan)}
+        p.verdict = &verdicts[i]
         if nf_likely({_parsed(plan)}):
 {_enter(plan, INDENT * 3)}
         else:
-            enter_odd(S, p, batch.frames[i], batch.lengths[i], ports[i & every])
-        turn(S, head)
-        head += 1
-    S.ring_head = head{_AFTER}"""
+            enter_odd(S, p, frames[i], lengths[i], ports[i & every])
+        turn(S, ring, head)
+        head += <u32>sizeof(Packet)
+    S.ring_head = head{_after(plan)}"""
 
 
 # One at once --------------------------------------------------------------------------------
@@ -213,18 +254,18 @@ def _direct(plan: Plan) -> str:
     scratch = "\n        nf_arena_reset(&core.scratch)" if plan.scratch else ""
     return f"""{_BEGIN}
     cdef Packet packet
-    cdef Packet odd{_BEFORE.format(room=room)}
+    cdef Packet odd{_before(plan, room)}
     for i in range(batch.n):{each}
         if core.error != NF_OK:
             break
         p = &packet{_clock(plan)}
-        p.verdict = &batch.verdicts[i]
+        p.verdict = &verdicts[i]
         if nf_likely({_parsed(plan)}):
 {_enter(plan, INDENT * 3)}{stages[0]}
         else:
             p = &odd
-            p.verdict = &batch.verdicts[i]{_stamp(plan)}
-            enter_odd(S, p, batch.frames[i], batch.lengths[i], ports[i & every]){stages[1]}{scratch}{_AFTER}"""
+            p.verdict = &verdicts[i]{_stamp(plan)}
+            enter_odd(S, p, frames[i], lengths[i], ports[i & every]){stages[1]}{scratch}{_after(plan)}"""
 
 
 def _stamp(plan: Plan) -> str:
@@ -246,11 +287,13 @@ def _flush(plan: Plan) -> str:
     drain = ""
     if steps:
         drain = f"""
+    cdef u8* ring = <u8*>&S.ring[0]
     cdef u32 i
+    refresh(S)
     for i in range({steps}):
-        S.ring[S.ring_head & {plan.ring - 1}].head.at = NF_IDLE
-        turn(S, S.ring_head)
-        S.ring_head += 1"""
+        in_ring(ring, S.ring_head).head.at = NF_IDLE
+        turn(S, ring, S.ring_head)
+        S.ring_head += <u32>sizeof(Packet)"""
     return f"""cdef public i32 nf_flush(nf_core* core) noexcept nogil:
     cdef State* S = <State*>core{drain}
     tidy(S)

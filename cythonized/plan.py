@@ -46,6 +46,7 @@ class Plan:
     network: Network
     options: Options
     instances: tuple[InstanceLayout, ...]
+    sees_non_ip: tuple[bool, ...]  # of each instance: do frames that are not IP enter it?
     tags: Mapping[str, int]
     written: tuple[str, ...]  # fields that the network writes, in a fixed order
     simple: bool  # each packet comes out at most once, at the time it came in
@@ -57,7 +58,7 @@ class Plan:
     depth: int  # how many packets each NF of the pipeline works behind the one before it
 
     @staticmethod
-    def of(network: Network, options: Options) -> Plan:
+    def of(network: Network, options: Options, sees_non_ip: tuple[bool, ...]) -> Plan:
         programs = tuple({id(i.program): i.program for i in network.instances}.values())
         nodes = [n for p in programs for n in walk(p.init + p.body)]
         outputs = [n.output for n in nodes if isinstance(n, SetOutput)]
@@ -82,6 +83,7 @@ class Plan:
             network,
             options,
             layouts(network),
+            sees_non_ip,
             number_tags(tuple(i.program for i in network.instances)),
             tuple(sorted(written)),
             arity <= 1 and not held,
@@ -89,7 +91,7 @@ class Plan:
             puts,
             len(nodes) <= LARGE,
             makes_bytes,
-            held or any(isinstance(n, Now) for n in nodes) or aged,
+            held or arity > 1 or any(isinstance(n, Now) for n in nodes) or aged,
             options.depth if pipelined else 0,
         )
 

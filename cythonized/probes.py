@@ -90,7 +90,7 @@ def _rows(body: tuple[Stmt, ...]) -> list[_Row]:
     for statement in body:
         if isinstance(statement, Table):
             for entry in statement.entries:
-                flow = flow_condition(entry)
+                flow = tuple(c for c in flow_condition(entry) if reads_packet_only((c,)))
                 decided = flow == entry.match_flow and not entry.match_state
                 rows.append(_Row(flow, decided, (entry,)))
             return rows
@@ -116,9 +116,19 @@ def _keys(body: Body, row: _Row) -> list[tuple[TableLayout, Keys]]:
         home = body.instance.home(node.var)
         assert not isinstance(home, Plain)
         table, _ = home
+        if table.wide and not _narrow(table, node.keys):
+            continue
         if not table.constant and sum(p.width for p in table.key.parts) > SMALL_KEY:
             found.append((table, node.keys))
     return found
+
+
+def _narrow(table: TableLayout, keys: Keys) -> bool:
+    """Are the parts of more than 64 bits 0 for every plain packet?"""
+    return all(
+        part.word is not None or (isinstance(key, Field) and key.name in ("sip6", "dip6"))
+        for part, key in zip(table.key.parts, keys, strict=True)
+    )
 
 
 def _exclude(rows: list[_Row], one: Alternative, other: Alternative) -> bool:

@@ -38,6 +38,7 @@ class Resources:
     initialisers: list[str] = field(default_factory=list)
     libraries: dict[str, None] = field(default_factory=dict)
     entries: list[str] = field(default_factory=list)
+    probes: int = 0  # homes that a packet carries
     defaults: list[bytes] = field(default_factory=list)
     _strings: dict[bytes, str] = field(default_factory=dict)
     _rulesets: dict[Ruleset, str] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class Resources:
             code = ruleset_code(ruleset, name, classifier=self.classifier)
             self.header.append(code.header)
             parameters = ", ".join(_COLUMNS[column] for column in ruleset.columns)
-            self.externs.append(f"u32 {code.function}({parameters}) noexcept")
+            self.externs.append(f"bint {code.function}({parameters}) noexcept")
             self.initialise(f"{code.function}_init")
             self._rulesets[ruleset] = code.function
         return self._rulesets[ruleset]

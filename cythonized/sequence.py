@@ -34,7 +34,7 @@ def _visit(plan: Plan) -> str:
         name = instance.name
         test = "elif" if index else "if"
         lines.append(f"{INDENT}{test} target == {index}:")
-        if not instance.program.sees_non_ip:
+        if not plan.sees_non_ip[index]:
             lines += [
                 f"{INDENT * 2}if p.head.bits and not p.head.bits & (NF_IP4 | NF_IP6):",
                 f"{INDENT * 3}return NF_FORWARD",

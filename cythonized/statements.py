@@ -6,7 +6,7 @@ from typing import assert_never
 
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
-from nfverify.cythonized.ctypes_of import carrier, literal
+from nfverify.cythonized.ctypes_of import carrier, literal, variable
 from nfverify.cythonized.entries import table
 from nfverify.cythonized.expressions import cast
 from nfverify.cythonized.names import comment
@@ -80,7 +80,7 @@ def statement(body: Body, node: Stmt) -> None:
 
 def _bind(body: Body, name: str, text: str, value: Expr) -> None:
     if name not in body.locals:
-        body.locals[name] = body.function.declare(carrier(value.type), name)
+        body.locals[name] = body.function.declare(variable(value.type), name)
     body.emit(f"{body.locals[name]} = {text}")
 
 

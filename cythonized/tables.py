@@ -79,6 +79,8 @@ def functions(code: TableCode, resources: Resources) -> str:
     if code.flow_like:
         parts.append(_pack_flow(code))
     parts += [_hash(code), _find(code)]
+    if not code.layout.aged and not code.layout.constant:
+        parts += [_home(code), _at(code)]
     if not code.layout.constant:
         parts += [_put(code, resources), _delete(code)]
         if code.layout.aged:
@@ -193,6 +195,20 @@ def _find(code: TableCode) -> str:
     wide = f"return <{pointer}>{_call(code, 'find', True, *now)}"
     narrow = f"return <{pointer}>{_call(code, 'find', False, *now)}"
     return "\n".join([head, *_either(code, wide, narrow)]) + "\n"
+
+
+def _home(code: TableCode) -> str:
+    head = _head("u8*", f"{code.prefix}_home", "State* S", f"{code.prefix}_key* k")
+    slot = code.layout.slot(code.layout.key)
+    return f"{head}\n{INDENT}return nf_place(&S.{code.place}, k.hash, {slot})\n"
+
+
+def _at(code: TableCode) -> str:
+    """A look-up from a key's home, for keys without an IPv6 part."""
+    pointer, layout = f"{code.value}*", code.layout
+    head = _head(pointer, f"{code.prefix}_at", "u8* home", f"{code.prefix}_key* k")
+    sizes = f"{layout.key.words}, {layout.slot(layout.key)}"
+    return f"{head}\n{INDENT}return <{pointer}>nf_find_at(home, k.k, {sizes})\n"
 
 
 def _put(code: TableCode, resources: Resources) -> str:

@@ -104,11 +104,12 @@ cdef extern from "nf_runtime.h" nogil:
     u128 nf_u128(u64, u64) noexcept
     u64 nf_high(u128) noexcept
     u64 nf_low(u128) noexcept
-    u32 nf_yes() noexcept
-    u32 nf_no() noexcept
+    bint nf_yes() noexcept
+    bint nf_no() noexcept
     u64 nf_pick(u32, u64, u64) noexcept
     u64 nf_max(u64, u64) noexcept
-    u32 nf_same_bytes(nf_slice, nf_slice) noexcept
+    u64 nf_latest(u64, const u64*, u32) noexcept
+    bint nf_same_bytes(nf_slice, nf_slice) noexcept
     nf_slice nf_slice_of(const void*, u64) noexcept
     nf_slice nf_slice_if(u32, nf_slice, nf_slice) noexcept
     u32 nf_hash_words(const u32*, u32) noexcept
@@ -124,7 +125,13 @@ cdef extern from "nf_runtime.h" nogil:
     int nf_table_reserve(nf_table*, u64) noexcept
     void nf_table_tick(nf_table*) noexcept
     void nf_prefetch(const nf_table*, u64, u32) noexcept
-    void nf_prefetch_either(u32, const nf_table*, u32, const nf_table*, u32, u64) noexcept
+    u8* nf_place(const nf_table*, u64, u32) noexcept
+    u8* nf_place_either(u32, const nf_table*, u32, const nf_table*, u32, u64) noexcept
+    void nf_prefetch_at(const u8*) noexcept
+    void* nf_find_at(u8*, const u64*, u32, u32) noexcept
+    ctypedef struct nf_form:
+        pass
+    u32 nf_form_changed(nf_form*, const nf_table*) noexcept
     void* nf_find(nf_table*, const u64*, u64, u32, u32) noexcept
     void* nf_put(nf_table*, const u64*, u64, u32, u32, u32*) noexcept
     void nf_del(nf_table*, const u64*, u64, u32, u32) noexcept

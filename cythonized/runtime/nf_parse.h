@@ -1,6 +1,9 @@
 /* Where a frame's headers lie: exactly codec.parse, and a cheap test for plain frames. */
 #ifndef NF_PARSE_H
 #define NF_PARSE_H
+#ifdef __SSSE3__
+#include <tmmintrin.h>
+#endif
 #include "nf_checksum.h"
 
 /* Headers that a frame has; packet.py's bits. */
@@ -57,8 +60,14 @@ NF_INL u32 nf_parse_fast(nf_head *h, u8 *frame, u32 length, const u32 writes)
     u32 needs = nf_plain_needs[nf_plain_rows[proto] + (frame[46] >> 4)];
     h->frame = frame;
     h->length = length;
+#ifdef __SSSE3__ /* from TTL, proto, checksum, addresses and ports to a and b at once */
+    const __m128i order = _mm_setr_epi8(4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 1, -1, -1, -1);
+    const __m128i words = _mm_loadu_si128((const __m128i *)(frame + 22));
+    _mm_storeu_si128((__m128i *)&h->a, _mm_shuffle_epi8(words, order));
+#else
     h->a = nf_ld64(frame + 26);
     h->b = (u64)proto << 32 | nf_ld32(frame + 34);
+#endif
     if (nf_unlikely((nf_ld32(frame + 12) & 0xffffff) != 0x450008)) /* ethertype, version, IHL */
         return 0;
     if (nf_unlikely(nf_ld32(frame + 20) & 0xff3f)) /* of the fragment word all but DF and RF */

@@ -115,18 +115,33 @@ NF_COLD void nf_core_free(nf_core *core)
     free(core->hits);
 }
 
-/* A slot of either of two tables, without a branch on which. */
-NF_INL void nf_prefetch_either(u32 first, const nf_table *a, const u32 slot_a, const nf_table *b,
-                               const u32 slot_b, u64 h)
+/* The latest of `now` and n stamps. */
+NF_INL u64 nf_latest(u64 now, const u64 *times, u32 n)
+{
+    u64 latest[4] = {now, now, now, now};
+    u32 i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (u32 k = 0; k < 4; k++)
+            latest[k] = times[i + k] > latest[k] ? times[i + k] : latest[k];
+    for (; i < n; i++)
+        latest[0] = times[i] > latest[0] ? times[i] : latest[0];
+    return nf_max(nf_max(latest[0], latest[1]), nf_max(latest[2], latest[3]));
+}
+
+/* A home in either of two tables, without a branch on which. */
+NF_INL u8 *nf_place_either(u32 first, const nf_table *a, const u32 slot_a, const nf_table *b,
+                           const u32 slot_b, u64 h)
 {
     u64 p = (u64)(uintptr_t)nf_place(a, h, slot_a), q = (u64)(uintptr_t)nf_place(b, h, slot_b);
-    __builtin_prefetch((const void *)(uintptr_t)nf_pick(first, p, q), 1, 3);
+    return (u8 *)(uintptr_t)nf_pick(first, p, q);
 }
+
+NF_INL void nf_prefetch_at(const u8 *home) { __builtin_prefetch(home, 1, 3); }
 
 /* A zeroed state of so many bytes, whose first member is its nf_core; or NULL. */
 NF_COLD void *nf_new_state(u64 bytes, u32 entries)
 {
-    void *state = aligned_alloc(64, (bytes + 63) & ~(u64)63);
+    void *state = aligned_alloc(4096, (bytes + 4095) & ~(u64)4095);
     if (!state)
         return NULL;
     memset(state, 0, bytes);

@@ -78,7 +78,8 @@ NF_INL int nf_key_equal(const u8 *p, const u64 *key, const u32 words) {
     u32 i = 0;
     for (; i + 2 <= words; i += 2) {
         __m128i a = _mm_loadu_si128((const __m128i *)(p + 8 * i));
-        __m128i b = _mm_loadu_si128((const __m128i *)(key + i));
+        /* From two registers: a 16-byte load would wait for two stores (store forwarding). */
+        __m128i b = _mm_set_epi64x((long long)key[i + 1], (long long)key[i]);
         differ |= (u64)(_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)) ^ 0xffff);
     }
     if (words & 1)
@@ -91,13 +92,32 @@ NF_INL int nf_slot_full(const u8 *p, const u32 words) {
 }
 
 /* The value part of a key's slot, or NULL; good until the next put, delete, reserve or tick. */
-NF_INL void *nf_find(nf_table *t, const u64 *key, u64 h, const u32 words, const u32 slot) {
-    for (u8 *p = nf_place(t, h, slot);; p += slot) {
+/* As nf_find, from the key's home: nf_place's answer, as long as nf_form_changed says no. */
+NF_INL void *nf_find_at(u8 *home, const u64 *key, const u32 words, const u32 slot) {
+    for (u8 *p = home;; p += slot) {
         if (nf_likely(nf_key_equal(p, key, words)))
             return p + 8 * words;
         if (!nf_slot_full(p, words))
             return NULL;
     }
+}
+
+NF_INL void *nf_find(nf_table *t, const u64 *key, u64 h, const u32 words, const u32 slot) {
+    return nf_find_at(nf_place(t, h, slot), key, words, slot);
+}
+
+/* What the homes of a table follow from. It changes in reserve, tick and clear alone. */
+typedef struct nf_form {
+    u8 *base, *young_base;
+    u64 homes, young_homes, mark;
+} nf_form;
+
+/* Whether homes are elsewhere than when this was asked last. */
+NF_INL u32 nf_form_changed(nf_form *form, const nf_table *t) {
+    const nf_form now = {t->base, t->young_base, t->homes, t->young_homes, t->mark};
+    const u32 changed = memcmp(form, &now, sizeof now) != 0;
+    *form = now;
+    return changed;
 }
 
 /* A slot of a tail is used for the first time. */
