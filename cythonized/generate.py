@@ -49,6 +49,7 @@ def generate(network: Network, options: Options | None = None) -> Generated:
     code = [functions(t, resources) for t in tables if resources.dense_of(t.prefix, t.layout) is None]
     nfs = [_section(i, nf(plan, i, resources)) for i in plan.instances]
     machine = pipeline(plan) if plan.simple else sequence(plan)
+    description = describe(plan, resources)  # before nf_create: it names default strings
     parts = [
         arrive(plan),
         deparse(plan),
@@ -58,7 +59,6 @@ def generate(network: Network, options: Options | None = None) -> Generated:
         machine,
         _exported(),
     ]
-    description = describe(plan, resources)
     name = identifier(network.name)
     pyx = "\n\n".join([_head(plan, name, resources), *parts])
     return Generated(name, pyx, _header(plan, resources, description), tuple(resources.libraries))
