@@ -8,6 +8,7 @@
 #define NF_PIECE ((u64)1 << 20) /* bytes of old slots that are given back at once */
 #define NF_TAIL 1280u           /* slots of a tail at least: address space, seldom memory */
 #define NF_STEP 16384u          /* bytes of old slots that a tick sweeps */
+#define NF_WARM_STEPS 8u        /* as many at once, where the new pages are there already */
 #ifndef NF_QUIET
 #define NF_QUIET 1024u          /* ticks with little growth, before a table goes to huge pages */
 #endif
@@ -313,7 +314,8 @@ NF_COLD void nf_table_step(nf_table *t) {
         return;
     }
     u64 made = t->count > t->swept_at ? t->count - t->swept_at : 0;
-    u64 budget = NF_STEP / t->slot + 16 + 8 * made;
+    /* Pages that were touched already cost no faults. */
+    u64 budget = (t->warm ? NF_WARM_STEPS : 1) * NF_STEP / t->slot + 16 + 8 * made;
     t->swept_at = t->count;
     if (t->warm)
         budget = nf_table_allowed(t, budget);
