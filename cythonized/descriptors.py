@@ -114,7 +114,7 @@ def state(plan: Plan) -> list[tuple[str, str]]:
     members = [("nf_core", "core")]
     members += [(f"{i.name}_state", i.name) for i in plan.instances]
     if plan.depth and plan.simple:
-        members += [("u32", "ring_head"), ("Packet", f"ring[{plan.ring}]")]
+        members += [("u32", "ring_block"), ("u32", "ring_filled"), ("u32", "ring_ported"), ("Packet", f"ring[{plan.ring}]")]
         members += [("nf_form", f"form[{max(1, sum(1 for _ in plan.tables()))}]")]
     if not plan.simple:
         members += [("Packet*", "stack"), ("u32", "stack_depth"), ("u32", "stack_room")]

@@ -13,7 +13,23 @@ from nfverify.cythonized.layout import Plain, TableLayout
 from nfverify.cythonized.names import comment
 from nfverify.cythonized.tables import TableCode
 from nfverify.semantics.walk import entry_title
-from nfverify.smat.ir import And, Entry, Expr, Has, Local, Or, Read, Stmt, walk
+from nfverify.smat.ir import (
+    And,
+    Apply,
+    Const,
+    Drop,
+    Entry,
+    Expr,
+    Forward,
+    Has,
+    Local,
+    Or,
+    Ports,
+    Read,
+    SetOutput,
+    Stmt,
+    walk,
+)
 
 Run = Callable[[Body, tuple[Stmt, ...]], None]
 
@@ -39,6 +55,8 @@ class _Item:
 
 def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
     """The entries in order; `run` writes the statements of one."""
+    if _verdicts(body, entries):
+        return
     uses = _uses(body, entries)
     conditional: set[tuple[str, Keys]] = set()
     items: list[_Item] = []
@@ -69,6 +87,43 @@ def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
         if at not in conditional and all(end.get(at) is cursor for end in ends)
     }
     _lay_out(body, items)
+
+
+MAX_VERDICTS = 4
+
+
+def _verdicts(body: Body, entries: tuple[Entry, ...]) -> bool:
+    """A table that only says where packets go, by few tests without look-ups: written without
+    branches, for its traffic decides them, and each mispredicted one costs as much as ten tests."""
+    outs = [_constant_output(body, entry.body) for entry in entries]
+    guards = [entry.guard for entry in entries]
+    if (
+        len(entries) > MAX_VERDICTS
+        or None in outs
+        or body.plan.options.count_entries
+        or any(isinstance(n, Has | Apply) or (isinstance(n, Read) and n.keys) for n in walk(tuple(guards)))
+    ):
+        return False
+    text = "out"
+    for guard, out in reversed(list(zip(guards, outs, strict=True))):
+        text = f"nf_choose({body.value(guard)}, {out or 'out'}, {text})"
+    body.emit(*(f"# {_title(entry, place)}" for place, entry in enumerate(entries)))
+    body.emit(f"out = {text}")
+    return True
+
+
+def _constant_output(body: Body, statements: tuple[Stmt, ...]) -> str | None:
+    """The output that an entry assigns and nothing else; "" if it does nothing."""
+    match statements:
+        case ():
+            return ""
+        case (SetOutput(output=Forward()),):
+            return "NF_FORWARD"
+        case (SetOutput(output=Drop() | Ports(ports=())),):
+            return "NF_DROP"
+        case (SetOutput(output=Ports(ports=(Const(value=int(port)),))),):
+            return str(port) if 0 <= port < body.plan.ports else None
+    return None
 
 
 def _title(entry: Entry, place: int) -> str:

@@ -1,7 +1,7 @@
 """How packets go through a simple network: one at once, or in a ring on which all NFs work.
 
-The ring holds packets in order of arrival; each NF works `depth` packets behind the one before it.
-It stays open from one push to the next. Where nothing is looked up there is nothing to fetch ahead,
+The ring holds blocks of `depth` packets in order of arrival; when one is full, each NF works on the
+block that is its distance behind. It stays open from one push to the next. Where nothing is looked up there is nothing to fetch ahead,
 and a packet goes through all NFs at once.
 """
 
@@ -67,6 +67,12 @@ cdef void {name}_odd(State* S, Packet* p) noexcept nogil:
 def _route(plan: Plan, index: int) -> list[str]:
     """By the port of an output, to the next NF or out."""
     found = targets(plan, index)
+    if not plan.written and set(found.values()) == {None}:
+        port = f"nf_choose(out == NF_FORWARD, {default_port(plan, index)}, out)"
+        return [
+            "# Without branches: drop or not is what the traffic decides.",
+            f"p.verdict[0] = nf_choose(out == NF_DROP, NF_DROPPED, {port})",
+        ]
     lines = ["if out == NF_DROP:", f"{INDENT}vanish(p)", "else:"]
     inner: list[str] = []
     if len(set(found.values())) > 1 or None in found.values():
@@ -120,7 +126,6 @@ def _enter(plan: Plan, depth: str) -> str:
     """A plain frame goes to the first NF."""
     first = plan.instances[plan.network.ingress]
     lines = [
-        "p.head.iface = ports[i & every]",
         f"p.head.at = {2 * plan.network.ingress + 1}",
         "arrive(p, 1)",
         f"{first.name}_front(S, p, 1)",
@@ -131,19 +136,16 @@ def _enter(plan: Plan, depth: str) -> str:
 _BEGIN = """cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
     cdef State* S = <State*>core
     cdef Packet* p
-    cdef u32 i
-    cdef u16 first_port = 0
+    cdef u64 i, n = batch.n
     cdef u8** frames = batch.frames
     cdef const u32* lengths = batch.lengths
     cdef i32* verdicts = batch.verdicts
-    # Without ports, all packets came in by the first: one number is read again and again.
-    cdef const u16* ports = batch.ports if batch.ports != NULL else &first_port
-    cdef u32 every = 0xffffffffU if batch.ports != NULL else 0"""
+    cdef const u16* ports = batch.ports  # NULL: all came in by the first"""
 
 _BEFORE = """
     if core.error != NF_OK:
         return core.error
-    if batch.n == 0:
+    if n == 0:
         return NF_OK
     if reserve(S, {room}) != 0:
         return NF_NO_MEMORY
@@ -163,7 +165,10 @@ def _before(plan: Plan, room: str) -> str:
 
 
 def _after(plan: Plan) -> str:
-    return _AFTER.format(now="now" if plan.timed else "nf_latest(core.now, batch.times, batch.n)")
+    return _AFTER.format(now="now" if plan.timed else "nf_latest(core.now, batch.times, n)")
+
+
+NEXT = "\n" + INDENT * 2
 
 
 def _clock(plan: Plan) -> str:
@@ -174,69 +179,93 @@ def _clock(plan: Plan) -> str:
 
 
 def _turn(plan: Plan) -> str:
-    """One step of the pipeline: each NF works on the packet that is its distance behind; places in
-    the ring are counted in bytes."""
+    """One step of the pipeline: each NF works on the block of packets that is its distance behind
+    the one that has just been filled."""
     lines = [
-        "cdef inline Packet* in_ring(u8* ring, u32 at) noexcept nogil:",
-        f"{INDENT}return <Packet*>(ring + (at & <u32>({plan.ring} * sizeof(Packet) - 1)))",
+        "cdef inline Packet* block(State* S, u32 number) noexcept nogil:",
+        f"{INDENT}return &S.ring[(number & {plan.blocks - 1}) * {plan.depth}]",
         "",
         "",
-        "cdef inline void turn(State* S, u8* ring, u32 head) noexcept nogil:",
+        "cdef inline void turn(State* S) noexcept nogil:",
         f"{INDENT}cdef Packet* p",
+        f"{INDENT}cdef u32 i",
     ]
     for index, instance in enumerate(plan.instances):
-        back = f"<u32>({(index + 1) * plan.depth} * sizeof(Packet))"
-        lines.append(f"{INDENT}p = in_ring(ring, head - {back})")
+        lines.append(f"{INDENT}p = block(S, S.ring_block - {index + 1})")
+        lines.append(f"{INDENT}for i in range({plan.depth}):")
         if plan.plain:
             lines += [
-                f"{INDENT}if nf_likely(p.head.at == {2 * index + 1}):",
-                f"{INDENT * 2}{instance.name}_plain(S, p)",
+                f"{INDENT * 2}if nf_likely(p.head.at == {2 * index + 1}):",
+                f"{INDENT * 3}{instance.name}_plain(S, p)",
             ]
         lines += [
-            f"{INDENT}{'elif' if plan.plain else 'if'} p.head.at == {2 * index}:",
-            f"{INDENT * 2}{instance.name}_odd(S, p)",
+            f"{INDENT * 2}{'elif' if plan.plain else 'if'} p.head.at == {2 * index}:",
+            f"{INDENT * 3}{instance.name}_odd(S, p)",
+            f"{INDENT * 2}p += 1",
         ]
+    lines += [f"{INDENT}S.ring_block += 1", f"{INDENT}S.ring_filled = 0"]
     return "\n".join(lines) + "\n"
 
 
 def _refresh(plan: Plan) -> str:
     """The homes of packets that wait in the ring, if a table grew since they were computed."""
     lines = ["cdef void refresh(State* S) noexcept nogil:", f"{INDENT}cdef Packet* p"]
-    lines += [f"{INDENT}cdef u32 i", f"{INDENT}cdef u32 changed = 0"]
+    lines += [f"{INDENT}cdef u32 i, back", f"{INDENT}cdef u32 changed = 0"]
     for number, (instance, table) in enumerate(plan.tables()):
         if not table.aged and not table.constant:
             place = f"&S.{instance.name}.{table.name}"
             lines.append(f"{INDENT}changed |= nf_form_changed(&S.form[{number}], {place})")
-    lines += [f"{INDENT}if not changed:", f"{INDENT * 2}return"]
+    lines += [
+        f"{INDENT}if not changed:",
+        f"{INDENT * 2}return",
+        f"{INDENT}for back in range({len(plan.instances) + 1}):",
+        f"{INDENT * 2}p = block(S, S.ring_block - back)",
+        f"{INDENT * 2}for i in range({plan.depth}):",
+        f"{INDENT * 3}if not back and i == S.ring_filled:",
+        f"{INDENT * 4}break",
+    ]
     for index, instance in enumerate(plan.instances):
         # Those on their way to this NF, and no others: what is done may be gone.
         lines += [
-            f"{INDENT}for i in range({index * plan.depth + 1}, {(index + 1) * plan.depth + 1}):",
-            f"{INDENT * 2}p = in_ring(<u8*>&S.ring[0], S.ring_head - i * <u32>sizeof(Packet))",
-            f"{INDENT * 2}if p.head.at == {2 * index + 1}:",
-            f"{INDENT * 3}{instance.name}_front(S, p, 1)",
+            f"{INDENT * 3}{'elif' if index else 'if'} p.head.at == {2 * index + 1}"
+            f" and back <= {index + 1}:",
+            f"{INDENT * 4}{instance.name}_front(S, p, 1)",
         ]
+    lines.append(f"{INDENT * 3}p += 1")
     return "\n".join(lines) + "\n"
 
 
 def _ring(plan: Plan) -> str:
+    ahead = ""
+    if plan.options.prefetch:
+        ahead = f"""
+        for k in range(until, until + {plan.depth} if until + {plan.depth} < n else n):
+            nf_prefetch_at(frames[k])"""
     return f"""{_refresh(plan)}
 
 {_BEGIN}
-    cdef u8* ring = <u8*>&S.ring[0]
-    cdef u32 head{_before(plan, f"batch.n + {plan.ring}")}
+    cdef u64 k, until{_before(plan, f"n + {plan.ring}")}
     refresh(S)
-    head = S.ring_head
-    for i in range(batch.n):
-        p = in_ring(ring, head){_clock(plan)}
-        p.verdict = &verdicts[i]
-        if nf_likely({_parsed(plan)}):
-{_enter(plan, INDENT * 3)}
-        else:
-            enter_odd(S, p, frames[i], lengths[i], ports[i & every])
-        turn(S, ring, head)
-        head += <u32>sizeof(Packet)
-    S.ring_head = head{_after(plan)}"""
+    i = 0
+    while i < n:
+        p = block(S, S.ring_block) + S.ring_filled
+        until = i + {plan.depth} - S.ring_filled
+        until = until if until < n else n{ahead}
+        if ports != NULL or S.ring_ported:  # what a place in the ring held before is 0 as a rule
+            for k in range(until - i):
+                p[k].head.iface = ports[i + k] if ports != NULL else 0
+            S.ring_ported = {plan.ring} if ports != NULL else S.ring_ported - 1
+        S.ring_filled += <u32>(until - i)
+        while i < until:{_clock(plan).replace(NEXT, NEXT + INDENT)}
+            p.verdict = &verdicts[i]
+            if nf_likely({_parsed(plan)}):
+{_enter(plan, INDENT * 4)}
+            else:
+                enter_odd(S, p, frames[i], lengths[i], ports[i] if ports != NULL else 0)
+            p += 1
+            i += 1
+        if S.ring_filled == {plan.depth}:
+            turn(S){_after(plan)}"""
 
 
 # One at once --------------------------------------------------------------------------------
@@ -244,28 +273,32 @@ def _ring(plan: Plan) -> str:
 
 def _direct(plan: Plan) -> str:
     """Plain packets in a variable whose address goes nowhere, so that it lives in registers."""
-    room, each = "batch.n", ""
+    room, each = "n", ""
     if plan.puts > MAX_PIPELINED_PUTS:
         room = "1"
         each = """
         if reserve(S, 1) != 0:
             core.error = NF_NO_MEMORY"""
     stages = ["".join(_at_once(plan, kind)) for kind in ("plain", "odd")]
+    ahead = ""
+    if plan.options.prefetch:
+        ahead = "\n        nf_prefetch_at(frames[i + 16 if i + 16 < n else n - 1])"
     scratch = "\n        nf_arena_reset(&core.scratch)" if plan.scratch else ""
     return f"""{_BEGIN}
     cdef Packet packet
     cdef Packet odd{_before(plan, room)}
-    for i in range(batch.n):{each}
+    for i in range(n):{each}
         if core.error != NF_OK:
-            break
+            break{ahead}
         p = &packet{_clock(plan)}
         p.verdict = &verdicts[i]
         if nf_likely({_parsed(plan)}):
+            p.head.iface = ports[i] if ports != NULL else 0
 {_enter(plan, INDENT * 3)}{stages[0]}
         else:
             p = &odd
             p.verdict = &verdicts[i]{_stamp(plan)}
-            enter_odd(S, p, frames[i], lengths[i], ports[i & every]){stages[1]}{scratch}{_after(plan)}"""
+            enter_odd(S, p, frames[i], lengths[i], ports[i] if ports != NULL else 0){stages[1]}{scratch}{_after(plan)}"""
 
 
 def _stamp(plan: Plan) -> str:
@@ -283,17 +316,16 @@ def _at_once(plan: Plan, kind: str) -> list[str]:
 
 
 def _flush(plan: Plan) -> str:
-    steps = len(plan.instances) * plan.depth
     drain = ""
-    if steps:
+    if plan.depth:
         drain = f"""
-    cdef u8* ring = <u8*>&S.ring[0]
     cdef u32 i
     refresh(S)
-    for i in range({steps}):
-        in_ring(ring, S.ring_head).head.at = NF_IDLE
-        turn(S, ring, S.ring_head)
-        S.ring_head += <u32>sizeof(Packet)"""
+    for i in range({len(plan.instances) + 1}):
+        while S.ring_filled < {plan.depth}:
+            (block(S, S.ring_block) + S.ring_filled).head.at = NF_IDLE
+            S.ring_filled += 1
+        turn(S)"""
     return f"""cdef public i32 nf_flush(nf_core* core) noexcept nogil:
     cdef State* S = <State*>core{drain}
     tidy(S)

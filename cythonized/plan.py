@@ -55,7 +55,7 @@ class Plan:
     plain: bool  # whether plain frames get code of their own
     scratch: bool  # operators make byte strings, which live until the packet is done
     timed: bool  # packets carry their time: for the clock, for keys that grow old, for timers
-    depth: int  # how many packets each NF of the pipeline works behind the one before it
+    depth: int  # packets of a block: each NF of the pipeline works one behind the one before it
 
     @staticmethod
     def of(network: Network, options: Options, sees_non_ip: tuple[bool, ...]) -> Plan:
@@ -100,9 +100,14 @@ class Plan:
         return max(2, len(self.network.ports))
 
     @property
+    def blocks(self) -> int:
+        """Blocks of the ring, a power of two: one being filled, and one for each NF."""
+        return 1 << len(self.instances).bit_length()
+
+    @property
     def ring(self) -> int:
-        """Packets of the ring: a power of two."""
-        return 1 << (len(self.instances) * self.depth).bit_length()
+        """Packets of the ring."""
+        return self.blocks * self.depth
 
     @property
     def held(self) -> tuple[str, ...]:

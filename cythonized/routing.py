@@ -14,4 +14,4 @@ def default_port(plan: Plan, index: int) -> str:
     """The port by which a packet leaves that the NF forwards (decision 22)."""
     program = plan.network.instances[index].program
     first, second = program.ports[:2] if program.ports else (0, 1)
-    return f"{second} if p.head.iface == {first} else {first}"
+    return f"({second} if p.head.iface == {first} else {first})"

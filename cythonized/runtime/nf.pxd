@@ -105,10 +105,11 @@ cdef extern from "nf_runtime.h" nogil:
     u64 nf_high(u128) noexcept
     u64 nf_low(u128) noexcept
     bint nf_yes() noexcept
+    i32 nf_choose(bint, i32, i32) noexcept
     bint nf_no() noexcept
     u64 nf_pick(u32, u64, u64) noexcept
     u64 nf_max(u64, u64) noexcept
-    u64 nf_latest(u64, const u64*, u32) noexcept
+    u64 nf_latest(u64, const u64*, u64) noexcept
     bint nf_same_bytes(nf_slice, nf_slice) noexcept
     nf_slice nf_slice_of(const void*, u64) noexcept
     nf_slice nf_slice_if(u32, nf_slice, nf_slice) noexcept

@@ -36,16 +36,12 @@ _Static_assert(sizeof(nf_head) <= 48, "a head fits a cache line with room for a 
 /* Bytes that an IPv4 packet without options must have, by the upper half of byte 12 of what
  * follows its header: rows of UDP, TCP (the data offset) and other protocols (never enough). */
 #define NF_NEVER 0xffff
-#define NF_FOUR(x) x, x, x, x
-static const u16 nf_plain_needs[48] = {
-    NF_FOUR(28), NF_FOUR(28), NF_FOUR(28), NF_FOUR(28),
-    NF_FOUR(NF_NEVER), NF_NEVER, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80,
-    NF_FOUR(NF_NEVER), NF_FOUR(NF_NEVER), NF_FOUR(NF_NEVER), NF_FOUR(NF_NEVER),
+static const u16 nf_plain_needs[4096] = {
+    [0 ... 100] = NF_NEVER,
+    [101] = 40, [102] = 44, [103] = 48, [104] = 52, [105] = 56, [106] = 60, [107] = 64,
+    [108] = 68, [109] = 72, [110] = 76, [111] = 80,
+    [112 ... 271] = NF_NEVER, [272 ... 287] = 28, [288 ... 4095] = NF_NEVER,
 };
-static const u8 nf_plain_rows[256] = {
-    [0 ... 5] = 32, [6] = 16, [7 ... 16] = 32, [17] = 0, [18 ... 255] = 32,
-};
-#undef NF_FOUR
 #undef NF_NEVER
 
 /* 1 iff the frame is plain: h's frame, length, a and b are set. With `writes` (a constant), frames
@@ -57,7 +53,7 @@ NF_INL u32 nf_parse_fast(nf_head *h, u8 *frame, u32 length, const u32 writes)
     if (nf_unlikely(length < NF_PLAIN_LENGTH))
         return 0;
     u32 proto = frame[23];
-    u32 needs = nf_plain_needs[nf_plain_rows[proto] + (frame[46] >> 4)];
+    u32 needs = nf_plain_needs[proto << 4 | frame[46] >> 4];
     h->frame = frame;
     h->length = length;
 #ifdef __SSSE3__ /* from TTL, proto, checksum, addresses and ports to a and b at once */

@@ -116,16 +116,18 @@ NF_COLD void nf_core_free(nf_core *core)
 }
 
 /* The latest of `now` and n stamps. */
-NF_INL u64 nf_latest(u64 now, const u64 *times, u32 n)
+NF_INL u64 nf_latest(u64 now, const u64 *times, u64 n)
 {
-    u64 latest[4] = {now, now, now, now};
-    u32 i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (u32 k = 0; k < 4; k++)
-            latest[k] = times[i + k] > latest[k] ? times[i + k] : latest[k];
+    u64 a = now, b = now, c = now, d = now, i = 0;
+    for (; i + 4 <= n; i += 4) {
+        a = nf_max(a, times[i]);
+        b = nf_max(b, times[i + 1]);
+        c = nf_max(c, times[i + 2]);
+        d = nf_max(d, times[i + 3]);
+    }
     for (; i < n; i++)
-        latest[0] = times[i] > latest[0] ? times[i] : latest[0];
-    return nf_max(nf_max(latest[0], latest[1]), nf_max(latest[2], latest[3]));
+        a = nf_max(a, times[i]);
+    return nf_max(nf_max(a, b), nf_max(c, d));
 }
 
 /* A home in either of two tables, without a branch on which. */
