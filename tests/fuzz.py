@@ -71,7 +71,6 @@ def attempt(seed: int, network: Network, rng: Random) -> Difference | None:
                 plain=rng.choice((0.1, 0.5, 0.9)),
                 many=rng.choice((0.0, 0.2, 0.9)),
             )
-            maker = compiled(options_of(rng)) if trace.non_ip == "drop" else maker
             found = difference(trace, maker, rng)
             if found is not None:
                 return shrink(found, maker)

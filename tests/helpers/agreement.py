@@ -321,6 +321,8 @@ def shrink(found: Difference, maker: Maker, attempts: int = 300) -> Difference:
 
     def test(events: Sequence[Event]) -> Difference | None:
         nonlocal tries
+        if not events:
+            return None
         trace = again(found.trace, events)
         for batch, cuts in ((1, False), (MAX_BATCH, False), (MAX_BATCH, True)):
             tries += 1

@@ -46,7 +46,7 @@ class Compiled:
 
 def compiled(options: Options | None = None) -> Maker:
     """Builds each network once. Its functions are those of the first time that it is asked for."""
-    built: dict[int, tuple[ir.Network, NetworkFunction]] = {}
+    built: dict[tuple[int, str], tuple[ir.Network, NetworkFunction]] = {}
 
     def make(
         network: ir.Network,
@@ -54,12 +54,13 @@ def compiled(options: Options | None = None) -> Maker:
         operators: Mapping[str, Function],
         non_ip: NonIp,
     ) -> Runner:
-        if id(network) not in built:
+        key = id(network), non_ip
+        if key not in built:
             nf = nfverify.compile(
                 network, options=options or Options(), operators=operators, non_ip=non_ip
             )
-            built[id(network)] = network, nf
-        nf = built[id(network)][1]
+            built[key] = network, nf
+        nf = built[key][1]
         nf.reset()
         if state is not None:
             nf.restore(state)
