@@ -94,7 +94,8 @@ def kept(text: str, type_: Type) -> str:
 
 
 def _bit(table: TableLayout, member: Member, cursor: Cursor) -> str:
-    assert table.presence is not None and member.presence is not None
+    assert table.presence is not None
+    assert member.presence is not None
     return f"(({cursor.pointer}.{table.presence.name} & {1 << member.presence}U) != 0)"
 
 

@@ -34,7 +34,10 @@ def _hash(body: Body, node: Apply) -> str:
             masked = f"({masked} & {literal((1 << width) - 1, Bits(32 * count))})"
         if count > 1:
             masked = body.temporary(wide, "word", masked)
-        words += [f"<u32>({masked} >> {32 * i})" if i else f"<u32>{masked}" for i in reversed(range(count))]
+        words += [
+            f"<u32>({masked} >> {32 * i})" if i else f"<u32>{masked}"
+            for i in reversed(range(count))
+        ]
     name = body.function.declare("u32", "words", length=max(1, len(words)))
     body.emit(*(f"{name}[{i}] = {word}" for i, word in enumerate(words)))
     return f"nf_hash_words({name}, {len(words)})"

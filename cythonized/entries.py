@@ -67,9 +67,9 @@ def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
         with body.function.captured() as before:
             for use in uses:
                 at = (use.table.name, use.keys)
-                if use.entries[0] == place and at not in body.cursors:
-                    if _look_up(body, entries, use):
-                        conditional.add(at)
+                first = use.entries[0] == place and at not in body.cursors
+                if first and _look_up(body, entries, use):
+                    conditional.add(at)
             guard = body.value(entry.guard)
         cursors = dict(body.cursors)
         with body.function.captured() as lines:
@@ -101,7 +101,10 @@ def _verdicts(body: Body, entries: tuple[Entry, ...]) -> bool:
         len(entries) > MAX_VERDICTS
         or None in outs
         or body.plan.options.count_entries
-        or any(isinstance(n, Has | Apply) or (isinstance(n, Read) and n.keys) for n in walk(tuple(guards)))
+        or any(
+            isinstance(n, Has | Apply) or (isinstance(n, Read) and n.keys)
+            for n in walk(tuple(guards))
+        )
     ):
         return False
     text = "out"

@@ -7,12 +7,12 @@ from typing import assert_never
 
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
+from nfverify.cythonized.calls import operator_call
 from nfverify.cythonized.ctypes_of import carrier, literal, variable
 from nfverify.cythonized.layout import size
 from nfverify.cythonized.rulesets import few_rows
-from nfverify.cythonized.calls import operator_call
-from nfverify.semantics.engine import unreachable
 from nfverify.semantics import values
+from nfverify.semantics.engine import unreachable
 from nfverify.semantics.values import compare
 from nfverify.smat.ir import (
     And,
@@ -42,7 +42,6 @@ from nfverify.smat.ir import (
     Value,
     walk,
 )
-
 
 # Constants to C but not to Cython, which refuses code that it takes for unreachable.
 YES = "nf_yes()"
@@ -150,7 +149,7 @@ def plain_truth(node: Expr, written: Collection[str]) -> bool | None:
     nothing else; None: it depends."""
     known = {*_PLAIN, *([] if "proto" in written else ["proto"])}
     if any(
-        isinstance(n, Field) and n.name not in known
+        (isinstance(n, Field) and n.name not in known)
         or not isinstance(n, Field | Const | And | Or | Not | Compare | Cast | Arithmetic)
         for n in walk((node,))
     ):
@@ -180,7 +179,9 @@ def evaluated(node: Expr, fields: Mapping[str, int]) -> Value:
             return values.cast(evaluated(operand, fields), target)
         case Arithmetic(op=op, left=left, right=right, type=type_):
             one, other = evaluated(left, fields), evaluated(right, fields)
-            return values.arithmetic(op, values.number(one), values.number(other), values.bits(type_))
+            return values.arithmetic(
+                op, values.number(one), values.number(other), values.bits(type_)
+            )
     raise TypeError(f"not evaluated: {node}")
 
 
@@ -317,9 +318,9 @@ def cast(text: str, source: Type, target: Type) -> str:
         case Bits() as old, Bits() as new:
             if _holds(new, old):
                 return f"<{carrier(new)}>{text}"
-            bits = max(32, 8 * size(old), 8 * size(new))
-            # First to its own sign's widest form, so that the bits above are those of its sign.
-            return wrapped(f"(<u{bits}>{text})", bits, new)
+            width = max(32, 8 * size(old), 8 * size(new))
+            # The conversion to an unsigned type extends by the operand's own sign.
+            return wrapped(f"(<u{width}>{text})", width, new)
         case Bytes(), Bytes():
             return text
     raise TypeError(f"no conversion of {source} to {target}")

@@ -188,13 +188,12 @@ def layouts(network: Network) -> tuple[InstanceLayout, ...]:
 
 def _instance(name: str, title: str, program: Program) -> InstanceLayout:
     names = Names()
-    plains, tables = [], []
+    plains = []
     for variable in program.state:
         if not variable.keys:
             cells, end = _cells(names, (variable,), 0)
             plains.append(Plain(variable, cells[0], end))
-    for group in _groups(program):
-        tables.append(_table(names, group))
+    tables = [_table(names, group) for group in _groups(program)]
     return InstanceLayout(name, title, program, tuple(plains), tuple(tables))
 
 

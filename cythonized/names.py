@@ -1,4 +1,4 @@
-"""Names in generated code: a model's own where they can't mean anything else, unique in any case."""
+"""Names in generated code: a model's own where they can't mean anything else, always unique."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
 from nfverify.cythonized.expressions import expression
 from nfverify.cythonized.function import INDENT, Function
@@ -19,10 +20,7 @@ from nfverify.cythonized.plan import NARROW_FLOW, Plan, resubmits
 from nfverify.cythonized.probes import Alternative, Probe, probes
 from nfverify.cythonized.resources import Resources
 from nfverify.cythonized.statements import statements
-from nfverify.cythonized.tables import TAG, TableCode
-from nfverify.cythonized import access
-from nfverify.packet.fields import FIELDS, Header
-from nfverify.smat.ir import Bytes
+from nfverify.cythonized.tables import TableCode
 
 _SIGNATURE = "(State* S, Packet* p, u32 fast) noexcept nogil:"
 _W = {"sip": "SIP", "dip": "DIP", "sport": "SPORT", "dport": "DPORT", "proto": "PROTO"}
@@ -41,7 +39,9 @@ def nf(plan: Plan, instance: InstanceLayout, resources: Resources) -> str:
     return "\n\n".join(parts)
 
 
-def _new(plan: Plan, instance: InstanceLayout, resources: Resources, name: str, result: str) -> Body:
+def _new(
+    plan: Plan, instance: InstanceLayout, resources: Resources, name: str, result: str
+) -> Body:
     function = Function(f"cdef inline {result} {name}{_SIGNATURE}")
     function.declarations.append("cdef nf_head* h = &p.head")
     return Body(plan, instance, function, resources, expression)
@@ -102,11 +102,9 @@ def _visit(plan: Plan, instance: InstanceLayout) -> str:
 # The front ----------------------------------------------------------------------------------
 
 
-def _front(
-    plan: Plan, instance: InstanceLayout, resources: Resources, found: list[Probe]
-) -> str:
-    """Where the keys of a plain packet lie that the NF will look up, and prefetches of them; `found`
-    gets the probes."""
+def _front(plan: Plan, instance: InstanceLayout, resources: Resources, found: list[Probe]) -> str:
+    """Where the keys of a plain packet lie that the NF will look up, and prefetches of them;
+    `found` gets the probes."""
     body = _new(plan, instance, resources, f"{instance.name}_front", "void")
     if plan.plain and plan.depth:
         found.extend(probes(body))
@@ -144,7 +142,9 @@ def _probe(body: Body, number: int, probe: Probe) -> None:
         test = ""
         if which < len(uses) - 1:
             test = condition if which == 0 else body.value(probe.conditions[which])
-        with body.function.block(f"{'elif' if which and test else 'if'} {test}:" if test else "else:"):
+        with body.function.block(
+            f"{'elif' if which and test else 'if'} {test}:" if test else "else:"
+        ):
             _place(body, number, use, access.pack(body, use.table, use.keys))
             body.emit(f"p.which[{number}] = {which}")
 
@@ -210,7 +210,10 @@ def deparse(plan: Plan) -> str:
     covers = []
     if any(name in _IP4_COVERED for name in plan.written):
         covers.append("NF_COVERS_IP4")
-    if any(name not in _LINK and name not in _IP4_COVERED - {"sip", "dip", "proto"} for name in plan.written):
+    if any(
+        name not in _LINK and name not in _IP4_COVERED - {"sip", "dip", "proto"}
+        for name in plan.written
+    ):
         covers.append("NF_COVERS_L4")
     lines.append(f"{INDENT}nf_rewrite_end(&rewrite, frame, h, fast, {' | '.join(covers) or '0'})")
     return "\n".join(lines) + "\n"

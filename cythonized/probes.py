@@ -1,5 +1,5 @@
-"""Which keys an NF will look up, found from its match blocks, so that the pipeline can hash them and
-prefetch their slots while earlier packets are still at work (NFMorph, §2.1).
+"""Which keys an NF will look up, found from its match blocks, so that the pipeline can hash them
+and prefetch their slots while earlier packets are still at work (NFMorph, §2.1).
 
 A probe is one hash and one prefetch a packet. Entries that exclude each other share one.
 """

@@ -76,7 +76,7 @@ class Resources:
         return self._rulesets[ruleset]
 
     def initialise(self, function: str) -> None:
-        """`int function(void)` of the header is called when a state is made; 0, or -1: no memory."""
+        """`int function(void)` of the header is called for a new state; 0, or -1: no memory."""
         self.externs.append(f"int {function}() noexcept")
         self.initialisers.append(function)
 

@@ -188,9 +188,7 @@ def _now(code: TableCode) -> list[str]:
 
 def _find(code: TableCode) -> str:
     pointer = f"{code.value}*"
-    head = _head(
-        pointer, f"{code.prefix}_find", "State* S", f"{code.prefix}_key* k", *_now(code)
-    )
+    head = _head(pointer, f"{code.prefix}_find", "State* S", f"{code.prefix}_key* k", *_now(code))
     now = ["now"] if code.layout.aged else []
     wide = f"return <{pointer}>{_call(code, 'find', True, *now)}"
     narrow = f"return <{pointer}>{_call(code, 'find', False, *now)}"
