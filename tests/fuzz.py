@@ -1,7 +1,8 @@
 """Compiled networks against the reference on random networks and traffic, until the time is up.
 
 python tests/fuzz.py --seconds 600          a long run; the seed of a failure is printed
-python tests/fuzz.py --seed 123 --count 1   that one again, shrunk
+python tests/fuzz.py --seed 123 --count 1   that one again
+python tests/fuzz.py --seed 123 --count 1 --reduce   and its network made smaller, build by build
 """
 
 from __future__ import annotations
@@ -18,12 +19,20 @@ from random import Random
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/helpers"))
 
-from agreement import Difference, describe, difference, record, shrink  # noqa: E402
+from agreement import (  # noqa: E402
+    Difference,
+    describe,
+    difference,
+    record,
+    record_events,
+    shrink,
+)
 from constructs import all_constructs, constructs  # noqa: E402
 from engines import compiled, optimised  # noqa: E402
 from ir_flows import flow_chain  # noqa: E402
 from ir_random import Options as Choices  # noqa: E402
 from ir_wide import FUNCTIONS, wide_network  # noqa: E402
+from reduce import reduce  # noqa: E402
 
 from nfverify.cythonized.options import Options  # noqa: E402
 from nfverify.smat.ir import Network  # noqa: E402
@@ -56,9 +65,32 @@ def options_of(rng: Random) -> Options:
     return Options(*on, depth=rng.choice((1, 2, 8, 16, 32)))
 
 
-def attempt(seed: int, network: Network, rng: Random) -> Difference | None:
+def reduced(found: Difference, options: Options) -> Difference:
+    """The same failure of a smaller network."""
+    best = found
+
+    def fails(network: Network) -> bool:
+        nonlocal best
+        trace = record_events(
+            network,
+            best.trace.events,
+            operators=best.trace.operators,
+            non_ip=best.trace.non_ip,
+            rest=best.trace.until - max(event.time for event in best.trace.events),
+        )
+        other = difference(trace, compiled(options), Random(0))
+        best = best if other is None else other
+        return other is not None
+
+    with optimised("-O0"):
+        reduce(found.trace.network, fails)
+        return shrink(best, compiled(options))
+
+
+def attempt(network: Network, rng: Random, make_small: bool) -> Difference | None:
     """One network, two traces; the first difference."""
-    maker = compiled(options_of(rng))
+    options = options_of(rng)
+    maker = compiled(options)
     with optimised(rng.choice(("-O0", "-O1", "-O2"))):
         for _ in range(2):
             trace = record(
@@ -73,7 +105,8 @@ def attempt(seed: int, network: Network, rng: Random) -> Difference | None:
             )
             found = difference(trace, maker, rng)
             if found is not None:
-                return shrink(found, maker)
+                found = shrink(found, maker)
+                return reduced(found, options) if make_small else found
     return None
 
 
@@ -82,6 +115,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0, help="how long; 0: without end")
     parser.add_argument("--seed", type=int, default=None, help="of the first network")
     parser.add_argument("--count", type=int, default=0, help="networks; 0: as time allows")
+    parser.add_argument("--reduce", action="store_true", help="make failing networks smaller")
     args = parser.parse_args()
     first = time.time_ns() % 10**9 if args.seed is None else args.seed
     began = time.monotonic()
@@ -97,7 +131,7 @@ def main() -> int:
         network = network_of(rng)
         seen.update(constructs(network))
         try:
-            found = attempt(seed, network, rng)
+            found = attempt(network, rng, args.reduce)
             said = None if found is None else describe(found)
         except Exception as error:  # of any kind: it is the seed that matters
             said = f"{type(error).__name__}: {error}"

@@ -15,8 +15,8 @@ from ir_wide import FUNCTIONS, wide_network
 
 from nfverify.smat import ir
 
-WIDE = range(36)  # networks of 8 programs side by side
-FLOWS = range(100, 172)  # pipelines of 1 to 5 programs
+WIDE = range(44)  # networks of 8 programs side by side
+FLOWS = range(100, 152)  # pipelines of 1 to 5 programs
 PROGRAMS = 8
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HELPERS = Path(__file__).parents[1] / "helpers"
-LIBRARY = "lib:edge", "lib:ids", "lib:encrypt", "lib:rate-limiter", "lib:maglev"
+LIBRARY = "lib:edge", "lib:ids", "lib:encrypt", "lib:rate-limiter"
 
 
 def library(name: str) -> str:
@@ -40,6 +40,6 @@ def test_models_are_clean(model: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["flows", "wide"])
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_networks_are_clean(kind: str, seed: int, tmp_path: Path) -> None:
     run(kind, str(1000 + seed), str(2000 + seed), tmp_path=tmp_path)

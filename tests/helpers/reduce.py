@@ -1,5 +1,5 @@
-"""A failing network made small, and shown: statements, rows and parts of expressions are left out as
-long as it still fails."""
+"""A failing network made small, and shown: statements, rows and parts of expressions are left out
+as long as it still fails."""
 
 from __future__ import annotations
 
@@ -88,18 +88,17 @@ def _binds(parts: tuple[Any, ...], used: set[str]) -> bool:
 
 def _simpler(node: Any) -> Iterator[Any]:
     """A statement, row or expression with less in it."""
-    if _is_expression(node):
-        if not isinstance(node, ir.Const | ir.Local):
-            yield ir.Const(ir.zero(node.type), node.type)
-            for child in ir.children(node):
-                if child.type == node.type:
-                    yield child
+    if _is_expression(node) and not isinstance(node, ir.Const | ir.Local):
+        yield ir.Const(ir.zero(node.type), node.type)
+        for child in ir.children(node):
+            if child.type == node.type:
+                yield child
     for name in (f.name for f in fields(node) if f.name not in ("span", "type")):
         value = getattr(node, name)
         if isinstance(value, tuple) and value and _is_node(value[0]):
             if name in ("body", "then", "otherwise", "entries", "match_flow", "match_state"):
                 for shorter in _shorter(value):
-                    if shorter or name not in ("entries",):
+                    if shorter or name != "entries":
                         yield replace(node, **{name: shorter})
             else:
                 for number, part in enumerate(value):
