@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nfverify.cythonized.ctypes_of import stored
 from nfverify.cythonized.layout import (
     TAG_SHIFT,
@@ -43,7 +45,7 @@ def structs(plan: Plan, probes: int) -> list[str]:
 
 def _aligned(plan: Plan, name: str, members: list[tuple[str, str]]) -> str:
     """A ring's packets have a power of two as their size, so that it is addressed by a mask."""
-    if name != "Packet" or not plan.depth:
+    if name != "Packet" or not (plan.simple and plan.depth):
         return ""
     least = sum(_room(ctype, member) for ctype, member in members)
     return f" __attribute__((aligned({max(64, 1 << (least - 1).bit_length())})))"
@@ -72,8 +74,7 @@ def members_of(plan: Plan, probes: int) -> list[tuple[str, list[tuple[str, str]]
         if table.wide:
             key.append(("u32", "wide"))
         found.append((f"{code.prefix}_key", key))
-    for instance in plan.instances:
-        found.append((f"{instance.name}_state", _instance(instance)))
+    found += [(f"{instance.name}_state", _instance(instance)) for instance in plan.instances]
     found.append(("Packet", packet(plan, probes)))
     found.append(("State", state(plan)))
     return found
@@ -114,7 +115,12 @@ def state(plan: Plan) -> list[tuple[str, str]]:
     members = [("nf_core", "core")]
     members += [(f"{i.name}_state", i.name) for i in plan.instances]
     if plan.depth and plan.simple:
-        members += [("u32", "ring_block"), ("u32", "ring_filled"), ("u32", "ring_ported"), ("Packet", f"ring[{plan.ring}]")]
+        members += [
+            ("u32", "ring_block"),
+            ("u32", "ring_filled"),
+            ("u32", "ring_ported"),
+            ("Packet", f"ring[{plan.ring}]"),
+        ]
         members += [("nf_form", f"form[{max(1, sum(1 for _ in plan.tables()))}]")]
     if not plan.simple:
         members += [("Packet*", "stack"), ("u32", "stack_depth"), ("u32", "stack_room")]
@@ -129,31 +135,37 @@ def describe(plan: Plan, resources: Resources) -> str:
     """`nf_info_data` and what it points to."""
     lines: list[str] = []
     variables = _variables(plan, resources, lines)
-    strings = lambda texts: ", ".join(map(c_string, texts)) or "NULL"  # noqa: E731
     ports = plan.network.ports or ("0", "1")
     fields = [
         f"{{{c_string(n)}, offsetof(Packet, f_{n}), {0 if n == 'payload' else _bytes(n)}}}"
-        for n in plan.held
+        if n in plan.held
+        else f"{{{c_string(n)}, 0, 0}}"  # in the packet's head
+        for n in plan.written
     ]
     timers = not plan.simple
     tags = "offsetof(Packet, tags)" if plan.tags else "0"
     constants = sum(1 for _ in _constants(plan, resources))
     lines += [
-        f"static const char *const nf_ports_data[] = {{{strings(ports)}}};",
+        f"static const char *const nf_ports_data[] = {{{_strings(ports)}}};",
         "static const nf_instance nf_instances_data[] = {"
         + ", ".join(f"{{{c_string(i.title)}, {int(_tells_time(i))}}}" for i in plan.instances)
         + "};",
-        f"static const char *const nf_tags_data[] = {{{strings(sorted(plan.tags))}}};",
-        f"static const char *const nf_entries_data[] = {{{strings(resources.entries)}}};",
+        f"static const char *const nf_tags_data[] = {{{_strings(sorted(plan.tags))}}};",
+        f"static const char *const nf_entries_data[] = {{{_strings(resources.entries)}}};",
         f"static const nf_field nf_fields_data[] = {{{', '.join(fields) or '{NULL, 0, 0}'}}};",
         "static const nf_info nf_info_data = {",
         f"    NF_ABI, {c_string(plan.network.name)}, {len(ports)}, {len(plan.instances)},"
-        f" {variables}, {len(plan.tags)}, {len(plan.held)}, {len(resources.entries)},",
-        f"    nf_ports_data, nf_instances_data, {constants}, nf_variables_data, nf_tags_data,\n    nf_fields_data, nf_entries_data,",
+        f" {variables}, {len(plan.tags)}, {len(plan.written)}, {len(resources.entries)},",
+        f"    nf_ports_data, nf_instances_data, {constants}, nf_variables_data, nf_tags_data,",
+        "    nf_fields_data, nf_entries_data,",
         f"    {int(plan.simple)}, {int(timers)}, sizeof(State), sizeof(Packet), {tags},",
         "};",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _strings(texts: Sequence[str]) -> str:
+    return ", ".join(map(c_string, texts)) or "NULL"
 
 
 def _tells_time(instance: InstanceLayout) -> bool:
@@ -236,7 +248,9 @@ def _variable(
     defaults = "NULL"
     if code.has_value:
         defaults = f"(const u8 *)&{prefix}_defaults"
-        lines.append(f"static const {code.value} {prefix}_defaults = {{{_defaults(table, resources)}}};")
+        lines.append(
+            f"static const {code.value} {prefix}_defaults = {{{_defaults(table, resources)}}};"
+        )
     entries = "NULL"
     if variable.entries:
         data = rows(variable, variable.entries)
@@ -301,10 +315,10 @@ def _kind(type_: Type) -> tuple[str, int, int, int]:
 def _key(part: Part) -> str:
     kind, signed, width, shown = _kind(part.type)
     word = "NF_NOT_STORED" if part.word is None else str(part.word)
-    return f"{{{kind}, {signed}, {width}, {width if part.net else 0}, {word}, {part.shift}, 0, {shown}}}"
+    net = width if part.net else 0
+    return f"{{{kind}, {signed}, {width}, {net}, {word}, {part.shift}, 0, {shown}}}"
 
 
 def _cell(type_: Type, at: int) -> str:
     kind, signed, width, shown = _kind(type_)
     return f"{{{kind}, {signed}, {width}, 0, 0, 0, {at}, {shown}}}"
-

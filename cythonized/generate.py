@@ -46,7 +46,9 @@ def generate(network: Network, options: Options | None = None) -> Generated:
     plan = Plan.of(network, options or Options(), sees_non_ip)
     resources = Resources(plan.options.classifier, applications)
     tables = [TableCode.of(instance, table) for instance, table in plan.tables()]
-    code = [functions(t, resources) for t in tables if resources.dense_of(t.prefix, t.layout) is None]
+    code = [
+        functions(t, resources) for t in tables if resources.dense_of(t.prefix, t.layout) is None
+    ]
     nfs = [_section(i, nf(plan, i, resources)) for i in plan.instances]
     machine = pipeline(plan) if plan.simple else sequence(plan)
     description = describe(plan, resources)  # before nf_create: it names default strings
@@ -119,7 +121,9 @@ static inline int grow_stack(State *state)
 def _header(plan: Plan, resources: Resources, description: str) -> str:
     guard = f"NF_NETWORK_{identifier(plan.network.name).upper()}"
     parts = [
-        f"/* {comment(plan.network.name)}: structs and data of the generated code. */".replace("*/ ", ""),
+        f"/* {comment(plan.network.name)}: structs and data of the generated code. */".replace(
+            "*/ ", ""
+        ),
         f"#ifndef {guard}\n#define {guard}",
         '#include "nf_runtime.h"',
         *structs(plan, resources.probes),
@@ -166,6 +170,15 @@ def _life(plan: Plan, resources: Resources, tables: list[TableCode]) -> str:
         if plan.puts
     ]
     lines += [f"{INDENT}return 0", "", ""]
+    if plan.init_puts:
+        lines.append("cdef int reserve_first(State* S, u64 packets) noexcept nogil:")
+        lines.append(f"{INDENT}# The same, and for what `init` adds before them.")
+        lines += [
+            f"{INDENT}if {kind}_reserve({place}, packets * {plan.puts} + {plan.init_puts}) != 0:\n"
+            f"{INDENT * 2}return -1"
+            for kind, place in written
+        ]
+        lines += [f"{INDENT}return 0", "", ""]
     lines.append("cdef inline void tick(State* S) noexcept nogil:")
     lines += [f"{INDENT}{kind}_tick({place})" for kind, place in written] or [f"{INDENT}pass"]
     lines += ["", "", "cdef void tidy(State* S) noexcept nogil:"]
@@ -182,10 +195,16 @@ def _life(plan: Plan, resources: Resources, tables: list[TableCode]) -> str:
 
 
 def _start(plan: Plan) -> list[str]:
-    lines = ["cdef void start(State* S, u64 time) noexcept nogil:"]
+    lines = ["cdef void start(State* S, u64 time, u64 packets) noexcept nogil:"]
     lines.append(f"{INDENT}# The first packet's stamp: `init` of each NF, then their first timers.")
     if any(i.program.init or i.program.timers for i in plan.instances):
         lines.append(f"{INDENT}cdef Packet p")
+    if plan.init_puts:
+        lines += [
+            f"{INDENT}if reserve_first(S, packets) != 0:",
+            f"{INDENT * 2}S.core.error = NF_NO_MEMORY",
+            f"{INDENT * 2}return",
+        ]
     lines += [
         f"{INDENT}S.core.now = time",
         f"{INDENT}S.core.started = 1",
@@ -207,9 +226,7 @@ def _start(plan: Plan) -> list[str]:
     return lines
 
 
-def _create(
-    plan: Plan, resources: Resources, places: list[tuple[str, str, str]]
-) -> list[str]:
+def _create(plan: Plan, resources: Resources, places: list[tuple[str, str, str]]) -> list[str]:
     lines = ["cdef public nf_core* nf_create() noexcept nogil:"]
     lines += [
         f"{INDENT}cdef State* S = <State*>nf_new_state(sizeof(State), {len(resources.entries)})",
@@ -217,7 +234,9 @@ def _create(
         f"{INDENT}if S == NULL:",
         f"{INDENT * 2}return NULL",
     ]
-    lines += [f"{INDENT}failed |= {kind}_init({place}, {sizes}) != 0" for kind, place, sizes in places]
+    lines += [
+        f"{INDENT}failed |= {kind}_init({place}, {sizes}) != 0" for kind, place, sizes in places
+    ]
     lines += [f"{INDENT}failed |= {function}() != 0" for function in resources.initialisers]
     for value in resources.defaults:
         text = f"nf_slice_of({resources.string(value)}, {len(value)})"
@@ -229,7 +248,8 @@ def _create(
         ]
         lines.insert(2, f"{INDENT}cdef u32 i")
     lines += [
-        f"{INDENT}if failed or S.core.error or nf_state_initial(&nf_info_data, &S.core, 0) != NF_OK:",
+        f"{INDENT}failed |= S.core.error != NF_OK",
+        f"{INDENT}if failed or nf_state_initial(&nf_info_data, &S.core, 0) != NF_OK:",
         f"{INDENT * 2}nf_destroy(&S.core)",
         f"{INDENT * 2}return NULL",
         f"{INDENT}return &S.core",

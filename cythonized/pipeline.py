@@ -1,8 +1,8 @@
 """How packets go through a simple network: one at once, or in a ring on which all NFs work.
 
 The ring holds blocks of `depth` packets in order of arrival; when one is full, each NF works on the
-block that is its distance behind. It stays open from one push to the next. Where nothing is looked up there is nothing to fetch ahead,
-and a packet goes through all NFs at once.
+block that is its distance behind. It stays open from one push to the next. Where nothing is looked
+up there is nothing to fetch ahead, and a packet goes through all NFs at once.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def _parsed(plan: Plan) -> str:
 
 def _enter_odd(plan: Plan) -> str:
     first = plan.instances[plan.network.ingress]
-    return f"""cdef void enter_odd(State* S, Packet* p, u8* frame, u32 length, u16 port) noexcept nogil:
+    head = "enter_odd(State* S, Packet* p, u8* frame, u32 length, u16 port)"
+    return f"""cdef void {head} noexcept nogil:
     p.head.at = NF_IDLE
     if nf_parse(&p.head, frame, length) != NF_PARSED:
         S.core.counters[NF_MALFORMED_FRAMES] += 1
@@ -150,7 +151,9 @@ _BEFORE = """
     if reserve(S, {room}) != 0:
         return NF_NO_MEMORY
     if not core.started:
-        start(S, batch.times[0])"""
+        start(S, batch.times[0], {room})
+        if core.error != NF_OK:
+            return core.error"""
 
 _AFTER = """
     core.now = {now}
@@ -284,6 +287,7 @@ def _direct(plan: Plan) -> str:
     if plan.options.prefetch:
         ahead = "\n        nf_prefetch_at(frames[i + 16 if i + 16 < n else n - 1])"
     scratch = "\n        nf_arena_reset(&core.scratch)" if plan.scratch else ""
+    odd = "enter_odd(S, p, frames[i], lengths[i], ports[i] if ports != NULL else 0)"
     return f"""{_BEGIN}
     cdef Packet packet
     cdef Packet odd{_before(plan, room)}
@@ -298,7 +302,7 @@ def _direct(plan: Plan) -> str:
         else:
             p = &odd
             p.verdict = &verdicts[i]{_stamp(plan)}
-            enter_odd(S, p, frames[i], lengths[i], ports[i] if ports != NULL else 0){stages[1]}{scratch}{_after(plan)}"""
+            {odd}{stages[1]}{scratch}{_after(plan)}"""
 
 
 def _stamp(plan: Plan) -> str:

@@ -52,6 +52,7 @@ class Plan:
     simple: bool  # each packet comes out at most once, at the time it came in
     copies: int  # the most ports of one output
     puts: int  # the most assignments to one table by one packet
+    init_puts: int  # the most by one `init`
     plain: bool  # whether plain frames get code of their own
     scratch: bool  # operators make byte strings, which live until the packet is done
     timed: bool  # packets carry their time: for the clock, for keys that grow old, for timers
@@ -67,9 +68,10 @@ class Plan:
         aged = any(variable.aged for p in programs for variable in p.state)
         makes_bytes = any(isinstance(n, Apply) and isinstance(n.type, Bytes) for n in nodes)
         puts = max(map(_puts, programs))
+        init_puts = max(sum(map(_count, program.init)) for program in programs)
         written = {n.name for n in nodes if isinstance(n, SetField)}
-        # Without look-ups there is nothing to fetch ahead; what the user's operators do ends a run at
-        # once, and byte strings live until a packet is done.
+        # Without look-ups there is nothing to fetch ahead; what the user's operators do ends a run
+        # at once, and byte strings live until a packet is done.
         looks_up = any(isinstance(n, Read | Has | Write) and n.keys for n in nodes)
         operators = any(isinstance(n, Apply) and n.op not in BUILT_IN for n in nodes)
         pipelined = (
@@ -89,6 +91,7 @@ class Plan:
             arity <= 1 and not held,
             arity,
             puts,
+            init_puts,
             len(nodes) <= LARGE,
             makes_bytes,
             held or arity > 1 or any(isinstance(n, Now) for n in nodes) or aged,

@@ -9,7 +9,9 @@ from nfverify.cythonized.routing import default_port, targets
 
 def sequence(plan: Plan) -> str:
     """`visit`, `send`, `fire`, `nf_push`, `nf_flush` and `nf_advance`."""
-    return "\n\n".join([_stack(), _visit(plan), _leave(), _send(plan), _hold(plan), _fire(), _push(plan)])
+    return "\n\n".join(
+        [_stack(), _visit(plan), _leave(), _send(plan), _hold(plan), _fire(), _push(plan)]
+    )
 
 
 def _stack() -> str:
@@ -41,7 +43,10 @@ def _visit(plan: Plan) -> str:
             ]
         if plan.plain:
             lines += [f"{INDENT * 2}if p.plain:"]
-            lines += [f"{INDENT * 3}{name}_front(S, p, 1)", f"{INDENT * 3}return {name}_visit(S, p, 1)"]
+            lines += [
+                f"{INDENT * 3}{name}_front(S, p, 1)",
+                f"{INDENT * 3}return {name}_visit(S, p, 1)",
+            ]
         lines += [f"{INDENT * 2}{name}_front(S, p, 0)", f"{INDENT * 2}return {name}_visit(S, p, 0)"]
     lines.append(f"{INDENT}return NF_DROP")
     return "\n".join(lines) + "\n"
@@ -75,13 +80,19 @@ def _send(plan: Plan) -> str:
         lines.append(f"{INDENT}if target == {index}:")
         lines.append(f"{INDENT * 2}return {default_port(plan, index)}")
     lines.append(f"{INDENT}return 0")
-    several = """        elif out == NF_SEVERAL:
+    several = (
+        """        elif out == NF_SEVERAL:
             i = p.copies
             while i > 0:
                 i -= 1
                 wait_in_line(S, &p, successor(target, p.ports[i]), p.ports[i])
-""" if plan.copies > 1 else ""
-    return "\n".join(lines) + f"""
+"""
+        if plan.copies > 1
+        else ""
+    )
+    return (
+        "\n".join(lines)
+        + f"""
 
 
 cdef void send(State* S, const Packet* first, i32 target) noexcept nogil:
@@ -103,6 +114,9 @@ cdef void send(State* S, const Packet* first, i32 target) noexcept nogil:
             leave(S, &p, p.port)
             continue
         target = p.head.at
+        if reserve(S, 1) != 0:
+            S.core.error = NF_NO_MEMORY
+            return
         out = visit(S, &p, target)
         if out == NF_DELAY:
             hold(S, &p, target, p.delay)
@@ -114,6 +128,7 @@ cdef void send(State* S, const Packet* first, i32 target) noexcept nogil:
 {several}        elif out >= 0:
             wait_in_line(S, &p, successor(target, out), out)
 """
+    )
 
 
 def _hold(plan: Plan) -> str:
@@ -171,11 +186,12 @@ def _push(plan: Plan) -> str:
     if plan.plain:
         writes = "1" if any(name != "size" for name in plan.written) else "0"
         plain = f"nf_parse_fast(&p.head, frame, length, {writes})"
-    return f"""cdef void event(State* S, u64 time, u16 port, u8* frame, u32 length, u32 original) noexcept nogil:
+    arguments = "State* S, u64 time, u16 port, u8* frame, u32 length, u32 original"
+    return f"""cdef void event({arguments}) noexcept nogil:
     # A frame that arrives: the timers due before it, then all that it causes.
     cdef Packet p
     if not S.core.started:
-        start(S, time)
+        start(S, time, 1)
     time = nf_max(S.core.now, time)
     fire(S, time)
     if S.core.error != NF_OK:
