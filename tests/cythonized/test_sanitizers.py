@@ -20,7 +20,7 @@ def library(name: str) -> str:
 def run(*args: str, tmp_path: Path) -> None:
     env = {
         **os.environ,
-        "PYTHONPATH": str(HELPERS),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(HELPERS), os.environ.get("PYTHONPATH")))),
         "LD_PRELOAD": f"{library('libasan.so')} {library('libubsan.so')}",
         # Python keeps what it has until its end.
         "ASAN_OPTIONS": "detect_leaks=0",
