@@ -61,8 +61,14 @@ _CODE = (
     # Cython's `inline` is only a hint, and a stage's body that is called twice would not be taken.
     "-DCYTHON_INLINE=inline __attribute__((always_inline))",
 )
-# What a model may say and a C programmer would not: `u8 <= 255`, `x == x`, `(a < b) < 2`.
-_MODELS = ("-Wno-type-limits", "-Wno-tautological-compare", "-Wno-bool-compare")
+# What a model may say and a C programmer would not: `u8 <= 255`, `x == x`, `(a < b) < 2`; and a
+# bool is an int where it is compared, but what functions of the runtime return is a u32.
+_MODELS = (
+    "-Wno-type-limits",
+    "-Wno-tautological-compare",
+    "-Wno-bool-compare",
+    "-Wno-sign-compare",
+)
 _WARNINGS = ("-Wall", "-Wextra", *_MODELS)
 # Set where nfverify is tested: a user's gcc or Cython may be a later one, and know more warnings.
 STRICT = "NFVERIFY_WERROR"
