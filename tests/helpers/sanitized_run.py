@@ -12,6 +12,7 @@ from ir_flows import flow_chain
 from ir_random import Options as Choices
 from ir_wide import FUNCTIONS, wide_network
 
+from nfverify.cythonized import compiler
 from nfverify.cythonized.options import Options
 from nfverify.smat import ir
 from nfverify.smat.load import load
@@ -28,6 +29,8 @@ def network(kind: str, seed: int) -> ir.Network:
 
 
 def main(kind: str, seeds: list[str]) -> int:
+    # ASan comes first in this process, so that libraries can have it, as programs do.
+    compiler._SANITIZERS["so"] = compiler._SANITIZERS["exe"]
     for seed in map(int, seeds):
         one, rng = network(kind, seed), Random(seed)
         trace = record(one, rng, 1500, operators=FUNCTIONS, engine="closures", plain=0.2, many=0.4)
