@@ -241,6 +241,7 @@ def main() -> None:
     add("--work", type=Path, help="keeps the yardstick's program and the traces (default: none)")
     add("--rounds", type=int, default=5)
     add("--passes", type=int, default=5)
+    add("--part-rounds", type=int, default=3)
     add("--packets", type=int, default=1_000_000)
     add("--rows", nargs="+", choices=[row.model for row in ROWS])
     add("--traces", nargs="+", choices=list(TRACES), default=list(TRACES))
@@ -266,7 +267,7 @@ def main() -> None:
         others: dict[str, object] = {}
         for name in options.parts:
             part: Callable[..., parts.Part] = parts.PARTS[name]
-            found = part(yardstick, options.traces, options.rounds, options.packets)
+            found = part(yardstick, options.traces, options.part_rounds, options.packets)
             others[name] = found.figures
             print("\n" + "\n".join(found.lines), flush=True)
     if options.json:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -74,6 +75,7 @@ class Yardstick:
         )
         return {name: float(value) for name, value in _FIGURE.findall(done.stdout)}
 
+    @cache  # noqa: B019  # there is one yardstick, and its traces are wanted again and again
     def traffic(self, name: str, packets: int) -> Traffic:
         """A trace in memory."""
         with read(str(self.trace(name))) as capture:
