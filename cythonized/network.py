@@ -21,6 +21,7 @@ from nfverify.cythonized.probes import Alternative, Probe, probes
 from nfverify.cythonized.resources import Resources
 from nfverify.cythonized.statements import statements
 from nfverify.cythonized.tables import TableCode
+from nfverify.smat.ir import Stmt
 
 _SIGNATURE = "(State* S, Packet* p, u32 fast) noexcept nogil:"
 _W = {"sip": "SIP", "dip": "DIP", "sport": "SPORT", "dport": "DPORT", "proto": "PROTO"}
@@ -63,11 +64,11 @@ def _init(plan: Plan, instance: InstanceLayout, resources: Resources) -> str:
     return _finished(body, instance.program.init)
 
 
-def _finished(body: Body, nodes: tuple[object, ...]) -> str:
+def _finished(body: Body, nodes: tuple[Stmt, ...]) -> str:
     function = body.function
     function.declarations.append("cdef i32 out = NF_FORWARD")
     with function.captured() as lines:
-        statements(body, nodes)  # type: ignore[arg-type]  # the statements of a program
+        statements(body, nodes)
     text = "\n".join(lines)
     if body.plan.timed and re.search(r"\bnow\b", text):
         function.declarations.append("cdef u64 now = p.time")

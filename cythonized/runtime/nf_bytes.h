@@ -128,7 +128,7 @@ NF_COLD void nf_pool_free(nf_pool *p) {
 }
 
 NF_INL nf_slice nf_interned(const nf_pool *p, u32 id) {
-    if (id == 0)
+    if (id == 0 || id >= p->count) /* nf_intern had no memory: the run ended there */
         return (nf_slice){(const u8 *)"", 0};
     return (nf_slice){p->strings[id].data, p->strings[id].length};
 }
