@@ -1,0 +1,1 @@
+"""Reachability of goals by one network: traces found, or proofs that there is none."""

@@ -1,0 +1,1 @@
+"""Refinement: every behaviour of one network is allowed by another, which may choose."""

@@ -1,0 +1,1 @@
+"""Hypothesis strategies: packets, flows, traces, states and programs, aimed at a model."""

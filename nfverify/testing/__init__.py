@@ -1,0 +1,1 @@
+"""The pytest plugin: fixtures, test files in TOML, property tests over traces."""

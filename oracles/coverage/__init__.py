@@ -1,0 +1,1 @@
+"""What traffic reaches in a model: goals, and how they are told."""

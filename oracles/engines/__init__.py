@@ -1,0 +1,1 @@
+"""What runs a trace: the reference, the symbolic semantics, builds, commands."""

@@ -1,0 +1,1 @@
+"""Suites of traces that reach every goal of a model."""

@@ -1,0 +1,1 @@
+"""First-order mutants of a model, and how many of them a suite notices."""
