@@ -17,12 +17,13 @@ from agreement import (
     reference,
     shrink,
 )
-from frames import Frames, answer, checksum
 from ir_flows import flow_chain
 from ir_random import Options
 from ir_wide import FUNCTIONS, wide_network
-from traffic import Event, Traffic
 
+from nfverify.oracles.frames import Frames, answer, checksum
+from nfverify.oracles.trace import Event
+from nfverify.oracles.traffic import Traffic
 from nfverify.packet.codec import Malformed, parse
 from nfverify.packet.packet import TCP, UDP, Packet
 from nfverify.semantics.machine import Machine, Output

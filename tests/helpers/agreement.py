@@ -14,8 +14,9 @@ from random import Random
 from typing import Literal, Protocol
 
 from reduce import text
-from traffic import LATEST, Event, Traffic
 
+from nfverify.oracles.trace import Event
+from nfverify.oracles.traffic import LATEST, Traffic
 from nfverify.packet.codec import Malformed, parse
 from nfverify.semantics import state_binary, state_json, walk
 from nfverify.semantics.machine import Machine, Output, RunawayError

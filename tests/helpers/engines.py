@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agreement import Maker, NonIp, Runner, Step
-from traffic import Event
 
 import nfverify
 from nfverify.cythonized import compiler
 from nfverify.cythonized.host import NetworkFunction
 from nfverify.cythonized.options import Options
+from nfverify.oracles.trace import Event
 from nfverify.semantics.machine import Output
 from nfverify.semantics.operators import Function
 from nfverify.semantics.state import SavedState

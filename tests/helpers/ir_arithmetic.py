@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import get_args
 
-from frames import Frames
-from traffic import Event
-
+from nfverify.oracles.frames import Frames
+from nfverify.oracles.trace import Event
 from nfverify.smat import ir
 
 TYPES: tuple[ir.Bits, ...] = (

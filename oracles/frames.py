@@ -14,6 +14,7 @@ OTHER_PROTOS = (0, 2, 4, 41, 47, 50, 51, 59, 89, 132, 253, 255)
 EXTENSIONS = (0, 43, 60)
 GRE_HEADS = (b"\0\0\x08\0", b"\x20\0\x08\0\0\0\0\x01", b"\0\0\x86\xdd", b"\x80\0\x65\x58\0\0\0\0")
 TCP_OPTIONS = (b"\x02\x04\x05\xb4", b"\x01\x01\x08\x0a" + bytes(8), b"\x01" * 4, bytes(40))
+MAX_SIZE = 9000  # bytes: a jumbo frame's
 FLAGS = (0x02, 0x12, 0x10, 0x18, 0x11, 0x04, 0, 0x3F, 0xFF, 0x29)
 
 
@@ -33,7 +34,10 @@ class Frames:
     plain: float = 0.5
 
     def frame(self, want: Mapping[str, int], payload: bytes) -> bytes:
-        """A frame with these field values where it can have them; what is missing is random."""
+        """A frame with these field values where it can have them; what is missing is random.
+
+        `size` makes the payload longer or shorter, up to 9,000 bytes of IP.
+        """
         rng = self.rng
         odd = rng.random() >= self.plain
         if "sip6" in want or "dip6" in want:
@@ -97,10 +101,11 @@ class Frames:
             elif roll < 0.35:
                 # first, in the middle, last
                 fragment = rng.choice((0x2000, 0x2000 | rng.randrange(1, 64), rng.randrange(1, 64)))
+        room = want["size"] - 20 - len(options) if "size" in want else None
         if fragment & 0x1FFF:
-            body = payload
+            body = _fitted(payload, room)
         else:
-            body = self._transport(want, proto, addresses, payload, odd, 4)
+            body = self._transport(want, proto, addresses, payload, odd, 4, room)
         size = 20 + len(options) + len(body)
         if odd and rng.random() < 0.12:
             size = rng.choice((0, 19, 20, 27, 28, 39, 40, size - 1, size + 1, size + 500, 0xFFFF))
@@ -145,7 +150,11 @@ class Frames:
                     units = rng.choice((0, 0, 0, 1, 2, 40))
                     extensions = bytes((following, units)) + bytes(6 + 8 * units) + extensions
                     following = rng.choice(EXTENSIONS)
-        body = payload if later else self._transport(want, proto, addresses, payload, odd, 6)
+        room = want["size"] - 40 - len(extensions) if "size" in want else None
+        if later:
+            body = _fitted(payload, room)
+        else:
+            body = self._transport(want, proto, addresses, payload, odd, 6, room)
         size = len(extensions) + len(body)
         if odd and rng.random() < 0.12:
             size = rng.choice((0, 7, 8, 19, 20, max(0, size - 1), size + 1, size + 500, 0xFFFF))
@@ -174,7 +183,9 @@ class Frames:
         payload: bytes,
         odd: bool,
         version: int,
+        room: int | None,
     ) -> bytes:
+        """Header and payload, `room` bytes if that can be."""
         rng = self.rng
         pseudo = True
         if proto == 6:
@@ -198,8 +209,9 @@ class Frames:
                 0,
             )
             head += options
-            at = 16
+            payload, at = _fitted(payload, room, len(head)), 16
         elif proto == 17:
+            payload = _fitted(payload, room, 8)
             length = 8 + len(payload)
             if odd and rng.random() < 0.15:
                 length = rng.choice((0, 7, 8, 9, length - 1, length + 1, length + 9, 0xFFFF))
@@ -216,11 +228,12 @@ class Frames:
                 want.get("icmp_id", rng.randrange(4)) & 0xFFFF,
                 want.get("icmp_seq", rng.randrange(4)) & 0xFFFF,
             )
+            payload = _fitted(payload, room, 8)
             at, pseudo = 2, version == 6
         elif proto == 47:
-            return rng.choice(GRE_HEADS) + payload
+            return _fitted(rng.choice(GRE_HEADS) + payload, room)
         else:
-            return payload
+            return _fitted(payload, room)
         covered = head + payload
         front = addresses + pack("!BBI", 0, proto, len(covered)) if pseudo else b""
         right = checksum(front + covered)
@@ -235,6 +248,13 @@ class Frames:
             return right
         rng = self.rng
         return rng.choice((0, 0, 0xFFFF, right ^ 1, right ^ 0xFFFF, rng.getrandbits(16)))
+
+
+def _fitted(payload: bytes, room: int | None, head: int = 0) -> bytes:
+    """Lengthened with zeros or cut to `room` less `head` bytes, if that can be."""
+    if room is None or not head <= room <= MAX_SIZE:
+        return payload
+    return (payload + bytes(room))[: room - head]
 
 
 def answer(frame: bytes) -> bytes:

@@ -8,12 +8,11 @@ traffic = Traffic(network, Random(seed)); event = traffic.event(); traffic.saw(o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
 
-from frames import Frames, answer
-
+from nfverify.oracles.aim import aim_at
+from nfverify.oracles.frames import Frames, answer
+from nfverify.oracles.trace import Event
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
@@ -23,117 +22,6 @@ HOSTS4 = (0x0A000001, 0x0A000002, 0xC0A80101, 0x5DB8D822, 0)
 HOSTS6 = (0x20010DB8 << 96 | 1, 0x20010DB8 << 96 | 2, 0)
 PORTS = (80, 53, 1024, 40000, 0)
 MEMORY = 64  # frames that may come again or be answered
-MAX_POINTS = 4000
-
-
-class Event(NamedTuple):
-    """A frame that arrives."""
-
-    time: int
-    port: int
-    frame: bytes
-
-
-Point = Mapping[str, tuple[int, ...]]  # values that go together, by field
-
-
-@dataclass(slots=True)
-class Aim:
-    """What a network looks at."""
-
-    values: dict[str, set[int]] = field(default_factory=dict)  # by field
-    points: list[Point] = field(default_factory=list)
-    patterns: set[bytes] = field(default_factory=set)
-    spans: set[int] = field(default_factory=set)  # ns
-    numbers: dict[int, set[int]] = field(default_factory=dict)  # constants by their type's width
-    ticks: int = 0  # ns of the shortest timer, 0: none
-    waits: bool = False  # are packets held by timers, so that they may be many?
-
-
-def aim_at(network: ir.Network, rng: Random) -> Aim:
-    """Read from the network's programs; of long rulesets a sample of rows."""
-    aim = Aim()
-    for program in {id(i.program): i.program for i in network.instances}.values():
-        for variable in program.state:
-            if variable.timeout is not None:
-                aim.spans.add(variable.timeout)
-            for key, _ in variable.entries[:50]:
-                for value, type_ in zip(key, variable.keys, strict=True):
-                    _constant(aim, value, type_)
-        periods = [timer.delay for timer in program.timers]
-        for node in ir.walk(program.init + program.body):
-            match node:
-                case ir.Const(value=value, type=type_):
-                    _constant(aim, value, type_)
-                case ir.Compare(left=left, right=right):
-                    _comparison(aim, left, right)
-                    _comparison(aim, right, left)
-                case ir.Match(ruleset=ruleset, args=args):
-                    names = [_field(arg) for arg in args]
-                    rows = ruleset.rows
-                    for row in rng.sample(rows, min(len(rows), 400)):
-                        aim.points.append(_box(zip(names, row.bounds, strict=True)))
-                case ir.Entry():
-                    aim.points.append(_guard(node))
-                case ir.SetOutput(output=ir.Delay(delay=delay)):
-                    known = isinstance(delay, ir.Const) and isinstance(delay.value, int)
-                    periods.append(delay.value if known else 20)
-        aim.waits |= len(periods) > 2 * len(program.timers)
-        if periods:
-            aim.spans.update(periods)
-            least = max(1, min(periods))
-            aim.ticks = min(aim.ticks or least, least)
-    if len(aim.points) > MAX_POINTS:
-        aim.points = rng.sample(aim.points, MAX_POINTS)
-    aim.points = [point for point in aim.points if point]
-    return aim
-
-
-def _constant(aim: Aim, value: ir.Value, type_: ir.Type) -> None:
-    if isinstance(value, bytes):
-        if value:
-            aim.patterns.add(value)
-    elif isinstance(type_, ir.Bits):
-        aim.numbers.setdefault(type_.width, set()).add(value & (1 << type_.width) - 1)
-        if type_ == ir.TIME:
-            aim.spans.add(value)
-
-
-def _field(node: ir.Expr) -> str | None:
-    """The field that an expression reads, casts aside."""
-    while isinstance(node, ir.Cast):
-        node = node.operand
-    return node.name if isinstance(node, ir.Field) and node.name != "payload" else None
-
-
-def _comparison(aim: Aim, left: ir.Expr, right: ir.Expr) -> None:
-    if isinstance(right, ir.Const) and isinstance(right.value, int):
-        for node in ir.walk((left,)):
-            if (name := _field(node)) is not None and isinstance(node, ir.Field):  # type: ignore[arg-type]
-                aim.values.setdefault(name, set()).add(right.value)
-
-
-def _box(bounds: Iterable[tuple[str | None, tuple[int, int]]]) -> Point:
-    """Corners of a rule's box and what lies beside them, in the columns that it constrains."""
-    point = {}
-    for name, (low, high) in bounds:
-        if name is not None and (low, high) != (0, (1 << FIELDS[name].width) - 1):
-            middle = low + (high - low) // 3
-            point[name] = (low, low, high, high, middle, middle, low - 1, high + 1)
-    return point
-
-
-def _guard(entry: ir.Entry) -> Point:
-    """The equalities of an entry's guard."""
-    point: dict[str, tuple[int, ...]] = {}
-    for node in ir.walk(entry.match_flow + entry.match_state):
-        if isinstance(node, ir.Compare):
-            for left, right in ((node.left, node.right), (node.right, node.left)):
-                name = _field(left)
-                if name and isinstance(right, ir.Const) and isinstance(right.value, int):
-                    near = (right.value,) * 6 + (right.value - 1, right.value + 1)
-                    point[name] = (*point.get(name, ()), *near)
-    return point
 
 
 class Traffic:
@@ -148,15 +36,17 @@ class Traffic:
         self.aim = aim_at(network, rng)
         self.ports = max(2, len(network.ports))
         self.now = rng.choice((0, 1, 7 * SECOND, 1_700_000_000 * SECOND))
-        self.patterns = sorted(self.aim.patterns)
-        self.spans = sorted(self.aim.spans)
+        self.patterns, self.spans = self.aim.patterns, self.aim.spans
         self.pools = {name: self._pool(name) for name in FIELDS if name != "payload"}
+        flow = ("sip", "dip", "sip6", "dip6", "sport", "dport", "iface", "payload")
+        self.others = tuple(n for n in FIELDS if n in self.aim.values and n not in flow)
         self.recent: list[tuple[int, bytes]] = []  # (port by which it may come, frame)
+        self.wants: list[dict[str, int]] = []  # field values of frames sent
 
     def _pool(self, name: str) -> tuple[int, ...]:
         """A few values of a field that are worth sending."""
         rng, width = self.rng, FIELDS[name].width
-        found = sorted(self.aim.values.get(name, ()))
+        found = list(self.aim.values.get(name, ()))
         if name in ("sip", "dip"):
             found += HOSTS4
         elif name in ("sip6", "dip6"):
@@ -164,7 +54,7 @@ class Traffic:
         elif name in ("sport", "dport"):
             found += PORTS
         near = [v + d for v in found for d in (-1, 1)]
-        constants = sorted(self.aim.numbers.get(width, ()))
+        constants = self.aim.numbers.get(width, ())
         found += rng.sample(near, min(len(near), 6))
         found += rng.sample(constants, min(len(constants), 6))
         found += [rng.getrandbits(width), (1 << width) - 1]
@@ -188,7 +78,8 @@ class Traffic:
             elif roll < 0.65:
                 frame = self.frames.spoil(frame)
         else:
-            want = self.wanted()
+            want = self._cousin() if self.wants and rng.random() < 0.12 else self.wanted()
+            self._keep(want)
             port = want.pop("iface", port) % self.ports
             frame = self.frames.frame(want, self.payload())
         self._remember(1 - port if port < 2 else port, frame)
@@ -204,6 +95,26 @@ class Traffic:
             self.recent.append((port, frame))
         else:
             self.recent[self.rng.randrange(MEMORY)] = (port, frame)
+
+    def _keep(self, want: dict[str, int]) -> None:
+        if len(self.wants) < MEMORY:
+            self.wants.append(want.copy())
+        else:
+            self.wants[self.rng.randrange(MEMORY)] = want.copy()
+
+    def _cousin(self) -> dict[str, int]:
+        """As an earlier packet in one key of a map, or in all but a field of it."""
+        rng = self.rng
+        want = rng.choice(self.wants).copy()
+        key = rng.choice(self.aim.keys) if self.aim.keys else ("sip", "dip")
+        if rng.random() < 0.5:
+            changed = [name for name in want if name not in key]
+        else:
+            changed = [name for name in want if name in key]
+            changed = [rng.choice(changed)] if changed else []
+        for name in changed:
+            want[name] = rng.choice(self.pools[name])
+        return want
 
     def wanted(self) -> dict[str, int]:
         """Field values for a frame: of one point together, or of the pools."""
@@ -226,8 +137,8 @@ class Traffic:
         for name in (*names, "sport", "dport"):
             if name not in want:
                 want[name] = rng.choice(pools[name])
-        for name in ("proto", "ttl", "tos", "vlan", "seq", "icmp_type", "icmp_id", "smac"):
-            if name not in want and name in self.aim.values and rng.random() < 0.4:
+        for name in self.others:
+            if name not in want and rng.random() < 0.4:
                 want[name] = rng.choice(pools[name])
         return want
 
