@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from nfverify.equivalence.canonical import canonical, least_size
 from nfverify.equivalence.concrete import NotRealisable, Reality, Strings, concretise, lemmas
+from nfverify.equivalence.firing import Firings, idempotent
 from nfverify.equivalence.packets import LEAST_L4, SymbolicPacket
-from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Event, Model, Problem
+from nfverify.equivalence.problem import CLOCK, Event, Model, Problem
 from nfverify.equivalence.simulate import START, Arrival, Pair, Trace, first_difference
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State, width
@@ -25,8 +26,6 @@ SHALLOW_RLIMIT = 2_000_000
 DEEP_RLIMIT = 60_000_000
 MAX_SPURIOUS = 60
 MAX_PLAINER = 12
-MAX_TICKS = 3
-"""Firings of timers that are looked at between two packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,9 @@ class Search:
     _solver: Solver = field(init=False)
     _side: Solver = field(init=False)  # for feasibility: no assertions of its own
     _model: Model = field(init=False)
-    _settled: bool = field(init=False)  # a second firing in a row changes nothing
+    _firings: Firings = field(init=False)
     _state: State = field(init=False)
     _packets: list[tuple[SymbolicPacket, Term]] = field(default_factory=list)
-    _due: dict[int, Term] = field(default_factory=dict)
     _used: set[str] = field(init=False)
     _roots: list[Term] = field(default_factory=list)
     _strings: Strings = field(default_factory=lambda: Strings({}))
@@ -79,12 +77,9 @@ class Search:
         self._side = Solver(translator, "", deadline=self.deadline, rlimit=SHALLOW_RLIMIT)
         self._model = Model(self.problem, self.terms, self._side.feasible)
         self._state = self._model.initial_state()
-        start = self._state.plain[CLOCK][0]
-        for period in self.problem.periods():
-            due = self.terms.binary("add", start, self.terms.const(period, 64))
-            self._due[period] = due
-        self._settled = len(self._due) == 1 and self._once_is_enough(*self._due)
-        self.exact = self._settled or not self._due
+        self._firings = Firings(self._model, self._solver, idempotent(self._model, self._side))
+        self._firings.begin(self._state.plain[CLOCK][0])
+        self.exact = self._firings.exact
         assumed = self.problem.options.assume
         read = {
             n.name
@@ -118,14 +113,10 @@ class Search:
             return self._conclude(self._pending)
         terms = self.terms
         number = len(self._packets)
-        if number and self._settled:
-            self._tick_once(number, *self._due)
-        elif number and self._due:
-            self._ticks(number)
+        self._state = self._firings.before(self._state, number)
         event = self._model.packet_event(self._state, f"p{number}")
         if number:
-            for due in self._due.values():
-                self._solver.add(terms.compare("ult", event.now, due))
+            self._firings.none_left(event.now)
         self._assert_event(event, number)
         differs = self._model.outputs_differ(event)
         if self.problem.options.observe_state:
@@ -162,74 +153,6 @@ class Search:
         if number == 0 and self.problem.options.origin is None:
             start = terms.var("start", 64)
             self._solver.add(terms.eq(event.now, start))
-
-    def _once_is_enough(self, period: int) -> bool:
-        """Does a second firing, right after a first, leave every state as it is?"""
-        terms, model = self.terms, self._model
-        pre, _ = model.arbitrary_state()
-        first = model.tick_event(pre, period, "first").post
-        second = model.tick_event(first, period, "second").post
-        changes = []
-        for name, variable in model.variables.items():
-            if name == CLOCK:
-                continue
-            keys = tuple(
-                terms.var(f"{name} key {i}", width(t)) for i, t in enumerate(variable.keys)
-            )
-            changes.append(terms.not_(terms.eq(first.has(name, keys), second.has(name, keys))))
-            changes += [
-                terms.not_(terms.eq(first.read(name, keys, i), second.read(name, keys, i)))
-                for i in range(len(variable.values))
-            ]
-        return not self._side.feasible(terms.any(changes))
-
-    def _tick_once(self, number: int, period: int) -> None:
-        """All the firings before packet `number` as one; the next is due after that packet."""
-        terms = self.terms
-        horizon, due = terms.var(f"p{number}.now", 64), self._due[period]
-        fires = terms.compare("ule", due, horizon)
-        event = self._model.tick_event(self._state, period, f"tick {number}")
-        self._solver.add(terms.implies(fires, terms.eq(event.now, due)))
-        self._state = self._state.merge([(fires, event.post)])
-        step = terms.const(period, 64)
-        count = terms.var(f"firings {number}", 64)
-        later = terms.binary("add", due, terms.binary("mul", count, step))
-        # `later` is the first firing after the packet; the product must not wrap.
-        most = terms.const((1 << MAX_TIME_BITS) // period + 1, 64)
-        self._solver.add(terms.compare("ule", count, most))
-        past = terms.binary("sub", later, step)
-        self._solver.add(
-            terms.implies(
-                fires,
-                terms.and_(
-                    terms.compare("ult", horizon, later), terms.compare("ule", past, horizon)
-                ),
-            )
-        )
-        self._due[period] = terms.ite(fires, later, due)
-
-    def _ticks(self, number: int) -> None:
-        """The timers that fire before packet `number`: up to MAX_TICKS, in the order of their
-        times; a tie goes to the longer period, whose timer was set earlier."""
-        terms = self.terms
-        horizon = terms.var(f"p{number}.now", 64)
-        for n in range(MAX_TICKS):
-            branches = []
-            dues = dict(self._due)
-            for period, due in dues.items():
-                first = terms.all(
-                    terms.compare("ult" if period < other else "ule", due, later)
-                    for other, later in dues.items()
-                    if other != period
-                )
-                fires = terms.and_(terms.compare("ule", due, horizon), first)
-                event = self._model.tick_event(self._state, period, f"tick {number} {n} {period}")
-                branches.append((fires, event.post))
-                # The firing happens at its due time.
-                self._solver.add(terms.implies(fires, terms.eq(event.now, due)))
-                after = terms.binary("add", due, terms.const(period, 64))
-                self._due[period] = terms.ite(fires, after, due)
-            self._state = self._state.merge(branches)
 
     # Asking ---------------------------------------------------------------------------------
 
