@@ -28,6 +28,7 @@ def certify(
     deadline: float,
     names: Callable[[int], str],
     notify: Callable[[str], None] = lambda text: None,
+    build: Callable[[Problem, Terms, Callable[[Term], bool]], Step] = build_step,
 ) -> tuple[Obligation, ...]:
     """Every obligation of the proof with its result; all must be `proved`.
 
@@ -37,7 +38,7 @@ def certify(
     terms, translator = Terms(), Translator()
     feasibility = Solver(translator, "", deadline=deadline, rlimit=RLIMIT // 10)
 
-    step = build_step(problem, terms, feasibility.feasible)
+    step = build(problem, terms, feasibility.feasible)
     encode = problem.rulesets(terms)
     solver = Solver(translator, "", deadline=deadline, rlimit=RLIMIT)
     for event in step.events:

@@ -25,7 +25,7 @@ from nfverify.equivalence.relation import (
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.solver import Answer, Solver, Translator
 from nfverify.equivalence.state import width
-from nfverify.equivalence.step import build_step, cases_of
+from nfverify.equivalence.step import Step, build_step, cases_of
 from nfverify.equivalence.templates import RANK
 from nfverify.equivalence.terms import Term, Terms, signed
 from nfverify.smat import ir
@@ -128,9 +128,17 @@ class Induction:
         deadline: float,
         thrifty: bool,
         notify: Callable[[str], None] = lambda text: None,
+        build: Callable[[Problem, Terms, Callable[[Term], bool]], Step] = build_step,
+        give_up: bool = False,
     ) -> None:
-        """A thrifty attempt props candidates up by strong ones only, and soon drops them."""
+        """A thrifty attempt props candidates up by strong ones only, and soon drops them.
+
+        `build` makes the step and what must be impossible in it. With `give_up`, what resists of
+        that is moved to `resisting`, and the rest goes on.
+        """
         self.thrifty = thrifty
+        self.give_up = give_up
+        self.resisting: list[Failed] = []
         self.problem = problem
         self.snapshots = snapshots
         self.terms = Terms()
@@ -141,7 +149,7 @@ class Induction:
         )
         self._side = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
         self.notify = notify
-        self.step = build_step(problem, self.terms, self._side.feasible)
+        self.step = build(problem, self.terms, self._side.feasible)
         self.encode = problem.rulesets(self.terms)
         self.defaults = {n: v.default for n, v in self.step.model.variables.items()}
         self.active: list[Active] = []
@@ -278,10 +286,21 @@ class Induction:
             elif not hard:
                 self._alone.update(g.literal.id for g in group)
             elif group[0].candidate is None:
-                return Failed(group[0].name, "the solver could not decide it", self.checks)
+                failed = self._resists(group[0], "the solver could not decide it")
+                if failed is not None:
+                    return failed
             else:
                 self._drop(group)
         return Failed("the relation", f"no relation after {self.checks} checks", self.checks)
+
+    def _resists(self, goal: Goal, reason: str) -> Failed | None:
+        """No strengthening was left for what must be impossible: the end, or of this goal only."""
+        failed = Failed(goal.name, reason, self.checks)
+        if not self.give_up:
+            return failed
+        self.resisting.append(failed)
+        self.outputs.remove(goal)
+        return None
 
     def _hard(self, goal: Goal) -> Answer:
         """A goal that is too hard at once: by cases, else by a solver that takes its time."""
@@ -379,7 +398,7 @@ class Induction:
         if chosen:
             return None
         if output is not None:
-            return Failed(output.name, self._describe(state), self.checks)
+            return self._resists(output, self._describe(state))
         self._drop(failed)
         return None
 
