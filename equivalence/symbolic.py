@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from nfverify.equivalence.expressions import Unsupported, evaluate_expr
+from nfverify.equivalence.expressions import Unsupported, cast, evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, dummy_packet, width_of
 from nfverify.equivalence.state import State
 from nfverify.equivalence.terms import Term, Terms
@@ -53,6 +53,24 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """If `guard`, an error counter of the machine went up."""
+
+    guard: Term
+    counter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """If `guard`, a timer of `instance` holds `packet`, to submit it again `delay` ns later."""
+
+    guard: Term
+    instance: int
+    packet: SymbolicPacket
+    delay: Term
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The output variable of one pass: copies, or resubmit, or a delay of `delay` ns."""
 
@@ -82,6 +100,34 @@ class Pass:
 RulesetEncoder = Callable[[Ruleset, tuple[Term, ...]], Term]
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A `choose` that is come to if `guard`; `fits` says whether a value of its type may be taken:
+    in the range, of the first MAX_CHOICES, and by `where`."""
+
+    node: ir.Choose
+    instance: str
+    number: int  # of the executor's choices
+    guard: Term
+    low: Term
+    high: Term
+    fits: Callable[[Term], Term]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a choice came to: `value`, or none at all."""
+
+    choice: Choice
+    value: Term
+    none: Term
+
+
+Chooser = Callable[[Choice], tuple[Term, Term]]
+"""A value for a choice, and whether there is none. Whoever gives free terms must say what holds of
+them: not none -> fits(value), and none -> nothing fits."""
+
+
 @dataclass(slots=True)
 class Executor:
     """Runs one side's network symbolically. `qualify` names a variable of an instance in states."""
@@ -92,10 +138,13 @@ class Executor:
     rulesets: RulesetEncoder
     feasible: Callable[[Term], bool] = lambda term: term.data is not False
     drop_non_ip: bool = False
+    chooser: Chooser | None = None
     taken: list[Taken] = field(default_factory=list)
+    chosen: list[Chosen] = field(default_factory=list)  # by the last step, in order
     overruns: list[tuple[Term, ir.Program]] = field(
         default_factory=list
     )  # a 17th pass is asked for
+    _choices: int = field(init=False, default=0)  # so far, by all steps
     _sees_non_ip: dict[str, bool] = field(init=False)  # by instance; costs a walk of the program
     _program: ir.Program = field(init=False)
     _instance: str = field(init=False, default="")
@@ -112,7 +161,7 @@ class Executor:
     ) -> tuple[State, list[Emission]]:
         """What an arriving packet does: the state after it and what may come out, in order."""
         self.now = now
-        self.taken = []
+        self.taken, self.chosen = [], []
         return self._enter(self.network.ingress, state, packet, self.terms.true)
 
     def only_guards(self, state: State, packet: SymbolicPacket, now: Term) -> None:
@@ -131,7 +180,7 @@ class Executor:
     ) -> State:
         """The firing of dummy timers, one after the other; each must arm itself again."""
         self.now = now
-        self.taken = []
+        self.taken, self.chosen = [], []
         for instance, program, timer in timers:
             packet = dummy_packet(self.terms, dict(timer.tags))
             state, after, outcome, failed = self._passes(instance, program, state, packet)
@@ -169,7 +218,7 @@ class Executor:
     ) -> tuple[State, list[Emission]]:
         """A packet enters instance `index`; `guard` only serves `taken` and feasibility."""
         terms = self.terms
-        if len(terms) > MAX_TERMS:
+        if len(terms) > self.max_terms:
             raise Unsupported(
                 "the chain's step has grown too large", self.network.instances[0].program.span
             )
@@ -183,10 +232,11 @@ class Executor:
             packet,
             terms.and_(guard, terms.not_(outside)),
         )
-        if outcome.delayed is not terms.false and self.feasible(
-            terms.all((guard, outcome.delayed, terms.not_(failed), terms.not_(outside)))
-        ):
-            raise Unsupported("a timer that holds a packet", instance.program.span)
+        held = terms.all((outcome.delayed, terms.not_(failed), terms.not_(outside)))
+        if held is not terms.false and self.feasible(terms.and_(guard, held)):
+            if not self.holding:
+                raise Unsupported("a timer that holds a packet", instance.program.span)
+            self.held.append(Held(terms.and_(guard, held), index, packet, outcome.delay))
         slots = [Slot(terms.and_(s.guard, terms.not_(failed)), s.port) for s in outcome.slots]
         if outside is not terms.false:
             after_state = state.merge([(terms.not_(outside), after_state)])
@@ -270,7 +320,7 @@ class Executor:
         """Passes until none asks for resubmission: state, packet, outcome, failed for good."""
         terms = self.terms
         for variable in program.state:
-            if variable.aged:
+            if variable.aged and self.aged is None:
                 raise Unsupported("a map with `timeout` or `max`", variable.span)
         guard = terms.true if guard is None else guard
         current = self._pass(instance, program, state, packet, guard)
@@ -282,6 +332,7 @@ class Executor:
             if count == ir.MAX_PASSES:
                 self.overruns.append((terms.and_(guard, again), program))
                 current.failed = terms.or_(current.failed, again)
+                self.faults.append(Fault(terms.and_(guard, again), "resubmit_limit"))
                 break
             done.append((again, current))
             guard = terms.and_(guard, again)
@@ -369,10 +420,10 @@ class Executor:
             case ir.Write(var=var, keys=keys, values=values):
                 key_terms = tuple(self.expr(k, at) for k in keys)
                 value_terms = tuple(self.expr(v, at) for v in values)
-                at.state.write(self.qualify(self._instance, var), key_terms, value_terms)
+                self._write(var, key_terms, value_terms, at)
             case ir.Delete(var=var, keys=keys):
                 key_terms = tuple(self.expr(k, at) for k in keys)
-                at.state.write(self.qualify(self._instance, var), key_terms, None)
+                self._write(var, key_terms, None, at)
             case ir.Let(name=name, value=value):
                 at.locals[name] = self.expr(value, at)
             case ir.If(condition=condition, then=then, otherwise=otherwise):
@@ -381,11 +432,50 @@ class Executor:
                 return self._while(statement, at)
             case ir.Table():
                 return self._table(statement, at)
-            case ir.Choose() | ir.Touch():
-                raise Unsupported("`choose` or `touch`", statement.span)
+            case ir.Choose():
+                self._choose(statement, at)
+            case ir.Touch():
+                raise Unsupported("`touch`", statement.span)
             case _:
                 assert_never(statement)
         return at
+
+    def _choose(self, node: ir.Choose, at: Pass) -> None:
+        if self.chooser is None:
+            raise Unsupported("`choose`", node.span)
+        terms = self.terms
+        low, high = self.expr(node.low, at), self.expr(node.high, at)
+        then, where = at.fork(), (self._instance, self._program, self.now)
+
+        def fits(value: Term) -> Term:
+            """Also asked later, when the executor is elsewhere."""
+            here = self._instance, self._program, self.now
+            self._instance, self._program, self.now = where
+            then.locals[node.name] = value
+            condition = self.expr(node.where, then)
+            self._instance, self._program, self.now = here
+            return terms.and_(in_range(terms, value, low, high, node.type), condition)
+
+        choice = Choice(node, self._instance, self._choices, self._guard, low, high, fits)
+        self._choices += 1
+        value, none = self.chooser(choice)
+        self.chosen.append(Chosen(choice, value, none))
+        at.locals[node.name] = terms.ite(none, low, value)
+        at.failed = terms.or_(at.failed, none)
+
+    def _write(
+        self, var: str, keys: tuple[Term, ...], values: tuple[Term, ...] | None, at: Pass
+    ) -> None:
+        name = self.qualified(var)
+        if self.aged is not None and at.state.variables[name].aged:
+            self.aged.write(at.state, name, keys, values, self.now)
+        else:
+            at.state.write(name, keys, values)
+
+    def _fail(self, condition: Term, counter: str, at: Pass) -> None:
+        """If `condition`, the packet drops for good, and it counts."""
+        at.failed = self.terms.or_(at.failed, condition)
+        self.faults.append(Fault(self.terms.and_(self._guard, condition), counter))
 
     def _set_field(self, name: str, value: Term, at: Pass) -> None:
         terms, packet = self.terms, at.packet
@@ -393,7 +483,7 @@ class Executor:
         there = packet.has(terms, FIELDS[name].headers)
         if name == "payload":
             differs = terms.not_(terms.eq(self._length(value), self._length(old)))
-            at.failed = terms.or_(at.failed, terms.and_(there, differs))
+            self._fail(terms.and_(there, differs), "payload_length", at)
             there = terms.and_(there, terms.not_(differs))
         else:
             value = terms.resize(value, width_of(name), False)
@@ -422,22 +512,26 @@ class Executor:
             case ir.Drop():
                 return Outcome((), none, none, nought)
             case ir.Ports(ports=ports):
-                slots = []
+                slots, known = [], terms.true
                 for expr in ports:
                     number = self.expr(expr, at)
-                    known = terms.any(
+                    this = terms.any(
                         terms.eq(number, terms.const(p, number.width))
                         for p in range(max(2, len(self.network.ports)))
                     )
-                    at.failed = terms.or_(at.failed, terms.not_(known))
+                    known = terms.and_(known, this)
                     slots.append(Slot(terms.true, terms.resize(number, 16, False)))
+                self._fail(terms.not_(known), "bad_port", at)
                 return Outcome(tuple(slots), none, none, nought)
             case ir.Resubmit():
                 return Outcome((), terms.true, none, nought)
             case ir.Delay(delay=delay):
-                return Outcome((), none, terms.true, self.expr(delay, at))
+                return Outcome((), none, terms.true, self._time(delay, at))
             case _:
                 assert_never(output)
+
+    def _time(self, delay: ir.Expr, at: Pass) -> Term:
+        return cast(self.terms, self.expr(delay, at), delay.type, ir.TIME)
 
     def _if(
         self, test: Term, then: Sequence[ir.Stmt], otherwise: Sequence[ir.Stmt], at: Pass
@@ -461,11 +555,11 @@ class Executor:
             if test is terms.false or not self.feasible(terms.and_(self._guard, test)):
                 break
             if count == loop.bound:
-                at.failed = terms.or_(at.failed, test)
+                self._fail(test, "loop_limit", at)
                 break
             rounds.append((test, at))
             self._guard = terms.and_(self._guard, test)
-            if len(terms) > MAX_TERMS:
+            if len(terms) > self.max_terms:
                 raise Unsupported("a loop that unrolls to too much", loop.span)
             at = self._statements(loop.body, at.fork())
         self._guard = outer
@@ -477,6 +571,8 @@ class Executor:
         outer = self._guard
         branches: list[tuple[Term, Pass]] = []
         for entry, this in self._rows(table, at):
+            if this is self.terms.true:
+                return self._statements(entry.body, at)
             self._guard = self.terms.and_(outer, this)
             branches.append((this, self._statements(entry.body, at.fork())))
             self._guard = outer
@@ -511,6 +607,17 @@ class Executor:
         return packet.tags.get(name, self.terms.const(0, 32))
 
 
+def in_range(terms: Terms, value: Term, low: Term, high: Term, type_: ir.Type) -> Term:
+    """Is it one of the MAX_CHOICES values from `low` on that are not above `high`?"""
+    assert isinstance(type_, ir.Bits)
+    order = "sle" if type_.signed else "ule"
+    parts = [terms.compare(order, low, value), terms.compare(order, value, high)]
+    if 1 << type_.width > ir.MAX_CHOICES:
+        most = terms.const(ir.MAX_CHOICES, type_.width)
+        parts.append(terms.compare("ult", terms.binary("sub", value, low), most))
+    return terms.all(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class PassScope:
     """Inside a pass of a program."""
@@ -531,10 +638,16 @@ class PassScope:
         return self.executor.now
 
     def read(self, var: str, keys: tuple[Term, ...], index: int) -> Term:
-        return self.at.state.read(self.executor.qualified(var), keys, index)
+        name, aged = self.executor.qualified(var), self.executor.aged
+        if aged is not None and self.at.state.variables[name].aged:
+            return aged.read(self.at.state, name, keys, index, self.executor.now)
+        return self.at.state.read(name, keys, index)
 
     def has(self, var: str, keys: tuple[Term, ...]) -> Term:
-        return self.at.state.has(self.executor.qualified(var), keys)
+        name, aged = self.executor.qualified(var), self.executor.aged
+        if aged is not None and self.at.state.variables[name].aged:
+            return aged.has(self.at.state, name, keys, self.executor.now)
+        return self.at.state.has(name, keys)
 
     def match(self, ruleset: Ruleset, args: tuple[Term, ...]) -> Term:
         return self.executor.rulesets(ruleset, args)
