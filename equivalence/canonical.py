@@ -6,7 +6,7 @@ apart, else the smallest value that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nfverify.equivalence.packets import HEADERS, LEAST_L4, SymbolicPacket, width_of
@@ -26,10 +26,12 @@ OTHER_ETHERTYPE = 0x88B5  # the IEEE's, for local experiments
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """That a term have a value; if it can't, `term` gets its smallest."""
+    """That a term have a value; if it can't, `term` gets the first of the hints that it can have,
+    else its smallest value."""
 
     term: Term
     value: Term
+    hints: Sequence[int] = ()
 
 
 def canonical(
@@ -38,12 +40,17 @@ def canonical(
     packets: Sequence[tuple[SymbolicPacket, Term]],
     differs: Term,
     start: int,
+    hints: Mapping[str, Sequence[int]] | None = None,
 ) -> bool:
-    """Leaves the solver with the model of the canonical trace; False if it gave up on the way."""
+    """Leaves the solver with the model of the canonical trace; False if it gave up on the way.
+
+    `hints`, by field or `now`, are values that come before smaller ones.
+    """
     solver.push()
     try:
         solver.add(differs)
-        wishes = [w for w in _wishes(terms, packets, start) if not w.term.is_const]
+        found = _wishes(terms, packets, start, hints or {})
+        wishes = [w for w in found if not w.term.is_const]
         _settle(terms, solver, wishes)
         return solver.check() == "sat"
     finally:
@@ -51,10 +58,13 @@ def canonical(
 
 
 def _wishes(
-    terms: Terms, packets: Sequence[tuple[SymbolicPacket, Term]], start: int
+    terms: Terms,
+    packets: Sequence[tuple[SymbolicPacket, Term]],
+    start: int,
+    hints: Mapping[str, Sequence[int]],
 ) -> Iterator[Wish]:
     for packet, now in packets:
-        yield Wish(now, terms.const(start, 64))
+        yield Wish(now, terms.const(start, 64), hints.get("now", ()))
         yield Wish(packet.fields["iface"], terms.const(0, 16))
         for header in HEADERS:
             if header is not Header.LINK:
@@ -64,9 +74,8 @@ def _wishes(
         for name, info in FIELDS.items():
             # `size` decides `iplen`.
             if info.on_wire and name != "iplen":
-                yield Wish(
-                    packet.fields[name], _where(terms, packet, name, _plain(terms, packet, name))
-                )
+                plainest = _where(terms, packet, name, _plain(terms, packet, name))
+                yield Wish(packet.fields[name], plainest, hints.get(name, ()))
 
 
 def _where(terms: Terms, packet: SymbolicPacket, name: str, value: Term) -> Term:
@@ -125,11 +134,20 @@ def _settle(terms: Terms, solver: Solver, wishes: Sequence[Wish]) -> None:
         solver.add(together)
         return
     if len(wishes) == 1:
-        _smallest(terms, solver, wishes[0].term)
+        _hinted(terms, solver, wishes[0])
         return
     middle = len(wishes) // 2
     _settle(terms, solver, wishes[:middle])
     _settle(terms, solver, wishes[middle:])
+
+
+def _hinted(terms: Terms, solver: Solver, wish: Wish) -> None:
+    for hint in wish.hints:
+        same = terms.eq(wish.term, terms.const(hint, wish.term.width))
+        if solver.check([same]) == "sat":
+            solver.add(same)
+            return
+    _smallest(terms, solver, wish.term)
 
 
 def _smallest(terms: Terms, solver: Solver, term: Term) -> None:
