@@ -41,7 +41,10 @@ from nfverify.smat.ir import (
 
 
 def build(program: Program, context: Context) -> Compiled:
-    """The engine; what nests too deep for Python is left to the walk. ModelError as there."""
+    """The engine; what nests too deep for Python, and what has a chooser of its own, is left to the
+    walk. ModelError as there."""
+    if context.chooser is not None:
+        return judge.build(program, context)
     names: dict[str, object] = {"__builtins__": {}, **HELPERS}
     try:
         init = _Function("init", program, context, names).source(program.init)

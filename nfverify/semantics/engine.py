@@ -9,6 +9,7 @@ from nfverify.lang.source import Diagnostic, ModelError
 from nfverify.packet.packet import Packet
 from nfverify.semantics.operators import Function
 from nfverify.smat.ir import (
+    Choose,
     Entry,
     Expr,
     Program,
@@ -47,14 +48,21 @@ class Compiled:
     body: Pass
 
 
+Chooser = Callable[[str, Choose, range, Callable[[int], bool]], int | None]
+"""Of an instance's choice the value to take, or None: it is given the candidates in order, and
+whether `where` holds of one. What it takes is not checked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the program's code needs to know of the network: how many ports it has, the number of
-    each tag, and the user's operators."""
+    each tag, and the user's operators; who chooses (None: the first that fits), and for whom."""
 
     ports: int
     tags: Mapping[str, int]
     operators: Mapping[str, Function]
+    chooser: Chooser | None = None
+    instance: str = ""
 
 
 Engine = Callable[[Program, Context], Compiled]

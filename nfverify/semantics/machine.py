@@ -7,7 +7,7 @@ outputs = machine.step(time_ns, port, frame)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from nfverify.semantics.engine import (
     DROP,
     FORWARD,
     RESUBMIT,
+    Chooser,
     Compiled,
     Context,
     Counters,
@@ -91,7 +92,8 @@ class Machine:
     """One network with its state, clock and timers.
 
     `engine` is a name of ENGINES or an engine; `operators` are the user's functions by name;
-    `state` is where to start instead of before `init`. Raises ModelError.
+    `state` is where to start instead of before `init`; `chooser` makes the choices of `choose`.
+    Raises ModelError.
     """
 
     __slots__ = (
@@ -116,6 +118,7 @@ class Machine:
         engine: str | Engine = "closures",
         non_ip: Literal["bypass", "drop"] = "bypass",
         state: SavedState | Mapping[str, Mapping[str, Mapping[Key, Values]]] | None = None,
+        chooser: Chooser | None = None,
     ) -> None:
         for program in {id(i.program): i.program for i in network.instances}.values():
             check_supported(program)
@@ -125,7 +128,7 @@ class Machine:
         self.counters: Counters = dict.fromkeys(ERRORS, 0)
         self.now: int | None = None
         tags = number_tags(tuple(i.program for i in network.instances))
-        self._context = Context(max(2, len(network.ports)), tags, dict(operators or {}))
+        self._context = Context(max(2, len(network.ports)), tags, dict(operators or {}), chooser)
         build = ENGINES[engine] if isinstance(engine, str) else engine
         self._nodes = tuple(self._node(index, build) for index in range(len(network.instances)))
         self._tracers: list[Tracer] = []
@@ -142,7 +145,7 @@ class Machine:
         return Node(
             instance.name,
             program,
-            build(program, self._context),
+            build(program, replace(self._context, instance=instance.name)),
             program.sees_non_ip,
             {port: program.default_port(port) for port in ports},
             {port: network.successor(index, port) for port in ports},

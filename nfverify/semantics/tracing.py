@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
@@ -50,7 +50,7 @@ class Tracer:
         self._instance = instance
         self._tags = context.tags
         self._log = Log()
-        self._code = build(program, context, self._log)
+        self._code = build(program, replace(context, instance=instance), self._log)
 
     def visit(self, hook: Hook) -> Pass:
         """The body of the NF for one visit of a packet, telling `hook` of each pass."""

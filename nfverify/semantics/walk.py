@@ -209,12 +209,20 @@ class _Pass:
 
     def choose(self, node: Choose) -> None:
         low, high = number(self.value(node.low)), number(self.value(node.high))
-        for candidate in range(low, min(high, low + MAX_CHOICES - 1) + 1):
+        candidates = range(low, min(high, low + MAX_CHOICES - 1) + 1)
+
+        def fits(candidate: int) -> bool:
             self.locals[node.name] = candidate
-            if truth(self.value(node.where)):
-                return
-        self.locals[node.name] = low
-        self.fail("no_choice")
+            return truth(self.value(node.where))
+
+        context = self.fixed.context
+        if context.chooser is None:
+            chosen = next(filter(fits, candidates), None)
+        else:
+            chosen = context.chooser(context.instance, node, candidates, fits)
+        self.locals[node.name] = low if chosen is None else chosen
+        if chosen is None:
+            self.fail("no_choice")
 
     def assign(self, name: str, key: Key, values: Values | None) -> None:
         variable, rows = self.variable(name)
