@@ -43,14 +43,14 @@ def build_step(problem: Problem, terms: Terms, feasible: Callable[[Term], bool])
                 (f"equal {name} after {event.name}", differs, number)
                 for name, differs in model.states_differ(event.post, keys)
             ]
-    relevant, presence = _cone(model, events, [d for _, d, _ in differences])
+    relevant, presence = cone(model, events, [d for _, d, _ in differences])
     return Step(
         model, pre, base, tuple(events), tuple(differences), frozenset(relevant),
         frozenset(presence),
     )  # fmt: skip
 
 
-def _cone(
+def cone(
     model: Model, events: Sequence[Event], roots: Sequence[Term]
 ) -> tuple[set[str], set[str]]:
     """Variables that outputs depend on, through any number of events; and of these, those whose
