@@ -1,0 +1,188 @@
+"""Proofs that no trace of any length reaches a goal: from one step, or by induction.
+
+The goal is what must be impossible in a step from any state that a relation allows; the relation is
+found as for an equivalence, and every obligation is proved again from scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from nfverify.equivalence.certificate import certify
+from nfverify.equivalence.components import Components
+from nfverify.equivalence.constants import collect
+from nfverify.equivalence.induction import Goal, Induction
+from nfverify.equivalence.invariants import own_invariants
+from nfverify.equivalence.problem import CLOCK, Model, Problem
+from nfverify.equivalence.reach.outcome import Unreachable
+from nfverify.equivalence.reach.target import REACHED, Target, hits, problem_of
+from nfverify.equivalence.relation import Candidate
+from nfverify.equivalence.simulate import Snapshot
+from nfverify.equivalence.step import Step, cone
+from nfverify.equivalence.templates import Templates
+from nfverify.equivalence.terms import Term, Terms
+from nfverify.semantics.machine import Machine
+from nfverify.smat import ir
+from nfverify.smat.unparse import Printer
+from nfverify.smat.values import Misfit
+
+
+def build(
+    goals: Collection[int], problem: Problem, terms: Terms, feasible: Callable[[Term], bool]
+) -> Step:
+    """One packet, and one tick of each period, from any state; what must be impossible is that a
+    goal is reached."""
+    model = Model(problem, terms, feasible)
+    pre, base = model.arbitrary_state()
+    events = [model.packet_event(pre, "packet")]
+    events += [model.tick_event(pre, p, f"tick {p} ns") for p in problem.periods()]
+    asked = tuple(
+        (f"goal {goal} by {event.name}", term, number)
+        for number, event in enumerate(events)
+        for goal, term in hits(problem, event.post).items()
+        if goal in goals
+    )
+    relevant, presence = cone(model, events, [term for _, term, _ in asked])
+    return Step(model, pre, base, tuple(events), asked, frozenset(relevant), frozenset(presence))
+
+
+def goal_of(name: str) -> int:
+    """The goal that an obligation of `build` is about."""
+    return int(name.split(" ")[1])
+
+
+def snapshots_of(problem: Problem, machines: Sequence[Machine]) -> list[Snapshot]:
+    """The states of machines as the induction looks at them."""
+    found: list[Snapshot] = []
+    for machine in machines:
+        snapshot: Snapshot = {CLOCK: {(): (machine.now or 0,)}}
+        for instance, variables in machine.snapshot().items():
+            for name, content in variables.items():
+                if name != REACHED:
+                    snapshot[problem.a.qualify(instance, name)] = content
+        found.append(snapshot)
+    return found
+
+
+@dataclass(slots=True)
+class Prover:
+    """Proofs about the goals of one (focused) network; `machines` stand in reachable states."""
+
+    target: Target
+    goals: frozenset[int]
+    machines: Sequence[Machine] = ()
+    thrifty: bool = True
+    problem: Problem = field(init=False)
+    induction: Induction = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Raises Unsupported."""
+        self.problem = problem_of(self.target)
+        self.induction = Induction(
+            self.problem,
+            snapshots_of(self.problem, self.machines),
+            deadline=self.target.deadline,
+            thrifty=self.thrifty,
+            notify=self.target.notify,
+            build=partial(build, self.goals),
+            give_up=True,
+        )
+
+    def one_step(self) -> Iterator[Unreachable]:
+        """Goals that no packet reaches in any state at all."""
+        guards: dict[int, list[Term]] = {goal: [] for goal in sorted(self.goals)}
+        for name, term, _ in self.induction.step.differences:
+            guards[goal_of(name)].append(term)
+        never = self.induction.never({("", "", str(goal)): found for goal, found in guards.items()})
+        found = frozenset(int(where[2]) for where in never)
+        yield from self._certified(dict.fromkeys(sorted(found), ()), "one step")
+
+    def by_induction(self) -> Iterator[Unreachable]:
+        """Goals that a relation rules out."""
+        induction = self.induction
+        components = Components(
+            self.problem,
+            collect((self.target.network,)),
+            set(induction.step.relevant),
+            set(induction.step.presence),
+        )
+        templates = Templates(
+            self.problem, collect((self.target.network,)), components.all, induction.snapshots
+        )
+        pool = list(dict.fromkeys(templates.generate()))
+        induction.run(list(own_invariants(self.problem)), pool)
+        resisting = {goal_of(f.obligation) for f in induction.resisting}
+        open_ = {goal_of(g.name) for g in induction.outputs if g.proof is None}
+        proved: dict[int, tuple[Candidate, ...]] = {}
+        for goal in sorted(self.goals - resisting - open_):
+            mine = [g for g in induction.outputs if goal_of(g.name) == goal]
+            relation = self._core(mine)
+            if relation is not None:
+                proved[goal] = relation
+        yield from self._certified(proved, "induction")
+
+    def _core(self, goals: Sequence[Goal]) -> tuple[Candidate, ...] | None:
+        """The candidates that some goals need, and those that these need; None if one of them
+        wasn't proved."""
+        active = self.induction.active
+        needed: dict[int, None] = {}
+        pending = list(goals)
+        while pending:
+            goal = pending.pop()
+            if goal.proof is None:
+                return None
+            for number in sorted(goal.proof):
+                if not active[number].alive:
+                    return None
+                if number not in needed:
+                    needed[number] = None
+                    pending += active[number].goals
+        return tuple(active[n].candidate for n in sorted(needed))
+
+    def _certified(
+        self, proved: dict[int, tuple[Candidate, ...]], method: str
+    ) -> Iterator[Unreachable]:
+        """What is left of them when all has been proved once more; goals with one relation at
+        once."""
+        groups: dict[tuple[Candidate, ...], list[int]] = {}
+        for goal, relation in proved.items():
+            groups.setdefault(relation, []).append(goal)
+        for relation, goals in groups.items():
+            obligations = certify(
+                self.problem,
+                relation,
+                self.target.deadline,
+                lambda n: f"({n + 1})",
+                self.target.notify,
+                build=partial(build, frozenset(goals)),
+            )
+            shared_ = [o for o in obligations if not o.name.startswith("goal ")]
+            if any(o.result != "proved" for o in shared_):
+                continue
+            texts = tuple(text_of(c, self.problem.variables()) for c in relation)
+            for goal in goals:
+                own = [
+                    o for o in obligations
+                    if o.name.startswith("goal ") and goal_of(o.name) == goal
+                ]  # fmt: skip
+                if all(o.result == "proved" for o in own):
+                    yield Unreachable(
+                        goal,
+                        "induction" if method == "induction" else "one step",
+                        texts,
+                        (*own, *shared_),
+                    )
+
+
+def text_of(candidate: Candidate, variables: dict[str, ir.StateVar]) -> str:
+    """A conjunct of the relation in the models' language."""
+    try:
+        text = Printer(state=variables).text(candidate.expr)
+    except Misfit:
+        text = str(candidate.expr)
+    if not candidate.keys:
+        return text
+    names = ", ".join(f"k{i}" for i in range(len(candidate.keys)))
+    return f"for all {names}: {text}"

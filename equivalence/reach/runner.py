@@ -1,0 +1,107 @@
+"""Scripts on the reference: what they reach, and the states that they lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from nfverify.equivalence.reach.script import Loop, Script, length
+from nfverify.equivalence.reach.target import REACHED, Target
+from nfverify.equivalence.simulate import Arrival
+from nfverify.packet.packet import wire_values
+from nfverify.semantics.machine import Machine
+
+KEPT = 400
+KEPT_LARGE = 6
+LARGE = 1000
+"""States that are kept; those after so many packets are as large as their maps."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs scripts; what has the same beginning as an earlier one goes on from there."""
+
+    target: Target
+    machine: Machine = field(init=False)
+    _states: dict[tuple[Mark, ...], Machine] = field(default_factory=dict)
+    _large: dict[tuple[Mark, ...], Machine] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        target = self.target
+        non_ip = "drop" if target.drop_non_ip else "bypass"
+        self.machine = Machine(
+            target.network,
+            operators=target.operators,
+            non_ip=non_ip,  # type: ignore[arg-type]  # one of the two
+        )
+
+    def after(self, script: Script) -> Machine:
+        """A machine of its own in the state after a script from the initial state."""
+        return self._after(script).clone()
+
+    def reached(self, script: Script) -> frozenset[int]:
+        """The goals that a script reaches."""
+        if self.target.replay is not None:
+            return self.target.replay(script)
+        return reached(self._after(script))
+
+    def _after(self, script: Script) -> Machine:
+        marks = tuple(map(mark, script))
+        known = self._states.get(marks) or self._large.get(marks)
+        if known is not None:
+            return known
+        if not script:
+            return self.machine
+        *before, last = script
+        if isinstance(last, Loop) and last.count > 1:
+            machine, start = self._nearest(tuple(before), last)
+        else:
+            machine, start = self._after(tuple(before)).clone(), 0
+        if isinstance(last, Loop):
+            for number in range(start, last.count):
+                arrival = last.repetition(number)
+                machine.emit(arrival.packet, arrival.time, arrival.port)
+        else:
+            machine.emit(last.packet, last.time, last.port)
+        self._keep(marks, machine, length(script) >= LARGE)
+        return machine
+
+    def _keep(self, marks: tuple[Mark, ...], machine: Machine, large: bool) -> None:
+        kept, limit = (self._large, KEPT_LARGE) if large else (self._states, KEPT)
+        if len(kept) >= limit:
+            kept.pop(next(iter(kept)))
+        kept[marks] = machine
+
+    def _nearest(self, before: Script, loop: Loop) -> tuple[Machine, int]:
+        """The state after fewer repetitions of the same, if it is known, and how many."""
+        prefix = tuple(map(mark, before))
+        same = mark(loop)[:-1]
+        best: tuple[Machine, int] | None = None
+        for marks, machine in (*self._states.items(), *self._large.items()):
+            if len(marks) == len(prefix) + 1 and marks[:-1] == prefix and marks[-1][:-1] == same:
+                count = cast(int, marks[-1][-1])
+                if count <= loop.count and (best is None or count > best[1]):
+                    best = machine, count
+        if best is None:
+            return self._after(before).clone(), 0
+        return best[0].clone(), best[1]
+
+
+Mark = tuple[Any, ...]
+
+
+def mark(part: Arrival | Loop) -> Mark:
+    """What tells one part of a script from another; the count of a loop last."""
+    if isinstance(part, Loop):
+        first = part.arrival
+        return (*mark(first), part.vary, part.gap, part.count)
+    return (part.time, part.port, part.packet.frame, wire_values(part.packet))
+
+
+def reached(machine: Machine) -> frozenset[int]:
+    """The goals that a machine of an instrumented network has recorded."""
+    return frozenset(
+        int(key[0])
+        for variables in machine.snapshot().values()
+        for key in variables.get(REACHED, ())
+    )
