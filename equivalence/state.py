@@ -81,21 +81,23 @@ class State:
         if not self.variables[var].keys:
             return self.plain[var][index]
         start, result = self._newest_certain(var, keys)
-        variable = self.variables[var]
         if result is None:
             value = self.base.value(var, index, keys)
         elif result.values is None:
-            value = constant(self.terms, variable.default[index], variable.values[index])
+            value = self.default(var, index)
         else:
             value = result.values[index]
         for entry in self.logs.get(var, ())[start:]:
-            written = (
-                constant(self.terms, variable.default[index], variable.values[index])
-                if entry.values is None
-                else entry.values[index]
-            )
+            written = self.default(var, index) if entry.values is None else entry.values[index]
             value = self.terms.ite(self._hit(entry, keys), written, value)
         return value
+
+    def default(self, var: str, index: int) -> Term:
+        """What an absent key reads as; the component after the last is a stamp (see aged.py)."""
+        variable = self.variables[var]
+        if index == len(variable.values):
+            return self.terms.const(0, ir.TIME.width)
+        return constant(self.terms, variable.default[index], variable.values[index])
 
     def has(self, var: str, keys: tuple[Term, ...]) -> Term:
         """Is the key present?"""
@@ -134,8 +136,14 @@ class State:
             assert values is not None
             self.plain[var] = values
         else:
-            entry = LogEntry(self.terms.true, keys, values)
-            self.logs[var] = (*self.logs.get(var, ()), entry)
+            self.write_if(self.terms.true, var, keys, values)
+
+    def write_if(
+        self, guard: Term, var: str, keys: tuple[Term, ...], values: tuple[Term, ...] | None
+    ) -> None:
+        """As `write` of a map, where `guard` holds."""
+        if guard is not self.terms.false:
+            self.logs[var] = (*self.logs.get(var, ()), LogEntry(guard, keys, values))
 
     def merge(self, branches: Sequence[tuple[Term, State]]) -> State:
         """Where a branch's condition holds its state, else this one; conditions exclude each other

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from nfverify.equivalence.aged import AgedMaps
 from nfverify.equivalence.expressions import Unsupported, cast, evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, dummy_packet, width_of
 from nfverify.equivalence.state import State
@@ -139,6 +140,11 @@ class Executor:
     feasible: Callable[[Term], bool] = lambda term: term.data is not False
     drop_non_ip: bool = False
     chooser: Chooser | None = None
+    aged: AgedMaps | None = None  # None: maps with `timeout` or `max` are refused
+    holding: bool = False  # are timers that hold a packet reported in `held`, not refused?
+    max_terms: int = MAX_TERMS
+    held: list[Held] = field(default_factory=list)  # by the last step
+    faults: list[Fault] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     chosen: list[Chosen] = field(default_factory=list)  # by the last step, in order
     overruns: list[tuple[Term, ir.Program]] = field(
@@ -160,9 +166,26 @@ class Executor:
         self, state: State, packet: SymbolicPacket, now: Term
     ) -> tuple[State, list[Emission]]:
         """What an arriving packet does: the state after it and what may come out, in order."""
-        self.now = now
-        self.taken, self.chosen = [], []
+        self._begin(now)
         return self._enter(self.network.ingress, state, packet, self.terms.true)
+
+    def single_pass(
+        self,
+        instance: ir.Instance,
+        statements: Sequence[ir.Stmt],
+        state: State,
+        packet: SymbolicPacket,
+        now: Term,
+    ) -> Pass:
+        """One pass through the body of an instance's program, or through its `init`."""
+        self._begin(now)
+        self._select(instance.name, instance.program)
+        self._guard = self.terms.true
+        return self._statements(statements, self._new_pass(state, packet))
+
+    def _begin(self, now: Term) -> None:
+        self.now = now
+        self.taken, self.chosen, self.held, self.faults = [], [], [], []
 
     def only_guards(self, state: State, packet: SymbolicPacket, now: Term) -> None:
         """Fills `taken` for the first table of a single program, without running any entry."""
@@ -179,8 +202,7 @@ class Executor:
         self, state: State, timers: Sequence[tuple[str, ir.Program, ir.InitTimer]], now: Term
     ) -> State:
         """The firing of dummy timers, one after the other; each must arm itself again."""
-        self.now = now
-        self.taken, self.chosen = [], []
+        self._begin(now)
         for instance, program, timer in timers:
             packet = dummy_packet(self.terms, dict(timer.tags))
             state, after, outcome, failed = self._passes(instance, program, state, packet)
@@ -435,7 +457,7 @@ class Executor:
             case ir.Choose():
                 self._choose(statement, at)
             case ir.Touch():
-                raise Unsupported("`touch`", statement.span)
+                self._touch(statement, at)
             case _:
                 assert_never(statement)
         return at
@@ -461,7 +483,15 @@ class Executor:
         value, none = self.chooser(choice)
         self.chosen.append(Chosen(choice, value, none))
         at.locals[node.name] = terms.ite(none, low, value)
-        at.failed = terms.or_(at.failed, none)
+        self._fail(none, "no_choice", at)
+
+    def _touch(self, node: ir.Touch, at: Pass) -> None:
+        if self.aged is None:
+            raise Unsupported("`touch`", node.span)
+        name = self.qualified(node.var)
+        if at.state.variables[name].aged:
+            keys = tuple(self.expr(k, at) for k in node.keys)
+            self.aged.touch(at.state, name, keys, self.now)
 
     def _write(
         self, var: str, keys: tuple[Term, ...], values: tuple[Term, ...] | None, at: Pass
@@ -570,9 +600,10 @@ class Executor:
     def _table(self, table: ir.Table, at: Pass) -> Pass:
         outer = self._guard
         branches: list[tuple[Term, Pass]] = []
-        for entry, this in self._rows(table, at):
-            if this is self.terms.true:
-                return self._statements(entry.body, at)
+        rows = list(self._rows(table, at))
+        if len(rows) == 1 and rows[0][1] is self.terms.true:
+            return self._statements(rows[0][0].body, at)
+        for entry, this in rows:
             self._guard = self.terms.and_(outer, this)
             branches.append((this, self._statements(entry.body, at.fork())))
             self._guard = outer
@@ -582,8 +613,8 @@ class Executor:
         """Each entry that may be taken, and when: its guard holds and none before it did, all in
         the state at entry to the table."""
         terms, outer, left = self.terms, self._guard, self.terms.true
-        guards = [self.expr(entry.guard, at) for entry in table.entries]
-        for place, (entry, guard) in enumerate(zip(table.entries, guards, strict=True), 1):
+        for place, entry in enumerate(table.entries, 1):
+            guard = terms.false if left is terms.false else self.expr(entry.guard, at)
             this = terms.and_(left, guard)
             left = terms.and_(left, terms.not_(guard))
             title = entry_title(entry, place)
