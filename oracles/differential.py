@@ -1,0 +1,124 @@
+"""Several executions of one model on the same traces: where two of them part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from nfverify.oracles import states
+from nfverify.oracles.comparators import Comparison, Parted
+from nfverify.oracles.engines.base import Engine, Failure, Kind, Run, Stepping
+from nfverify.oracles.engines.command import CaptureProgram, LineProgram
+from nfverify.oracles.needs import Needs, together
+from nfverify.oracles.renaming import parted_renamed
+from nfverify.oracles.trace import Event, Trace
+from nfverify.semantics.machine import Output
+from nfverify.smat.ir import Network
+
+Difference = Literal["outputs", "state"] | Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """Where an execution parts from the judge: at the last event of `trace`.
+
+    The outputs of both are those at this event, of a `flat` run the first that differ (`right` may
+    then be of another event). `what` says it in words unless it is the outputs.
+    """
+
+    trace: Trace
+    kind: Difference
+    left: str
+    right: str
+    left_out: tuple[Output, ...] = ()
+    right_out: tuple[Output, ...] = ()
+    what: str = ""
+    said: str = ""
+    flat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The judge, who is believed, and others on the same traces."""
+
+    network: Network
+    judge: Stepping
+    others: tuple[Engine, ...]
+    comparison: Comparison = Comparison()  # noqa: RUF009 - frozen
+
+    @property
+    def needs(self) -> Needs:
+        """What traces must be like."""
+        programs = [e for e in self.others if isinstance(e, LineProgram | CaptureProgram)]
+        return together(program.needs for program in programs)
+
+    def run(self, trace: Sequence[Event]) -> Divergence | None:
+        """The first event of the trace at which one of the others parts from the judge."""
+        trace = tuple(trace)
+        right = self.judge.run(trace)
+        if right.failure is not None:  # no trace for anyone: timers that never rest
+            trace = trace[: len(right.steps)]
+            right = self.judge.run(trace)
+        found: Divergence | None = None
+        for other in self.others:
+            if trace:
+                divergence = self._against(other, trace, right)
+                if divergence is not None:
+                    found, trace = divergence, divergence.trace
+                    right = replace(right, steps=right.steps[: len(trace)], state=None)
+        return found
+
+    def _against(self, other: Engine, trace: Trace, wanted: Run) -> Divergence | None:
+        if self.comparison.renaming:
+            return self._renamed(other, trace)
+        got = other.run(trace)
+        parted = self.comparison.parted(wanted, got)
+        if parted is not None:
+            found = self._parted(other, trace, parted, got.flat)
+            return self._first(other, found) if got.flat else found
+        if got.failure is not None:
+            at = len(trace) - 1 if got.flat else min(len(got.steps), len(trace) - 1)
+            return self._failed(other, trace[: at + 1], got.failure, wanted.steps[at])
+        if wanted.state is not None and got.state is not None and self.comparison.exact:
+            what = states.difference(self.network, wanted.state, got.state)
+            if what:
+                return Divergence(trace, "state", self.judge.name, other.name, what=what)
+        return None
+
+    def _renamed(self, other: Engine, trace: Trace) -> Divergence | None:
+        if not hasattr(other, "start"):
+            raise TypeError(f"{other.name} can't be fed packet by packet")
+        stepping: Stepping = other  # type: ignore[assignment]
+        parted = parted_renamed(self.judge, stepping, trace, self.comparison)
+        if isinstance(parted, Failure):
+            return self._failed(other, trace, parted, ())
+        return None if parted is None else self._parted(other, trace, parted, False)
+
+    def _parted(self, other: Engine, trace: Trace, parted: Parted, flat: bool) -> Divergence:
+        at, left, right, _ = parted
+        names = self.judge.name, other.name
+        return Divergence(trace[: at + 1], "outputs", *names, left, right, flat=flat)
+
+    def _failed(
+        self, other: Engine, trace: Trace, failure: Failure, wanted: tuple[Output, ...]
+    ) -> Divergence:
+        names = self.judge.name, other.name
+        what, said = failure.what, failure.said
+        return Divergence(trace, failure.kind, *names, wanted, what=what, said=said)
+
+    def _first(self, other: Engine, found: Divergence) -> Divergence:
+        """The shortest beginning of the trace on which they part: outputs of a flat run don't tell
+        their events."""
+        low, high = 0, len(found.trace)
+        while high - low > 1:
+            middle = (low + high) // 2
+            trace = found.trace[:middle]
+            wanted, got = self.judge.run(trace), other.run(trace)
+            parted = self.comparison.parted(wanted, got)
+            if parted is None:
+                low = middle
+            else:
+                high = middle
+                found = replace(self._parted(other, trace, parted, True), trace=trace)
+        return found
