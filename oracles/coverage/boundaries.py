@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nfverify.oracles.coverage.conditions import conjunction, negation
 from nfverify.smat import ir
@@ -17,41 +17,49 @@ def sides(atom: ir.Expr) -> list[Side]:
         case ir.Compare(op="==" | "!=", left=left, right=right) if isinstance(left.type, ir.Bits):
             if isinstance(left, ir.Const):
                 left, right = right, left
-            masked = _masked(left, right)
-            return masked or _around(left, right)
-        case ir.Compare(op="<", left=left, right=right):
-            return _ordered(atom, left, right, ("one below", -1), ("at the bound", 0))
-        case ir.Compare(op="<=", left=left, right=right):
-            return _ordered(atom, left, right, ("at the bound", 0), ("one above", 1))
-        case ir.Compare():
-            return [("equal", atom), ("different", negation(atom))] if atom.op == "==" else [
-                ("equal", negation(atom)), ("different", atom)]  # fmt: skip
+            return _masked(left, right) or _around(left, right)
+        case ir.Compare(op="<" | "<=" as op, left=left, right=right):
+            return _ordered(op, left, right)
+        case ir.Compare(op=op, left=left, right=right):
+            same = ir.Compare("==", left, right)
+            return [("equal", same), ("different", negation(same))]
         case _:
             return [("true", atom), ("false", negation(atom))]
 
 
 def _around(left: ir.Expr, right: ir.Expr) -> list[Side]:
-    found: list[Side] = [("equal", ir.Compare("==", left, right))]
+    same = ir.Compare("==", left, right)
+    found: list[Side] = [("equal", same)]
     low, high = bounds(left)
-    single = low + 1 == high  # one bit: the value next to the bound is the other one
+    if low + 1 == high:  # of one bit: the value beside the bound is the other one
+        return [*found, ("different", negation(same))]
     for name, offset in (("one below", -1), ("one above", 1)):
         condition = offset_by(left, right, offset)
         if condition is not None:
-            found.append(("different" if single else name, condition))
-    if single and len(found) == 3:
-        found[1:] = [("different", ir.Compare("!=", left, right))]
-    return found
+            found.append((name, condition))
+    return [*found, ("different", negation(same))] if _computed(left, right) else found
 
 
-def _ordered(
-    atom: ir.Compare, left: ir.Expr, right: ir.Expr, inside: tuple[str, int], out: tuple[str, int]
-) -> list[Side]:
+def _ordered(op: ir.CompareOp, left: ir.Expr, right: ir.Expr) -> list[Side]:
+    below, above = ("one below", "one above")
+    if isinstance(left, ir.Const):  # and so said of the right side
+        below, above = above, below
+    test = ir.Compare(op, left, right)
+    inside, outside = (-1, 0) if op == "<" else (0, 1)
+    names = {-1: below, 0: "at the bound", 1: above}
     found: list[Side] = []
-    for (name, offset), holds in ((inside, True), (out, False)):
+    for holds, offset in (("true", inside), ("false", outside)):
         condition = offset_by(left, right, offset)
         if condition is not None:
-            found.append((f"{'true' if holds else 'false'}, {name}", condition))
+            found.append((f"{holds}, {names[offset]}", condition))
+    if _computed(left, right):
+        found += [("true", test), ("false", negation(test))]
     return found
+
+
+def _computed(left: ir.Expr, right: ir.Expr) -> bool:
+    """May it step over its bound, as a packet's field doesn't?"""
+    return any(isinstance(n, ir.Read | ir.Arithmetic | ir.Apply) for n in ir.walk((left, right)))
 
 
 def offset_by(left: ir.Expr, right: ir.Expr, offset: int) -> ir.Expr | None:
@@ -132,10 +140,10 @@ def _whole(type_: ir.Bits) -> tuple[int, int]:
     return 0, (1 << type_.width) - 1
 
 
-def tests(node: ir.Expr | ir.Stmt) -> Iterator[ir.Expr]:
+def tests(nodes: Sequence[ir.Expr | ir.Stmt]) -> Iterator[ir.Expr]:
     """The conditions of every `?:` below a value, each once, the outermost first."""
     seen: dict[ir.Expr, None] = {}
-    for part in ir.walk((node,)):
+    for part in ir.walk(tuple(nodes)):
         if isinstance(part, ir.Conditional):
             seen.setdefault(part.condition)
     yield from seen

@@ -21,11 +21,18 @@ from nfverify.oracles.coverage.conditions import (
     plain,
 )
 from nfverify.oracles.coverage.goals import REACHED, Coverage, Goal, Instrumented, Kind, kinds
+from nfverify.oracles.coverage.pairs import Pairs, Place, settled
+from nfverify.oracles.coverage.rows import Ask, rules
+from nfverify.oracles.coverage.units import Keys, units
+from nfverify.oracles.coverage.values import telling
 from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
 from nfverify.smat.unparse import Printer, printer
 
+MAX_OVERLAPS = 4  # later rows that one row is held against
+
 _NUMBER = ir.Bits(32)
+Names = dict[ir.Expr, ir.Expr]  # of atoms: the locals that hold them
 
 
 def instrument(network: ir.Network, coverage: Coverage) -> Instrumented:
@@ -47,32 +54,65 @@ class _Instance:
     kinds: frozenset[Kind]
     goals: list[Goal]
     out: Printer
+    pairs: Pairs | None = None
+    place: Place = field(default_factory=lambda: Place(0, {}))
     lets: int = 0
+    units: int = 0  # so far
     row: str = ""  # the entry that is being written
-    tested: set[ir.Expr] = field(default_factory=set)  # conditions of `?:` in this entry so far
+    asked: set[ir.Expr] = field(default_factory=set)  # values with goals in this entry so far
 
     def program(self) -> ir.Program:
         program = self.instance.program
-        ghosts = (ir.StateVar(REACHED, (_NUMBER,), (), (), "set"),)
-        return replace(program, state=program.state + ghosts, body=self.statements(program.body))
+        ghosts: tuple[ir.StateVar, ...] = (ir.StateVar(REACHED, (_NUMBER,), (), (), "set"),)
+        if "pair" in self.kinds:
+            keys = Keys.of(program)
+            self.pairs = Pairs(keys, units(program, keys, self.out), self.pair, self.let)
+            ghosts += self.pairs.ghosts()
+        body = (*self.statements(program.body), *settled(self.place))
+        return replace(program, state=program.state + ghosts, body=body)
 
     def statements(self, nodes: Sequence[ir.Stmt]) -> tuple[ir.Stmt, ...]:
         found: list[ir.Stmt] = []
         for node in nodes:
             found += self.statement(node)
+            self.place.changed(node)
         return tuple(found)
 
     def statement(self, node: ir.Stmt) -> list[ir.Stmt]:
-        """The statement behind what records its goals."""
+        """The statement with what records its goals."""
         match node:
             case ir.Table():
-                return self.table(node)
+                return [*settled(self.place), *self.table(node)]
             case ir.If():
                 return self.branch(node)
             case ir.While():
                 return self.loop(node)
+            case ir.Choose():  # its condition is about the choice
+                return [*self.noted(node.low, node.high), node, *self.noted(node.where)]
             case _:
-                return [*self.values(node), node]
+                return [*self.noted(node), node]
+
+    def noted(self, *parts: ir.Expr | ir.Stmt) -> list[ir.Stmt]:
+        """The goals of what is computed here, and of the keys that are touched."""
+        return [*self.conditionals(*parts), *self.telling(*parts), *self.touched(*parts)]
+
+    def inner(
+        self,
+        body: Sequence[ir.Stmt],
+        *first: ir.Stmt,
+        guard: Sequence[ir.Expr] = (),
+        again: bool = False,
+    ) -> tuple[ir.Stmt, ...]:
+        """The statements of a unit inside this one, behind those that come first."""
+        outer, self.place = self.place, self.place.inside(self.number(), again=again)
+        touched = self.touched(*guard)
+        found = (*first, *touched, *self.statements(body), *settled(self.place))
+        self.place = outer
+        return found
+
+    def number(self) -> int:
+        self.units += 1
+        return self.units
 
     # Goals --------------------------------------------------------------------------------
 
@@ -96,34 +136,61 @@ class _Instance:
             return list(then)
         return [ir.If(condition, then, ())] if then and condition != ir.FALSE else []
 
-    # Tables -------------------------------------------------------------------------------
+    # Tables and branches ------------------------------------------------------------------
 
     def table(self, table: ir.Table) -> list[ir.Stmt]:
         before: list[ir.Stmt] = []
-        names: dict[ir.Expr, ir.Expr] = {}
-        outer = (self.row, self.tested)
+        names: Names = {}
+        guards = [self.named(plain(entry.guard), names, before) for entry in table.entries]
+        outer = self.row, self.asked
         free: ir.Expr = ir.TRUE  # no entry has been taken so far
         entries: list[ir.Entry] = []
-        for place, entry in enumerate(table.entries, 1):
-            self.row, self.tested = entry_title(entry, place), set()
-            guard = self.named(plain(entry.guard), names, before)
-            reached = self.goal("entry", "taken", entry.span)
-            if "boundary" in self.kinds:
-                asked: list[ir.Stmt] = []
-                for part in (*entry.match_flow, *entry.match_state):
-                    asked += self.values(part)
-                asked += self.boundaries(guard, names, entry.span)
-                before += self.when(free, *asked)
-            entries.append(replace(entry, body=(reached, *self.statements(entry.body))))
+        for index, (entry, guard) in enumerate(zip(table.entries, guards, strict=True)):
+            self.row, self.asked = entry_title(entry, index + 1), set()
+            first = [self.goal("entry", "taken", entry.span)]
+            before += self.when(
+                free,
+                *self.conditionals(entry.guard),
+                *self.boundaries(guard, names, entry.span),
+            )
+            first += self.telling(entry.guard)
+            before += self.overlaps(conjunction([free, guard]), guards, table.entries, index)
+            body = self.inner(entry.body, *first, guard=(entry.guard,))
+            entries.append(replace(entry, body=body))
             free = self.let(conjunction([free, negation(guard)]), before)
-        self.row, self.tested = outer
-        if free != ir.FALSE:
-            before += self.when(free, self.goal("gap", "no entry taken", table.span))
+        self.row, self.asked = outer
+        before += (
+            self.when(free, self.goal("gap", "no entry taken", table.span))
+            if free != ir.FALSE
+            else []
+        )
         return [*before, replace(table, entries=tuple(entries))]
 
-    def named(
-        self, condition: ir.Expr, names: dict[ir.Expr, ir.Expr], before: list[ir.Stmt]
-    ) -> ir.Expr:
+    def branch(self, node: ir.If) -> list[ir.Stmt]:
+        before = [*self.noted(node.condition), *self.condition(node.condition)]
+        before += settled(self.place)
+        text = self.out.natural(node.condition).text
+        then, other = (
+            self.inner(body, self.goal("entry", f"{word} {text}", node.span))
+            for word, body in (("if", node.then), ("unless", node.otherwise))
+        )
+        return [*before, replace(node, then=then, otherwise=other)]
+
+    def loop(self, node: ir.While) -> list[ir.Stmt]:
+        """Its condition is tested before the first round and after each."""
+        text = self.out.natural(node.condition).text
+        tested = [*self.conditionals(node.condition), *self.condition(node.condition)]
+        before = [*tested, *self.telling(node.condition), *self.touched(node.condition)]
+        before += settled(self.place)
+        skipped = self.goal("entry", f"never while {text}", node.span)
+        before += self.when(negation(node.condition), skipped)
+        entered = self.goal("entry", f"while {text}", node.span)
+        body = (*self.inner(node.body, entered, again=True), *tested)
+        return [*before, replace(node, body=body)]
+
+    # Boundaries ---------------------------------------------------------------------------
+
+    def named(self, condition: ir.Expr, names: Names, before: list[ir.Stmt]) -> ir.Expr:
         """A condition over names for its atoms, which are computed once."""
         match condition:
             case ir.Const():
@@ -142,63 +209,86 @@ class _Instance:
                     names[condition] = self.let(condition, before)
                 return names[condition]
 
-    # Boundaries ---------------------------------------------------------------------------
-
-    def boundaries(
-        self, guard: ir.Expr, names: dict[ir.Expr, ir.Expr], span: Span
-    ) -> list[ir.Stmt]:
+    def boundaries(self, guard: ir.Expr, names: Names, span: Span) -> list[ir.Stmt]:
         """Both sides of each atom where it decides the guard."""
+        if "boundary" not in self.kinds:
+            return []
         meaning = {name: atom for atom, name in names.items()}
         found: list[ir.Stmt] = []
         for name in atoms(guard):
             atom = meaning.get(name, name)
             text = self.out.natural(atom).text
-            asked: list[ir.Stmt] = []
-            for side, condition in sides(atom):
-                shown = f"{text}: {side}"
-                span_ = atom.span if atom.span.source.text else span
-                asked += self.when(condition, self.goal("boundary", shown, span_))
+            where = atom.span if atom.span.source.text else span
+
+            ask = self.asking(text, where)
+            asked = [statement for side in sides(atom) for statement in ask(*side)]
+            if isinstance(atom, ir.Match):
+                asked += rules(atom, ask, self.let)
             found += self.when(decides(guard, name), *asked)
         return found
+
+    def asking(self, text: str, span: Span) -> Ask:
+        def ask(side: str, condition: ir.Expr) -> list[ir.Stmt]:
+            return self.when(condition, self.goal("boundary", f"{text}: {side}", span))
+
+        return ask
 
     def condition(self, condition: ir.Expr) -> list[ir.Stmt]:
         """Goals of a condition that is tested here."""
         if "boundary" not in self.kinds:
             return []
         before: list[ir.Stmt] = []
-        names: dict[ir.Expr, ir.Expr] = {}
+        names: Names = {}
         guard = self.named(plain(condition), names, before)
         return [*before, *self.boundaries(guard, names, condition.span)]
 
-    def values(self, node: ir.Expr | ir.Stmt) -> list[ir.Stmt]:
-        """Goals of the `?:` in a value that is computed here."""
-        if "boundary" not in self.kinds:
-            return []
+    def conditionals(self, *parts: ir.Expr | ir.Stmt) -> list[ir.Stmt]:
+        """Goals of the `?:` in what is computed here."""
         found: list[ir.Stmt] = []
-        for test in tests(node):
-            if test not in self.tested:
-                self.tested.add(test)
+        for test in tests(parts) if "boundary" in self.kinds else ():
+            if test not in self.asked:
+                self.asked.add(test)
                 found += self.condition(test)
         return found
 
-    def branch(self, node: ir.If) -> list[ir.Stmt]:
-        before = [*self.values(node.condition), *self.condition(node.condition)]
-        text = self.out.natural(node.condition).text
-        then, other = (
-            (self.goal("entry", f"{word} {text}", node.span), *self.statements(body))
-            for word, body in (("if", node.then), ("unless", node.otherwise))
-        )
-        return [*before, replace(node, then=then, otherwise=other)]
+    # Values, overlaps, pairs --------------------------------------------------------------
 
-    def loop(self, node: ir.While) -> list[ir.Stmt]:
-        """Its condition is tested before the first round and after each."""
-        text = self.out.natural(node.condition).text
-        tests_ = [*self.values(node.condition), *self.condition(node.condition)]
-        entered = self.goal("entry", f"while {text}", node.span)
-        skipped = self.goal("entry", f"never while {text}", node.span)
-        body = (entered, *self.statements(node.body), *tests_)
-        return [
-            *tests_,
-            *self.when(negation(node.condition), skipped),
-            replace(node, body=body),
-        ]
+    def telling(self, *parts: ir.Expr | ir.Stmt) -> list[ir.Stmt]:
+        """Goals of the values that are read here."""
+        if "value" not in self.kinds:
+            return []
+        found: list[ir.Stmt] = []
+        for value, text, condition in telling(parts, self.instance.program, self.out):
+            if value not in self.asked:
+                self.asked.add(value)
+                found += self.when(condition, self.goal("value", text, value.span))
+        return found
+
+    def overlaps(
+        self, taken: ir.Expr, guards: Sequence[ir.Expr], entries: Sequence[ir.Entry], index: int
+    ) -> list[ir.Stmt]:
+        """An entry is taken while a later one would match, too."""
+        if "overlap" not in self.kinds:
+            return []
+        own = _conjuncts(guards[index])
+        asked: list[ir.Stmt] = []
+        for later in range(index + 1, min(len(guards), index + 1 + MAX_OVERLAPS)):
+            other = _conjuncts(guards[later])
+            if all(part in own for part in other) or any(negation(p) in own for p in other):
+                continue  # always so, or never
+            text = f"taken while {entry_title(entries[later], later + 1)} matches, too"
+            goal = self.goal("overlap", text, entries[index].span)
+            asked += self.when(guards[later], goal)
+        return self.when(taken, *asked)
+
+    def touched(self, *parts: ir.Expr | ir.Stmt) -> list[ir.Stmt]:
+        return [] if self.pairs is None else self.pairs.touched(self.place, parts)
+
+    def pair(self, text: str, span: Span) -> ir.Stmt:
+        return self.goal("pair", text, span)
+
+
+def _conjuncts(guard: ir.Expr) -> tuple[ir.Expr, ...]:
+    if guard == ir.TRUE:
+        return ()
+    return guard.operands if isinstance(guard, ir.And) else (guard,)
