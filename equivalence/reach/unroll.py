@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from nfverify.equivalence.canonical import canonical
+from nfverify.equivalence.canonical import canonical, least_size
 from nfverify.equivalence.concrete import NotRealisable, Strings, concretise, lemmas
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.firing import Firings
@@ -17,7 +17,7 @@ from nfverify.equivalence.reach.target import Target, forget_hits, hits, problem
 from nfverify.equivalence.search import realisable
 from nfverify.equivalence.simulate import START, Trace
 from nfverify.equivalence.solver import Solver, Translator
-from nfverify.equivalence.state import State
+from nfverify.equivalence.state import State, constant
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics.machine import Machine
@@ -84,6 +84,7 @@ class Unrolled:
     model: Model = field(init=False)
     start: int = field(init=False)
     refused: set[int] = field(default_factory=set)  # goals that `find` could not decide
+    counter: Term | None = None  # is made as small as can be
     _firings: Firings = field(init=False)
     _strings: Strings = field(default_factory=lambda: Strings({}))
 
@@ -130,6 +131,7 @@ class Unrolled:
         self.packets.append((event.packet, event.now))
         self.events.append(event)
         self.solver.add(*event.facts, *realisable(terms, event.packet))
+        self.solver.add(*patterns_fit(terms, event.packet))
         self.state = event.post
         self.goals = hits(self.shared.problem, event.post)
 
@@ -180,6 +182,11 @@ class Unrolled:
             if trace is None or not got:
                 return trace, got
         goal_term = self.goals[goal]
+        if self.counter is not None:
+            if self.solver.check([goal_term]) != "sat":
+                return None, frozenset()
+            fewest = self.terms.const(self.least(self.counter, goal_term), 64)
+            goal_term = self.terms.and_(goal_term, self.terms.eq(self.counter, fewest))
         made = canonical(
             self.terms, self.solver, self.packets, goal_term, self.start, self.shared.hints
         )
@@ -204,15 +211,33 @@ class Unrolled:
             return None, frozenset()
         return trace, replayed(trace) & frozenset(wanted)
 
-    def concrete(self) -> Trace:
-        """The frames of the solver's model. Raises NotRealisable."""
+    def concrete(self, packets: Sequence[tuple[SymbolicPacket, Term]] | None = None) -> Trace:
+        """The frames of the solver's model, of these packets. Raises NotRealisable."""
         for string, number in self.terms.strings.items():
             self._strings.known[int(number.data)] = string
         used = set(self.shared.used)
         return tuple(
             concretise(self.terms, self.solver, packet, now, self._strings, used)
-            for packet, now in self.packets
+            for packet, now in (self.packets if packets is None else packets)
         )
+
+    def least(self, term: Term, condition: Term) -> int:
+        """The smallest value of a term under a condition that the last model fulfils."""
+        terms, solver = self.terms, self.solver
+        low, high = 0, int(solver.value(term))
+        while low < high:
+            middle = (low + high) // 2
+            small = terms.compare("ule", term, terms.const(middle, term.width))
+            if solver.check([condition, small]) == "sat":
+                high = int(solver.value(term))
+            else:
+                low = middle + 1
+        return high
+
+    def key_terms(self, var: str, key: tuple[ir.Value, ...]) -> tuple[Term, ...]:
+        """A concrete key as constants."""
+        types = self.model.variables[var].keys
+        return tuple(constant(self.terms, v, t) for v, t in zip(key, types, strict=True))
 
     def _refine(self, predicted: Sequence[int]) -> bool:
         """Adds what uninterpreted functions really say about the last model; was anything new?"""
@@ -225,6 +250,16 @@ class Unrolled:
         found = lemmas(self.terms, self.solver, roots, reality, self._strings)
         self.solver.add(*found)
         return bool(found) and self.terms.false not in found
+
+
+def patterns_fit(terms: Terms, packet: SymbolicPacket) -> Iterator[Term]:
+    """A payload is as long as each pattern in it."""
+    payload, size = packet.fields["payload"], packet.fields["size"]
+    for term in terms.applications():
+        if term.data.startswith("contains ") and term.args[0] in (payload, *payload.args):
+            room = terms.const(len(term.data.split(" ", 1)[1]) // 2, size.width)
+            least = terms.binary("add", least_size(terms, packet), room)
+            yield terms.implies(term, terms.compare("ule", least, size))
 
 
 _REAL = ("hash", "op ", "Encrypt ", "Decrypt ", "ruleset ")

@@ -1,0 +1,161 @@
+"""Entries that move a cell, and the packet that takes one again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nfverify.equivalence.canonical import canonical
+from nfverify.equivalence.concrete import NotRealisable
+from nfverify.equivalence.packets import HEADERS, SymbolicPacket, arriving_packet, width_of
+from nfverify.equivalence.reach.script import PORTS_A_HOST, Vary
+from nfverify.equivalence.reach.unroll import Unrolled
+from nfverify.equivalence.search import realisable
+from nfverify.equivalence.simulate import Arrival
+from nfverify.equivalence.terms import Term, Terms
+from nfverify.packet.fields import FIELDS, Header
+from nfverify.smat import ir
+
+TIMES = 3
+"""So often in a row a packet must take an entry, after once that it need not."""
+
+BIG = 65535
+MAX_LETS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """An entry of an instance that adds to a cell, or takes from it."""
+
+    instance: str
+    entry: ir.Entry
+
+
+def movers(network: ir.Network) -> Iterator[Mover]:
+    """Entries that move a cell which something is compared with."""
+    for instance in network.instances:
+        body = instance.program.body
+        lets = {n.name: n.value for n in ir.walk(body) if isinstance(n, ir.Let)}
+        compared: set[str] = set()
+        for node in ir.walk(body):
+            if isinstance(node, ir.Compare):
+                compared |= _reads(node, lets)
+        for node in ir.walk(body):
+            if isinstance(node, ir.Entry) and any(
+                isinstance(s, ir.Write) and s.var in compared and _moves(s, lets)
+                for s in ir.walk(node.body)
+            ):
+                yield Mover(instance.name, node)
+
+
+def _reads(expr: ir.Expr, lets: Mapping[str, ir.Expr], depth: int = 0) -> set[str]:
+    """The variables that a value depends on, through lets."""
+    found: set[str] = set()
+    for node in ir.walk((expr,)):
+        if isinstance(node, ir.Read):
+            found.add(node.var)
+        elif isinstance(node, ir.Local) and node.name in lets and depth < MAX_LETS:
+            found |= _reads(lets[node.name], lets, depth + 1)
+    return found
+
+
+def _moves(write: ir.Write, lets: Mapping[str, ir.Expr]) -> bool:
+    return any(
+        isinstance(node, ir.Arithmetic) and node.op in "+-" and write.var in _reads(node, lets)
+        for value in write.values
+        for node in _through(value, lets)
+    )
+
+
+def _through(expr: ir.Expr, lets: Mapping[str, ir.Expr], depth: int = 0) -> Iterator[ir.Expr]:
+    for node in ir.walk((expr,)):
+        assert not isinstance(node, ir.Entry)
+        if isinstance(node, ir.Local) and node.name in lets and depth < MAX_LETS:
+            yield from _through(lets[node.name], lets, depth + 1)
+        else:
+            yield node  # type: ignore[misc]  # below an expression are expressions only
+
+
+# Packets --------------------------------------------------------------------------------------
+
+
+def moved(terms: Terms, packet: SymbolicPacket, vary: Vary, number: Term) -> SymbolicPacket:
+    """Repetition `number` (64 bits) of a packet, as `script.varied` has it."""
+    if vary == "none":
+        return packet
+    fields = dict(packet.fields)
+
+    def add(name: str, amount: Term, there: Term) -> None:
+        old = fields[name]
+        more = terms.binary("add", old, terms.resize(amount, old.width, False))
+        fields[name] = terms.ite(there, more, old)
+
+    amounts = {vary: number}
+    if vary == "both":
+        hosts = terms.const(PORTS_A_HOST, 64)
+        amounts = {
+            "sport": terms.binary("urem", number, hosts),
+            "sip": terms.binary("udiv", number, hosts),
+        }
+    for name, amount in amounts.items():
+        if name == "sport":
+            add(name, amount, packet.has(terms, FIELDS["sport"].headers))
+        else:
+            add(name, amount, packet.present[Header.IP4])
+            add(f"{name}6", amount, packet.present[Header.IP6])
+    return SymbolicPacket(packet.present, fields, {})
+
+
+def concrete_packet(terms: Terms, arrival: Arrival) -> SymbolicPacket:
+    """A packet as constants."""
+    packet = arrival.packet
+    present = {h: terms.boolean(bool(packet.present & h)) for h in HEADERS}
+    fields: dict[str, Term] = {}
+    for name in FIELDS:
+        value = arrival.port if name == "iface" else getattr(packet, name)
+        if isinstance(value, bytes):
+            fields[name] = terms.string(value)
+        else:
+            fields[name] = terms.const(int(value), width_of(name))
+    return SymbolicPacket(present, fields, {})
+
+
+def takes(unrolled: Unrolled, mover: Mover) -> Term:
+    """Did the executor's last step take the entry?"""
+    executor = unrolled.model.executors[0]
+    return unrolled.terms.any(
+        t.guard for t in executor.taken if t.entry is mover.entry and t.instance == mover.instance
+    )
+
+
+def loop_packet(unrolled: Unrolled, mover: Mover, vary: Vary, big: bool) -> Arrival | None:
+    """The plainest packet that, repeated, takes the entry TIMES times in a row. Raises
+    Unsupported."""
+    terms, model, solver = unrolled.terms, unrolled.model, unrolled.solver
+    problem = model.problem
+    packet, facts = arriving_packet(terms, "loop.", problem.port_count, problem.only_ip())
+    now = terms.const(unrolled.start, 64)
+    facts += realisable(terms, packet)
+    if big:
+        facts.append(terms.eq(packet.fields["size"], terms.const(BIG, packet.fields["size"].width)))
+    state, taken = unrolled.state, []
+    for number in range(TIMES + 1):
+        this = moved(terms, packet, vary, terms.const(number, 64))
+        state, _ = model.executors[0].packet_step(state, this, now)
+        if number:
+            taken.append(takes(unrolled, mover))
+    solver.push()
+    try:
+        solver.add(*facts)
+        goal = terms.all(taken)
+        if solver.check([goal]) != "sat":
+            return None
+        hints = unrolled.shared.hints
+        packets = [(packet, now)]
+        if not canonical(terms, solver, packets, goal, unrolled.start, hints):
+            return None
+        return unrolled.concrete(packets)[0]
+    except NotRealisable:
+        return None
+    finally:
+        solver.pop()
