@@ -295,6 +295,15 @@ class Machine:
         that expired too; the values of a map with `timeout` or `max` end with their stamp, ns."""
         return take_snapshot(self.network, self._stores, self.now or 0)
 
+    def live(self, variable: str) -> tuple[Mapping[Key, Values], ...]:
+        """The rows of a variable in each NF that has it, not copied: to be looked at only."""
+        return tuple(
+            store[index]
+            for node, store in zip(self._nodes, self._stores, strict=True)
+            for index, held in enumerate(node.program.state)
+            if held.name == variable
+        )
+
     @property
     def timers(self) -> tuple[Timer, ...]:
         """The packets that wait, in the order in which they will fire."""
