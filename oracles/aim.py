@@ -14,10 +14,21 @@ MAX_POINTS = 4000
 MAX_ROWS = 400  # of one ruleset
 MAX_INITIAL = 50  # entries of one variable
 MAX_DEPTH = 8  # lets of lets
+OTHER_SIDE = {
+    "sip": "dip",
+    "dip": "sip",
+    "sip6": "dip6",
+    "dip6": "sip6",
+    "sport": "dport",
+    "dport": "sport",
+    "smac": "dmac",
+    "dmac": "smac",
+}
 UNKNOWN_DELAY = 20  # ns: a timer whose delay is computed
 
 Point = Mapping[str, tuple[int, ...]]  # values that go together, by field
 Lets = Mapping[str, ir.Expr]
+Entries = tuple[tuple[tuple[ir.Value, ...], tuple[ir.Value, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +102,11 @@ class _Finding:
                     self._constant(value, type_)
         self.periods += [timer.delay for timer in program.timers]
         lets = {n.name: n.value for n in ir.walk(program.body) if isinstance(n, ir.Let)}
+        initial = {v.name: v.entries[:MAX_INITIAL] for v in program.state if v.entries}
         for node in ir.walk(program.init + program.body):
             self._node(node, lets)
+            if isinstance(node, ir.Read | ir.Has) and node.var in initial:
+                self._looked_up(node, initial[node.var], lets)
 
     def _node(self, node: ir.Expr | ir.Stmt | ir.Entry, lets: Lets) -> None:
         match node:
@@ -107,6 +121,11 @@ class _Finding:
                 self._ruleset(ruleset, [_field(arg, lets) for arg in args])
             case ir.Entry():
                 self.points.append(_guard(node, lets))
+            case ir.SetField(name=name, value=value):
+                # A rewritten address is where the answer goes to.
+                other, number = OTHER_SIDE.get(name), _number(value)
+                if other is not None and number is not None:
+                    self._value(other, number)
             case ir.SetOutput(output=ir.Delay(delay=delay)):
                 known = isinstance(delay, ir.Const) and isinstance(delay.value, int)
                 self.periods.append(int(delay.value) if known else UNKNOWN_DELAY)  # type: ignore[union-attr]
@@ -144,6 +163,19 @@ class _Finding:
     def _value(self, name: str, value: int) -> None:
         if name != "payload":
             self.values.setdefault(name, set()).add(value & (1 << FIELDS[name].width) - 1)
+
+    def _looked_up(self, node: ir.Read | ir.Has, entries: Entries, lets: Lets) -> None:
+        """The keys that a map begins with, as fields of the packets that find them."""
+        names = [_field(key, lets) for key in node.keys]
+        for keys, _ in entries:
+            found = {
+                name: (int(value),)
+                for name, value in zip(names, keys, strict=True)
+                if name is not None and not isinstance(value, bytes)
+            }
+            self.points.append(found)
+            for name, (value,) in found.items():
+                self._value(name, value)
 
     def _ruleset(self, ruleset: Ruleset, names: list[str | None]) -> None:
         rows = ruleset.rows
