@@ -271,7 +271,9 @@ class Model:
             scope: Scope = PacketScope(terms, packet, now, self.executors[0].rulesets)
             facts.append(evaluate_expr(terms, scope, problem.options.assume))
         a, b = self.executors
+        before = state
         state, out_a = a.packet_step(state, packet, now)
+        self.between(before, state, out_a, packet)
         state, out_b = b.packet_step(state, packet, now)
         state = state.fork()
         state.plain[CLOCK] = (now,)
@@ -288,12 +290,24 @@ class Model:
         """
         now = self.terms.var(f"{name}.now", 64)
         facts = tuple(self._time(now, state))
+        before = state
         for side, executor in zip(self.problem.sides, self.executors, strict=True):
             timers = [t for t in side.timers() if t[2].delay == period]
             state = executor.tick_step(state, timers, now)
+            if side is self.problem.a:
+                self.between(before, state, (), None)
         state = state.fork()
         state.plain[CLOCK] = (now,)
         return Event(name, None, now, facts, state, (), ())
+
+    def between(
+        self,
+        before: State,
+        after: State,
+        sent: Sequence[Emission],
+        packet: SymbolicPacket | None,
+    ) -> None:
+        """A has made its step of an event (a packet, or None for timers), B has not."""
 
     def _time(self, now: Term, state: State) -> list[Term]:
         terms = self.terms

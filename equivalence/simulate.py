@@ -13,7 +13,7 @@ from nfverify.equivalence.problem import CLOCK, Problem
 from nfverify.packet.codec import Malformed, build, parse
 from nfverify.packet.fields import FIELDS, IP, Header
 from nfverify.packet.packet import WIRE_VALUES, Packet
-from nfverify.semantics.machine import Machine
+from nfverify.semantics.machine import Emission, Machine
 from nfverify.smat import ir
 
 Key = tuple[ir.Value, ...]
@@ -216,15 +216,19 @@ class Pair:
     def step(self, arrival: Arrival) -> tuple[bool, list[Packet]]:
         """Does this event tell the sides apart? Also what came out of the first side."""
         a, b = (m.emit(arrival.packet, arrival.time, arrival.port) for m in self.machines)
-        differs = len(a) != len(b) or any(
-            x.time != y.time
-            or x.port != y.port
-            or self.observed(x.packet) != self.observed(y.packet)
-            for x, y in zip(a, b, strict=True)
-        )
+        differs = not self.same(a, b)
         if not differs and self.problem.options.observe_state:
             differs = self.states_differ()
         return differs, [e.packet for e in a]
+
+    def same(self, a: Sequence[Emission], b: Sequence[Emission]) -> bool:
+        """Is what came out of both the same, as far as it counts?"""
+        return len(a) == len(b) and all(
+            x.time == y.time
+            and x.port == y.port
+            and self.observed(x.packet) == self.observed(y.packet)
+            for x, y in zip(a, b, strict=True)
+        )
 
     def states_differ(self) -> bool:
         snapshot = self.snapshot()

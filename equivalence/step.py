@@ -50,9 +50,7 @@ def build_step(problem: Problem, terms: Terms, feasible: Callable[[Term], bool])
     )  # fmt: skip
 
 
-def cone(
-    model: Model, events: Sequence[Event], roots: Sequence[Term]
-) -> tuple[set[str], set[str]]:
+def cone(model: Model, events: Sequence[Event], roots: Sequence[Term]) -> tuple[set[str], set[str]]:
     """Variables that outputs depend on, through any number of events; and of these, those whose
     presence matters."""
     owner: dict[str, str] = {}

@@ -150,7 +150,7 @@ class Executor:
     overruns: list[tuple[Term, ir.Program]] = field(
         default_factory=list
     )  # a 17th pass is asked for
-    _choices: int = field(init=False, default=0)  # so far, by all steps
+    choices: int = field(init=False, default=0)  # so far, by all steps
     _sees_non_ip: dict[str, bool] = field(init=False)  # by instance; costs a walk of the program
     _program: ir.Program = field(init=False)
     _instance: str = field(init=False, default="")
@@ -478,8 +478,8 @@ class Executor:
             self._instance, self._program, self.now = here
             return terms.and_(in_range(terms, value, low, high, node.type), condition)
 
-        choice = Choice(node, self._instance, self._choices, self._guard, low, high, fits)
-        self._choices += 1
+        choice = Choice(node, self._instance, self.choices, self._guard, low, high, fits)
+        self.choices += 1
         value, none = self.chooser(choice)
         self.chosen.append(Chosen(choice, value, none))
         at.locals[node.name] = terms.ite(none, low, value)

@@ -1,1 +1,1 @@
-"""Refinement: every behaviour of one network is allowed by another, which may choose."""
+"""Is every behaviour of one network allowed by another, whose `choose` leaves several open?"""

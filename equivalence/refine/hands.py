@@ -1,0 +1,76 @@
+"""Who makes the choices of a machine on the reference semantics."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nfverify.semantics.engine import Chooser
+from nfverify.smat import ir
+
+Fits = Callable[[int], bool]
+Policy = Literal["first", "last", "random"]
+POLICIES: tuple[Policy, ...] = ("first", "last", "random")
+TRIES = 12
+
+
+class Misfit(Exception):
+    """A choice was to be made that the model does not allow."""
+
+
+def first(instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
+    """As engines choose."""
+    return next(filter(fits, candidates), None)
+
+
+@dataclass(slots=True)
+class Hand:
+    """A machine's chooser, which can be exchanged between its steps."""
+
+    decide: Chooser = first
+
+    def __call__(self, instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
+        return self.decide(instance, node, candidates, fits)
+
+
+@dataclass(slots=True)
+class Free:
+    """Any value that fits, by a policy; the same from run to run."""
+
+    policy: Policy
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def __call__(self, instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
+        if not candidates or self.policy == "first":
+            return next(filter(fits, candidates), None)
+        if self.policy == "last":
+            return next(filter(fits, reversed(candidates)), None)
+        for _ in range(TRIES):
+            value = self.rng.choice(candidates)
+            if fits(value):
+                return value
+        start = self.rng.randrange(len(candidates))
+        return next(filter(fits, (*candidates[start:], *candidates[:start])), None)
+
+
+@dataclass(slots=True)
+class Scripted:
+    """The values of a script, one for each choice; None is that none fits. Misfit if the model
+    doesn't allow that, or if the script is too short."""
+
+    script: Sequence[int | None]
+    used: int = 0
+
+    def __call__(self, instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
+        if self.used >= len(self.script):
+            raise Misfit("more choices than in the script")
+        value = self.script[self.used]
+        self.used += 1
+        allowed = next(filter(fits, candidates), None) is None if value is None else (
+            value in candidates and fits(value)
+        )  # fmt: skip
+        if not allowed:
+            raise Misfit(f"{node.name} in {instance}: {value} is not allowed")
+        return value

@@ -1,0 +1,139 @@
+"""Both machines side by side: A chooses by a policy or a script, B follows a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from nfverify.equivalence.problem import Problem, Side
+from nfverify.equivalence.refine.hands import Fits, Free, Hand, Policy, Scripted, first
+from nfverify.equivalence.refine.witness import (
+    Did,
+    OfPlain,
+    OfWrite,
+    Strategy,
+    witness_value,
+)
+from nfverify.equivalence.simulate import Arrival, Pair
+from nfverify.packet.packet import Packet
+from nfverify.semantics.engine import Chooser
+from nfverify.semantics.machine import Machine
+from nfverify.semantics.tracing import Visit
+from nfverify.smat import ir
+
+Made = tuple[int | None, ...]
+"""What was chosen at an event, in order; None is that nothing fitted."""
+
+
+@dataclass(slots=True)
+class RefinePair(Pair):
+    """`hands` choose for the machines. `made` are A's choices so far, by event."""
+
+    hands: tuple[Hand, Hand] = field(default_factory=lambda: (Hand(), Hand()))
+    strategy: Strategy = Strategy(())  # noqa: RUF009  # frozen
+    policy: Policy = "first"
+    script: Sequence[Made] | None = None  # instead of the policy
+    made: list[Made] = field(default_factory=list)
+    _free: Free = field(init=False)
+
+    def __post_init__(self) -> None:
+        super(RefinePair, self).__post_init__()
+        self._free = Free(self.policy)
+
+    def clone(self) -> RefinePair:
+        """From the beginning: nothing is chosen yet."""
+        return self.like(self.strategy, self.policy, self.script)
+
+    def like(
+        self, strategy: Strategy, policy: Policy = "first", script: Sequence[Made] | None = None
+    ) -> RefinePair:
+        """The same machines, driven otherwise."""
+        a, b = self.machines
+        return RefinePair(
+            self.problem, (a.clone(), b.clone()), self.hands, strategy, policy, script
+        )
+
+    def step(self, arrival: Arrival) -> tuple[bool, list[Packet]]:
+        """Can B, by its strategy, not follow? Also what came out of A. Misfit of a script."""
+        a, b = self.machines
+        did = Did(packet=arrival.packet)
+        witnesses = [w for _, w in self.strategy.witnesses]
+        plain = any(isinstance(w, OfPlain) for w in witnesses)
+        if plain:
+            did.before = self._plain()
+        if any(isinstance(w, OfWrite) for w in witnesses):
+            a.trace = self._record(did)
+        made: list[int | None] = []
+        self.hands[0].decide = self._deciding(did, made)
+        try:
+            out_a = a.emit(arrival.packet, arrival.time, arrival.port)
+        finally:
+            a.trace = None
+            self.hands[0].decide = first
+        self.made.append(tuple(made))
+        if plain:
+            did.after = self._plain()
+        did.sent = out_a[0].packet if out_a else None
+        lost: list[str] = []
+        self.hands[1].decide = self._following(did, lost)
+        try:
+            out_b = b.emit(arrival.packet, arrival.time, arrival.port)
+        finally:
+            self.hands[1].decide = first
+        differs = bool(lost) or not self.same(out_a, out_b)
+        return differs, [e.packet for e in out_a]
+
+    def _deciding(self, did: Did, made: list[int | None]) -> Chooser:
+        decide: Chooser = self._free
+        if self.script is not None:
+            number = len(self.made)
+            decide = Scripted(self.script[number] if number < len(self.script) else ())
+
+        def deciding(instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
+            value = decide(instance, node, candidates, fits)
+            made.append(value)
+            did.chosen[instance, node.name] = candidates.start if value is None else value
+            return value
+
+        return deciding
+
+    def _following(self, did: Did, lost: list[str]) -> Chooser:
+        def following(instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
+            witness = self.strategy.at((instance, node.name))
+            value = witness_value(witness, did, candidates, node.type)
+            if value in candidates and fits(value):
+                return value
+            other = next(filter(fits, candidates), None)
+            if other is not None:
+                lost.append(node.name)
+            return other
+
+        return following
+
+    def _plain(self) -> dict[str, tuple[ir.Value, ...]]:
+        found = {}
+        for side, machine in zip(self.problem.sides, self.machines, strict=True):
+            for instance, variables in machine.snapshot().items():
+                for name, content in variables.items():
+                    if () in content:
+                        found[side.qualify(instance, name)] = content[()]
+        return found
+
+    def _record(self, did: Did) -> Callable[[Visit], None]:
+        side: Side = self.problem.a
+
+        def record(visit: Visit) -> None:
+            for write in visit.state:
+                name = side.qualify(visit.instance, write.variable)
+                did.written[name] = (*write.key, *(write.after or ()))
+
+        return record
+
+
+def refine_pair(
+    problem: Problem, machines: Callable[[ir.Network, Chooser], Machine], strategy: Strategy
+) -> RefinePair:
+    """Fresh machines of both sides with hands of their own."""
+    hands = Hand(), Hand()
+    a, b = (machines(s.network, h) for s, h in zip(problem.sides, hands, strict=True))
+    return RefinePair(problem, (a, b), hands, strategy)

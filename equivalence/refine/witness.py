@@ -1,0 +1,312 @@
+"""What B takes where it may choose, said in terms of what A has just done.
+
+A strategy gives a witness for each `choose` of B. Over terms it makes the step that a proof is
+about; on the reference semantics it drives simulations. Only the first must be right: a witness
+that doesn't fit fails its obligation, whatever simulations showed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, product
+from typing import assert_never
+
+from nfverify.equivalence.packets import SymbolicPacket
+from nfverify.equivalence.problem import Problem, Side
+from nfverify.equivalence.state import State
+from nfverify.equivalence.symbolic import Choice, Chosen, Emission
+from nfverify.equivalence.terms import Term, Terms
+from nfverify.packet.fields import FIELDS
+from nfverify.packet.packet import Packet
+from nfverify.smat import ir
+
+MAX_STRATEGIES = 600
+SMALL_RANGE = 8
+
+Place = tuple[str, str]
+"""An instance and the local that its `choose` binds."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfChoice:
+    """What A chose last at a place, in this event."""
+
+    place: Place
+    type: ir.Bits
+
+
+@dataclass(frozen=True, slots=True)
+class OfWrite:
+    """What A assigned last, in this event: a part of (keys + values) of a map."""
+
+    var: str
+    position: int
+    type: ir.Bits
+
+
+@dataclass(frozen=True, slots=True)
+class OfPlain:
+    """A plain variable of either side, before the event or (of A) after."""
+
+    var: str
+    index: int
+    type: ir.Bits
+    after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OfOutput:
+    """A field of the first packet that A sent in this event."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfArrival:
+    """A field of the packet as it arrived."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The least or the greatest value of B's range."""
+
+    high: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    value: int
+
+
+Witness = OfChoice | OfWrite | OfPlain | OfOutput | OfArrival | Bound | Exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A witness for each place of B."""
+
+    witnesses: tuple[tuple[Place, Witness], ...]
+
+    def at(self, place: Place) -> Witness:
+        return dict(self.witnesses)[place]
+
+
+def said(witness: Witness) -> str:
+    """In words."""
+    match witness:
+        case OfChoice(place=(instance, name)):
+            return f"a's choice of {name} in {instance}"
+        case OfWrite(var=var, position=position):
+            return f"part {position + 1} of what a assigned to {var}"
+        case OfPlain(var=var, after=after):
+            return f"{var} {'after' if after else 'before'} the event"
+        case OfOutput(name=name):
+            return f"{name} of what a sends"
+        case OfArrival(name=name):
+            return f"{name} of the packet that arrives"
+        case Bound(high=high):
+            return "the greatest value" if high else "the least value"
+        case Exactly(value=value):
+            return str(value)
+        case _:
+            assert_never(witness)
+
+
+# Which there are --------------------------------------------------------------------------
+
+
+def places(network: ir.Network) -> dict[Place, ir.Choose]:
+    """Where a network chooses."""
+    return {
+        (instance.name, node.name): node
+        for instance in network.instances
+        for node in ir.walk(instance.program.body)
+        if isinstance(node, ir.Choose)
+    }
+
+
+def strategies(problem: Problem) -> list[Strategy]:
+    """Combinations of witnesses, the likeliest first."""
+    options = [
+        [(place, witness) for witness in dict.fromkeys(_witnesses(problem, place, node))]
+        for place, node in places(problem.b.network).items()
+    ]
+    combinations = islice(product(*options), 50 * MAX_STRATEGIES)
+    ranked = sorted(
+        combinations,
+        key=lambda c: sum(o.index(w) for o, w in zip(options, c, strict=True)),
+    )
+    return [Strategy(combination) for combination in ranked[:MAX_STRATEGIES]]
+
+
+def _witnesses(problem: Problem, place: Place, node: ir.Choose) -> Iterator[Witness]:
+    theirs = places(problem.a.network)
+    alike = [p for p in theirs if p[1] == place[1]]
+    for one in (*alike, *theirs):
+        yield OfChoice(one, _bits(theirs[one].type))
+    written = _writes(problem.a)
+    plain = list(_plain(problem.a))
+    same = _shown(node.type)
+    for suits in (True, False):
+        yield from (w for w in written if (w.type.shown == same) is suits)
+        yield from (w for w in plain if (w.type.shown == same) is suits)
+    sent = problem.a.written_fields()
+    fields = [n for n, info in FIELDS.items() if info.on_wire and info.width and n != "iplen"]
+    yield from (OfOutput(n) for n in fields if n in sent)
+    mentioned = {
+        n.name
+        for side in problem.sides
+        for instance in side.network.instances
+        for n in ir.walk(instance.program.body)
+        if isinstance(n, ir.Field | ir.SetField)
+    }
+    yield from (OfArrival(n) for n in fields if n in mentioned)
+    yield from (Bound(False), Bound(True))
+    yield from _plain(problem.b)
+    match node.low, node.high:
+        case ir.Const(value=int(low)), ir.Const(value=int(high)) if high - low < SMALL_RANGE:
+            yield from (Exactly(value) for value in range(low, high + 1))
+        case _:
+            pass
+
+
+def _bits(type_: ir.Type) -> ir.Bits:
+    assert isinstance(type_, ir.Bits)
+    return type_
+
+
+def _shown(type_: ir.Type) -> str:
+    return _bits(type_).shown
+
+
+def _writes(side: Side) -> list[OfWrite]:
+    return [
+        OfWrite(side.qualify(instance.name, variable.name), position, type_)
+        for instance in side.network.instances
+        for variable in instance.program.state
+        if variable.keys and not variable.constant
+        for position, type_ in _values_first(variable)
+        if isinstance(type_, ir.Bits)
+    ]
+
+
+def _values_first(variable: ir.StateVar) -> Iterator[tuple[int, ir.Type]]:
+    count = len(variable.keys)
+    yield from enumerate(variable.values, count)
+    yield from enumerate(variable.keys)
+
+
+def _plain(side: Side) -> Iterator[OfPlain]:
+    for after in (False, True) if side.letter == "a" else (False,):
+        for instance in side.network.instances:
+            for variable in instance.program.state:
+                if variable.keys or variable.constant:
+                    continue
+                name = side.qualify(instance.name, variable.name)
+                for index, type_ in enumerate(variable.values):
+                    if isinstance(type_, ir.Bits):
+                        yield OfPlain(name, index, type_, after)
+
+
+# Over terms -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What A did in an event, when B's turn comes."""
+
+    before: State
+    after: State
+    chosen: Sequence[Chosen]
+    sent: Sequence[Emission]
+    packet: SymbolicPacket | None  # as it arrived; None in a firing of timers
+
+
+def witness_term(terms: Terms, witness: Witness, seen: Seen, choice: Choice) -> Term:
+    """The witness as a value of the choice's type."""
+    size = choice.low.width
+
+    def fitted(value: Term, type_: ir.Bits) -> Term:
+        return terms.resize(value, size, type_.signed)
+
+    match witness:
+        case OfChoice(place=place, type=type_):
+            value = choice.low
+            for one in seen.chosen:
+                if (one.choice.instance, one.choice.node.name) == place:
+                    taken = terms.ite(one.none, one.choice.low, one.value)
+                    value = terms.ite(one.choice.guard, fitted(taken, type_), value)
+            return value
+        case OfWrite(var=var, position=position, type=type_):
+            value = choice.low
+            known = len(seen.before.logs.get(var, ()))
+            for entry in seen.after.logs.get(var, ())[known:]:
+                parts = (*entry.keys, *(entry.values or ()))
+                if position < len(parts):
+                    value = terms.ite(entry.guard, fitted(parts[position], type_), value)
+            return value
+        case OfPlain(var=var, index=index, type=type_, after=after):
+            state = seen.after if after else seen.before
+            return fitted(state.plain[var][index], type_)
+        case OfOutput(name=name):
+            value = choice.low
+            for emission in reversed(seen.sent):
+                field_ = terms.resize(emission.packet.fields[name], size, False)
+                value = terms.ite(emission.guard, field_, value)
+            return value
+        case OfArrival(name=name):
+            if seen.packet is None:
+                return choice.low
+            return terms.resize(seen.packet.fields[name], size, False)
+        case Bound(high=high):
+            return choice.high if high else choice.low
+        case Exactly(value=number):
+            return terms.const(number, size)
+        case _:
+            assert_never(witness)
+
+
+# On the reference -------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Did:
+    """The same of one event on the reference semantics. Plain variables by name, before and after;
+    of each map the parts that were assigned last."""
+
+    chosen: dict[Place, int] = field(default_factory=dict)
+    before: Mapping[str, tuple[ir.Value, ...]] = field(default_factory=dict)
+    after: Mapping[str, tuple[ir.Value, ...]] = field(default_factory=dict)
+    written: dict[str, tuple[ir.Value, ...]] = field(default_factory=dict)
+    sent: Packet | None = None
+    packet: Packet | None = None
+
+
+def witness_value(witness: Witness, did: Did, candidates: range, type_: ir.Type) -> int:
+    """The witness as a number of the choice's type."""
+    low = candidates.start
+    value: ir.Value
+    match witness:
+        case OfChoice(place=place):
+            value = did.chosen.get(place, low)
+        case OfWrite(var=var, position=position):
+            parts = did.written.get(var, ())
+            value = parts[position] if position < len(parts) else low
+        case OfPlain(var=var, index=index, after=after):
+            values = (did.after if after else did.before).get(var, (low,) * (index + 1))
+            value = values[index]
+        case OfOutput(name=name):
+            value = low if did.sent is None else getattr(did.sent, name)
+        case OfArrival(name=name):
+            value = low if did.packet is None else getattr(did.packet, name)
+        case Bound(high=high):
+            value = candidates[-1] if high and candidates else low
+        case Exactly(value=number):
+            value = number
+        case _:
+            assert_never(witness)
+    assert isinstance(value, int)
+    return ir.wrap(value, _bits(type_))
