@@ -1,0 +1,260 @@
+"""Goals reached by running aimed traffic, each by a trace with nothing in it that is not needed.
+
+Most goals fall to this, at no cost; the solver is for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+from nfverify.equivalence.reach.script import Script, expand
+from nfverify.equivalence.simulate import Arrival, Trace
+from nfverify.oracles.coverage.goals import REACHED, Instrumented
+from nfverify.oracles.coverage.shrinking import shrunk
+from nfverify.oracles.coverage.watching import GHOST, Watching, needed
+from nfverify.oracles.frames import Frames
+from nfverify.oracles.trace import Event
+from nfverify.oracles.traffic import Traffic
+from nfverify.packet.codec import Malformed, deparse, parse
+from nfverify.packet.fields import FIELDS
+from nfverify.semantics.engine import Engine
+from nfverify.semantics.machine import Machine, RunawayError
+from nfverify.semantics.operators import Function
+from nfverify.smat.ir import Value
+
+START = 1_000_000_000  # ns: the stamp of the first packet
+SHORT = (40, 6)  # traces, packets in each
+LONG = (30, 20)
+HAMMERS = (8, 300)
+MAX_SEEDS = 30
+PLAIN = 0.85  # share of frames without oddities
+GAPS = (0, 1000, 1_000_000)  # ns between the packets of a hammer
+VARIED = ((), ("sport",), ("sip",), ("dport",), ("sport", "sip"), ("dip",))
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """For each goal that was reached a trace from the initial state, whose last packet reaches it;
+    and traces to different states, from which to look further."""
+
+    traces: Mapping[int, Trace]
+    seeds: tuple[Trace, ...]
+    packets: int  # that were run
+
+
+@dataclass(slots=True)
+class Player:
+    """Runs traces on the reference and says what they reach."""
+
+    instrumented: Instrumented
+    operators: Mapping[str, Function] = field(default_factory=dict)
+    non_ip: Literal["bypass", "drop"] = "bypass"
+    start: Machine = field(init=False)
+    _watching: tuple[Watching, Machine] | None = None
+
+    def __post_init__(self) -> None:
+        self.start = self._machine("closures")
+
+    def _machine(self, engine: str | Engine) -> Machine:
+        network = self.instrumented.network
+        return Machine(network, operators=self.operators, non_ip=self.non_ip, engine=engine)
+
+    def run(self, trace: Iterable[Arrival]) -> Machine:
+        """The machine after a trace. RunawayError."""
+        machine = self.start.clone()
+        for arrival in trace:
+            machine.emit(arrival.packet, arrival.time, arrival.port)
+        return machine
+
+    def reaches(self, trace: Iterable[Arrival]) -> frozenset[int]:
+        """The goals that a trace reaches; none if the network runs away."""
+        try:
+            return reached(self.run(trace))
+        except RunawayError:
+            return frozenset()
+
+    def replay(self, script: Script) -> frozenset[int]:
+        """The goals that a script reaches from the initial state."""
+        return self.reaches(expand(script))
+
+    def least(self, trace: Trace, goal: int) -> Trace:
+        """A short trace to a goal that the last event of `trace` reaches, made of its events."""
+        pairs = self.instrumented.goals[goal].kind == "pair"
+
+        def reaches(part: Trace) -> bool:
+            return goal in self.reaches(part)
+
+        rests = self.watched(trace, pairs)
+        whole = rests if len(rests) == len(trace) or reaches(rests) else trace
+        return shrunk(whole, reaches)
+
+    def watched(self, trace: Trace, pairs: bool) -> Trace:
+        """The events of a trace on which the last one rests. RunawayError."""
+        if self._watching is None:
+            engine = Watching()
+            self._watching = engine, self._machine(engine)
+        engine, start = self._watching
+        engine.log.clear()
+        machine = start.clone()
+        for arrival in trace:
+            engine.log.begin()
+            machine.emit(arrival.packet, arrival.time, arrival.port)
+        return tuple([trace[n] for n in needed(engine.log, pairs)])
+
+
+def reached(machine: Machine) -> frozenset[int]:
+    """The goals that a machine of an instrumented network has recorded."""
+    return frozenset(int(key[0]) for rows in machine.live(REACHED) for key in rows)
+
+
+def replay(
+    instrumented: Instrumented, script: Script, operators: Mapping[str, Function] | None = None
+) -> frozenset[int]:
+    """The goals that a script reaches on the reference; for many scripts, keep a Player."""
+    return Player(instrumented, operators or {}).replay(script)
+
+
+def simulate(
+    instrumented: Instrumented,
+    rng: Random,
+    operators: Mapping[str, Function] | None = None,
+    non_ip: Literal["bypass", "drop"] = "bypass",
+) -> Simulated:
+    """What aimed traffic reaches; the same from the same `rng`."""
+    player = Player(instrumented, operators or {}, non_ip)
+    work = _Simulation(player, Traffic(instrumented.original, rng, PLAIN), Frames(rng, 1.0))
+    for _ in range(SHORT[0]):
+        work.run(work.mixed(SHORT[1]))
+    for _ in range(LONG[0]):
+        work.run(work.mixed(LONG[1]))
+    for number in range(HAMMERS[0]):
+        work.run(work.hammer(number, HAMMERS[1]))
+    return Simulated(work.traces, seeds(player, work.traces.values()), work.packets)
+
+
+@dataclass(slots=True)
+class _Simulation:
+    player: Player
+    traffic: Traffic
+    frames: Frames
+    traces: dict[int, Trace] = field(default_factory=dict)
+    outputs: list[tuple[int, int, bytes]] = field(default_factory=list)
+    packets: int = 0
+
+    # Traffic ------------------------------------------------------------------------------
+
+    def mixed(self, count: int) -> Iterator[Event]:
+        """Frames of every kind, and answers to what came out."""
+        traffic = self.traffic
+        traffic.recent.clear()
+        traffic.wants.clear()
+        traffic.now = START
+        for _ in range(count):
+            yield traffic.event()
+            traffic.saw(self.outputs)
+
+    def hammer(self, number: int, count: int) -> Iterator[Event]:
+        """One packet again and again, but for a field that counts up: what reaches thresholds.
+        It has no RST and no FIN, which would undo the loop. Then a little of everything."""
+        traffic, rng = self.traffic, self.traffic.rng
+        varied = VARIED[number % len(VARIED)]
+        want = traffic.wanted()
+        want |= {"flag_rst": 0, "flag_fin": 0, "flag_ack": 0, "flag_syn": (number + 1) & 1}
+        want["proto"] = want.get("proto", (6, 17)[number >> 1 & 1])
+        want |= {"tos": 0, "ttl": 64, "seq": 1, "ack_no": 0, "window": 1024}
+        port, gap = (
+            want.pop("iface", rng.randrange(traffic.ports)) % traffic.ports,
+            rng.choice(GAPS),
+        )
+        payload = traffic.payload()
+        time = START
+        for step in range(count):
+            for name in varied:
+                name6 = name + "6"
+                want[name6 if name6 in want else name] = want.get(name6, want.get(name, 0)) + 1
+            yield Event(time, port, self.frames.frame(masked(want), payload))
+            if step % 50 == 49:
+                traffic.saw(self.outputs)
+            time += gap
+        traffic.now = time
+        for _ in range(LONG[1]):
+            yield traffic.event()
+            traffic.saw(self.outputs)
+
+    # Goals --------------------------------------------------------------------------------
+
+    def run(self, events: Iterable[Event]) -> None:
+        """One trace; each packet that reaches an open goal ends a trace of its own."""
+        machine = self.player.start.clone()
+        rows = machine.live(REACHED)
+        known, time = [0] * len(rows), 0
+        trace: list[Arrival] = []
+        for event in events:
+            packet = parse(event.frame)
+            if isinstance(packet, Malformed):
+                self.outputs = []
+                continue
+            time = max(time, event.time)
+            arrival = Arrival(time, event.port, packet)
+            trace.append(arrival)
+            self.packets += 1
+            try:
+                out = machine.emit(packet, time, event.port)
+            except RunawayError:
+                return
+            self.outputs = [(e.time, e.port, deparse(e.packet)) for e in out[:4]]
+            new: list[int] = []
+            for i, held in enumerate(rows):
+                if len(held) != known[i]:
+                    new += [int(key[0]) for key in list(held)[known[i] :]]
+                    known[i] = len(held)
+            self.credit(tuple(trace), [goal for goal in new if goal not in self.traces])
+
+    def credit(self, trace: Trace, goals: Sequence[int]) -> None:
+        """Keeps for each goal a trace to it made of this one's events."""
+        for goal in goals:
+            if goal in self.traces:
+                continue
+            short = self.player.least(trace, goal)
+            for other in self.player.reaches(short):
+                if other not in self.traces:
+                    self.traces[other] = short
+
+
+def masked(want: Mapping[str, int]) -> dict[str, int]:
+    """Field values within their widths."""
+    return {
+        name: value & (1 << FIELDS[name].width) - 1 if name in FIELDS else value
+        for name, value in want.items()
+    }
+
+
+def seeds(player: Player, traces: Iterable[Trace]) -> tuple[Trace, ...]:
+    """Traces to states of different kinds, shortest first, the initial state before all."""
+    found: dict[object, Trace] = {}
+    for trace in ((), *sorted(dict.fromkeys(traces), key=len)):
+        if len(found) < MAX_SEEDS:
+            found.setdefault(_signature(player.run(trace)), trace)
+    return tuple(found.values())
+
+
+def _signature(machine: Machine) -> object:
+    """How many rows each variable has, and how large the plain ones are, roughly."""
+    return tuple(
+        len(rows).bit_length() if variable.keys else tuple([_rough(v) for v in rows[()]])
+        for instance, node in zip(
+            machine.snapshot().values(), machine.network.instances, strict=True
+        )
+        for variable in node.program.state
+        if not variable.constant and not variable.name.startswith(GHOST)
+        for rows in (instance[variable.name],)
+    )
+
+
+def _rough(value: Value) -> object:
+    if isinstance(value, bytes):
+        return len(value)
+    return value if -8 < value < 8 else (value < 0, abs(value).bit_length())
