@@ -21,6 +21,7 @@ DEFAULTS: dict[str, int] = {
 }  # fmt: skip
 PLAIN_HEADERS = Header.IP4 | Header.TCP
 NO_L4_PROTOCOL = 253  # RFC 3692's, for experiments
+FEW = 8  # wishes that are tried one less at a time
 OTHER_ETHERTYPE = 0x88B5  # the IEEE's, for local experiments
 
 
@@ -126,28 +127,48 @@ def least_size(terms: Terms, packet: SymbolicPacket) -> Term:
 
 
 def _settle(terms: Terms, solver: Solver, wishes: Sequence[Wish]) -> None:
-    """Greedily, in order; a block of wishes that can all be had is had at once."""
-    if not wishes:
-        return
-    together = terms.all(terms.eq(w.term, w.value) for w in wishes)
-    if solver.check([together]) == "sat":
-        solver.add(together)
-        return
-    if len(wishes) == 1:
-        _hinted(terms, solver, wishes[0])
-        return
-    middle = len(wishes) // 2
-    _settle(terms, solver, wishes[:middle])
-    _settle(terms, solver, wishes[middle:])
+    """Greedily, in order: the longest run of wishes that can all be had, then the one that can't
+    be, and so on."""
+    rest = list(wishes)
+    while rest:
+        granted = _longest(terms, solver, rest)
+        solver.add(*[terms.eq(w.term, w.value) for w in rest[:granted]])
+        if granted < len(rest):
+            _hinted(terms, solver, rest[granted])
+        rest = rest[granted + 1 :]
+
+
+def _longest(terms: Terms, solver: Solver, wishes: Sequence[Wish]) -> int:
+    """How many of the wishes, from the first on, can be had together.
+
+    What an inconsistency comes from bounds it from above; the solver's say-so is only believed
+    where it found values, or none.
+    """
+    claims = [terms.eq(w.term, w.value) for w in wishes]
+    sure, limit = 0, len(claims)  # so many can be had; not more than so many
+    while sure < limit:
+        asked = claims[:limit]
+        if solver.check(asked) == "sat":
+            return limit
+        core = solver.core()
+        involved = [i for i, c in enumerate(asked) if int(solver.translate(c).get_id()) in core]
+        limit = min(limit - 1, max(involved, default=limit - 1))
+        middle = (sure + limit) // 2
+        if limit - sure > FEW and solver.check(claims[:middle]) == "sat":
+            sure = middle
+    return limit
 
 
 def _hinted(terms: Terms, solver: Solver, wish: Wish) -> None:
-    for hint in wish.hints:
-        same = terms.eq(wish.term, terms.const(hint, wish.term.width))
-        if solver.check([same]) == "sat":
-            solver.add(same)
-            return
-    _smallest(terms, solver, wish.term)
+    """One value of a term whose wish can't be had."""
+    term = wish.term
+    hints = [terms.eq(term, terms.const(hint, term.width)) for hint in wish.hints]
+    if hints and solver.check([terms.any(hints)]) == "sat":
+        for same in hints:
+            if solver.check([same]) == "sat":
+                solver.add(same)
+                return
+    _smallest(terms, solver, term)
 
 
 def _smallest(terms: Terms, solver: Solver, term: Term) -> None:
@@ -158,6 +179,10 @@ def _smallest(terms: Terms, solver: Solver, term: Term) -> None:
         solver.add(term if solver.value(term) else terms.not_(term))
         return
     low, high = 0, int(solver.value(term))
+    only = terms.eq(term, terms.const(high, term.width))
+    if solver.check([terms.not_(only)]) == "unsat":
+        solver.add(only)
+        return
     while low < high:
         middle = (low + high) // 2
         if solver.check([terms.compare("ule", term, terms.const(middle, term.width))]) == "sat":
