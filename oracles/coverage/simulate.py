@@ -28,11 +28,23 @@ from nfverify.smat.ir import Value
 START = 1_000_000_000  # ns: the stamp of the first packet
 SHORT = (40, 6)  # traces, packets in each
 LONG = (30, 20)
-HAMMERS = (8, 300)
+HAMMER = 300  # packets
 MAX_SEEDS = 30
 PLAIN = 0.85  # share of frames without oddities
 GAPS = (0, 1000, 1_000_000)  # ns between the packets of a hammer
-VARIED = ((), ("sport",), ("sip",), ("dport",), ("sport", "sip"), ("dip",))
+ROUNDS = 8  # of short traces, at most, as long as a round reaches WORTH new goals
+WORTH = 2
+# What counts up from packet to packet, the protocol, and the SYN flag.
+HAMMERED = (
+    ((), 17, 0),
+    (("sport",), 6, 1),
+    (("dip",), 6, 1),
+    (("sip",), 17, 0),
+    (("dport",), 6, 1),
+    (("sport",), 17, 0),
+    ((), 6, 0),
+    (("sport", "sip"), 6, 1),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +138,14 @@ def simulate(
     """What aimed traffic reaches; the same from the same `rng`."""
     player = Player(instrumented, operators or {}, non_ip)
     work = _Simulation(player, Traffic(instrumented.original, rng, PLAIN), Frames(rng, 1.0))
-    for _ in range(SHORT[0]):
-        work.run(work.mixed(SHORT[1]))
-    for _ in range(LONG[0]):
-        work.run(work.mixed(LONG[1]))
-    for number in range(HAMMERS[0]):
-        work.run(work.hammer(number, HAMMERS[1]))
+    for _ in range(ROUNDS):
+        before = len(work.traces)
+        work.several(SHORT)
+        if len(work.traces) < before + WORTH:
+            break
+    work.several(LONG)
+    for varied, proto, syn in HAMMERED:
+        work.run(work.hammer(varied, proto, syn))
     return Simulated(work.traces, seeds(player, work.traces.values()), work.packets)
 
 
@@ -156,14 +170,12 @@ class _Simulation:
             yield traffic.event()
             traffic.saw(self.outputs)
 
-    def hammer(self, number: int, count: int) -> Iterator[Event]:
-        """One packet again and again, but for a field that counts up: what reaches thresholds.
-        It has no RST and no FIN, which would undo the loop. Then a little of everything."""
+    def hammer(self, varied: Sequence[str], proto: int, syn: int) -> Iterator[Event]:
+        """One packet again and again, but for fields that count up: what reaches thresholds. It has
+        no RST and no FIN, which would undo the loop. Then a little of everything."""
         traffic, rng = self.traffic, self.traffic.rng
-        varied = VARIED[number % len(VARIED)]
-        want = traffic.wanted()
-        want |= {"flag_rst": 0, "flag_fin": 0, "flag_ack": 0, "flag_syn": (number + 1) & 1}
-        want["proto"] = want.get("proto", (6, 17)[number >> 1 & 1])
+        want = {"proto": proto} | traffic.wanted()
+        want |= {"flag_rst": 0, "flag_fin": 0, "flag_ack": 0, "flag_syn": syn}
         want |= {"tos": 0, "ttl": 64, "seq": 1, "ack_no": 0, "window": 1024}
         port, gap = (
             want.pop("iface", rng.randrange(traffic.ports)) % traffic.ports,
@@ -171,7 +183,7 @@ class _Simulation:
         )
         payload = traffic.payload()
         time = START
-        for step in range(count):
+        for step in range(HAMMER):
             for name in varied:
                 name6 = name + "6"
                 want[name6 if name6 in want else name] = want.get(name6, want.get(name, 0)) + 1
@@ -185,6 +197,10 @@ class _Simulation:
             traffic.saw(self.outputs)
 
     # Goals --------------------------------------------------------------------------------
+
+    def several(self, traces: tuple[int, int]) -> None:
+        for _ in range(traces[0]):
+            self.run(self.mixed(traces[1]))
 
     def run(self, events: Iterable[Event]) -> None:
         """One trace; each packet that reaches an open goal ends a trace of its own."""
