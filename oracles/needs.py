@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nfverify.oracles.trace import Event
+from nfverify.oracles.trace import Event, Trace
 from nfverify.packet.pcap import TIME_LIMIT
 
 
@@ -46,3 +46,13 @@ def together(needs: Iterable[Needs]) -> Needs:
             min(found.latest, one.latest),
         )
     return found
+
+
+def fitted(trace: Iterable[Event], needs: Needs) -> Trace:
+    """The events of a trace that can be given, as they can."""
+    found: list[Event] = []
+    for event in trace:
+        fit = needs.fit(event, found[-1] if found else None)
+        if fit is not None:
+            found.append(fit)
+    return tuple(found)

@@ -1,0 +1,103 @@
+"""Failing traces made smaller and plainer, always in the same order, so that the result is the
+same from run to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nfverify.oracles.plain import Step, plainer
+from nfverify.oracles.trace import Event, Trace
+from nfverify.packet.codec import Malformed, parse
+
+Failing = Callable[[Trace], Trace | None]
+"""The beginning of a trace up to where it fails; None if it doesn't."""
+ATTEMPTS = 400  # traces that are tried
+
+
+def shrink(trace: Trace, failing: Failing, attempts: int = ATTEMPTS) -> Trace:
+    """A trace with fewer events, then with plainer ones, that fails as well."""
+    search = _Search(failing, trace, attempts)
+    _guess(search)
+    _leave_out(search)
+    before: Trace = ()
+    while search.left and before != search.best:
+        before = search.best
+        for step in plainer():
+            _plainer(search, step)
+        _leave_out(search)
+    return search.best
+
+
+@dataclass(slots=True)
+class _Search:
+    failing: Failing
+    best: Trace
+    left: int
+
+    def attempt(self, trace: Sequence[Event]) -> bool:
+        """Does it still fail? Then it is the best one."""
+        trace = tuple(trace)
+        if not self.left or not trace or trace == self.best:
+            return False
+        self.left -= 1
+        found = self.failing(trace)
+        if found is None or len(found) > len(self.best):
+            return False
+        self.best = found
+        return True
+
+
+def _guess(search: _Search) -> None:
+    """What has most to do with the last packet: it alone, its flow, its hosts, the latest ones."""
+    last = search.best[-1]
+    if search.attempt([last]):
+        return
+    for related in (_ends, _hosts):
+        names = related(last.frame)
+        kin = [event for event in search.best if names & related(event.frame)]
+        if last in kin and search.attempt(kin):
+            break
+    count = 2
+    while count < len(search.best):
+        if search.attempt(search.best[-count:]):
+            return
+        count *= 3
+
+
+def _ends(frame: bytes) -> frozenset[tuple[int, int]]:
+    packet = parse(frame)
+    if isinstance(packet, Malformed):
+        return frozenset()
+    source, destination = packet.sip or packet.sip6, packet.dip or packet.dip6
+    return frozenset({(source, packet.sport), (destination, packet.dport)})
+
+
+def _hosts(frame: bytes) -> frozenset[tuple[int, int]]:
+    return frozenset((address, 0) for address, _ in _ends(frame))
+
+
+def _leave_out(search: _Search) -> None:
+    """Halves, quarters, …, single events, from the end; the last one stays."""
+    step = len(search.best) // 2
+    while step and search.left:
+        end = len(search.best) - 1
+        while end > 0:
+            low = max(0, end - step)
+            if search.attempt((*search.best[:low], *search.best[end:])):
+                end = min(low, len(search.best) - 1)
+            else:
+                end = low
+        step //= 2
+
+
+def _plainer(search: _Search, step: Step) -> None:
+    """Each trace that the step offers; those of the best one, once one of them fails."""
+    number = 0
+    while search.left:
+        offered = step(search.best)
+        trace = next((t for n, t in enumerate(offered) if n == number), None)
+        if trace is None:
+            return
+        if not search.attempt(trace):
+            number += 1

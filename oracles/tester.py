@@ -1,0 +1,200 @@
+"""One test of a model: its engines, or a program, on saved and on new traces, until two part.
+
+result = examine(network, Options(engines=("reference", "cython"), examples=10_000))
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nfverify.oracles.campaign import Campaign
+from nfverify.oracles.comparators import Comparison
+from nfverify.oracles.differential import Contest, Divergence
+from nfverify.oracles.engines.base import Engine, NonIp, Setting
+from nfverify.oracles.engines.command import CaptureProgram, LineProgram, program
+from nfverify.oracles.engines.table import ENGINES, make
+from nfverify.oracles.needs import fitted
+from nfverify.oracles.shrink import ATTEMPTS, shrink
+from nfverify.oracles.trace import Event, Trace, port_names
+from nfverify.packet.codec import Malformed, parse
+from nfverify.semantics.operators import Function
+from nfverify.smat.ir import Network
+
+DEFAULT_ENGINES = ("reference", "symbolic", "cython")
+SILENCE = 5.0  # s without an answer that make a program hang
+PROGRAM_ATTEMPTS = 160  # traces tried to shrink one: each is a process
+REPEATS = 3  # runs in which a difference must show again, at least once
+_BARREN = 1000  # traces without an event, one after the other, that end a test
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is tested. `engines` by name, the first is believed; `against` is a command line.
+
+    `examples` packets, or `seconds` of time; `well_formed`: no malformed frames are sent.
+    """
+
+    engines: tuple[str, ...] = DEFAULT_ENGINES
+    against: str | None = None
+    comparison: Comparison = Comparison()  # noqa: RUF009 - frozen
+    examples: int = 10_000
+    seconds: float | None = None
+    seed: int = 1
+    non_ip: NonIp = "bypass"
+    operators: Mapping[str, Function] = field(default_factory=dict)
+    silence: float = SILENCE
+    well_formed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference that shows each time. `origin` is where its trace comes from, `length` how many
+    packets that was up to the difference."""
+
+    divergence: Divergence
+    origin: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was run; no finding and nothing `unsteady` (differences that didn't show again): all did
+    the same."""
+
+    engines: tuple[str, ...]
+    packets: int
+    traces: int
+    finding: Finding | None
+    unsteady: tuple[str, ...] = ()
+
+
+Notify = Callable[[int], None]
+
+
+def examine(
+    network: Network,
+    options: Options,
+    given: Sequence[tuple[str, Trace]] = (),
+    notify: Notify = lambda packets: None,
+) -> Result:
+    """Runs the traces `given` by name, then new ones, up to the first that makes a difference.
+
+    CommandError for the command; ModelError and BuildError of engines; OSError if the program can't
+    be started.
+    """
+    contest = contest_of(network, options)
+    names = (contest.judge.name, *(other.name for other in contest.others))
+    packets = traces = 0
+    unsteady: list[str] = []
+    for origin, trace in _traces(contest, options, given):
+        divergence = contest.run(trace)
+        packets += len(trace) if divergence is None else len(divergence.trace)
+        traces += 1
+        notify(packets)
+        if divergence is not None:
+            finding = settle(contest, divergence, origin)
+            if finding is not None:
+                return Result(names, packets, traces, finding, tuple(unsteady))
+            unsteady.append(f"{origin}: {divergence.left} and {divergence.right} parted once")
+    return Result(names, packets, traces, None, tuple(unsteady))
+
+
+def contest_of(network: Network, options: Options) -> Contest:
+    """The engines and the program of some options. As `examine` raises."""
+    names = list(dict.fromkeys(options.engines))
+    setting = Setting(options.operators, options.non_ip)
+    engines = [make(name, network, setting) for name in names]
+    others: list[Engine] = list(engines[1:])
+    if options.against is not None:
+        others.append(program(options.against, port_names(network), options.silence))
+    return Contest(network, engines[0], tuple(others), options.comparison)
+
+
+def check_names(names: Sequence[str]) -> str:
+    """What is wrong with names of engines; "" if nothing."""
+    for name in names:
+        if name not in ENGINES:
+            return f"no engine {name!a}; there are {', '.join(ENGINES)}"
+    return ""
+
+
+def _traces(
+    contest: Contest, options: Options, given: Sequence[tuple[str, Trace]]
+) -> Iterator[tuple[str, Trace]]:
+    allowed = _well_formed if options.well_formed else _any
+    for origin, trace in given:
+        fit = fitted((event for event in trace if allowed(event)), contest.needs)
+        if fit:
+            yield origin, fit
+    started, sent, barren = time.monotonic(), 0, 0
+    campaign = Campaign(contest.network, contest.judge, options.seed, contest.needs, allowed)
+    for number, trace in enumerate(campaign.traces()):
+        if options.seconds is None:
+            trace = trace[: options.examples - sent]
+            if sent >= options.examples:
+                return
+        elif time.monotonic() - started > options.seconds:
+            return
+        barren = 0 if trace else barren + 1
+        if barren == _BARREN:
+            return
+        if trace:
+            sent += len(trace)
+            yield f"seed {options.seed}, trace {number}", trace
+
+
+def _any(event: Event) -> bool:
+    return True
+
+
+def _well_formed(event: Event) -> bool:
+    return not isinstance(parse(event.frame), Malformed)
+
+
+# Findings ---------------------------------------------------------------------------------
+
+
+def settle(contest: Contest, found: Divergence, origin: str) -> Finding | None:
+    """The difference on a trace as short and plain as can be found, shown once more; None if it
+    doesn't show again."""
+    two = _only(contest, found)
+    length = len(found.trace)
+    quick = _impatient(two) if found.kind == "hang" else two
+
+    def failing(trace: Trace) -> Trace | None:
+        trace = fitted(trace, two.needs)
+        other = quick.run(trace) if trace else None
+        return other.trace if other is not None and _alike(other, found) else None
+
+    is_program = isinstance(two.others[0], LineProgram | CaptureProgram)
+    small = shrink(found.trace, failing, PROGRAM_ATTEMPTS if is_program else ATTEMPTS)
+    for trace in (small, found.trace):
+        for _ in range(REPEATS):
+            again = two.run(trace)
+            if again is not None and _alike(again, found):
+                return Finding(again, origin, length)
+    return None
+
+
+def _alike(one: Divergence, other: Divergence) -> bool:
+    """Of one kind, so that a difference isn't shrunk to quite another one."""
+    return one.kind == other.kind
+
+
+def _only(contest: Contest, found: Divergence) -> Contest:
+    """The judge and the one that parted from it."""
+    others = tuple(other for other in contest.others if other.name == found.right)
+    return replace(contest, others=others[:1])
+
+
+def _impatient(contest: Contest) -> Contest:
+    """Hangs are shrunk with less patience, and shown with all of it."""
+    others = tuple(
+        other.with_silence(other.silence / 10)
+        if isinstance(other, LineProgram | CaptureProgram)
+        else other
+        for other in contest.others
+    )
+    return replace(contest, others=others)
