@@ -1,0 +1,34 @@
+"""What tests say about models, loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nfverify.lang.source import Source
+from nfverify.oracles.engines.base import Setting
+from nfverify.semantics.operators import Function, load_operators
+from nfverify.smat.condition import packet_condition
+from nfverify.smat.ir import And, Expr, Network
+from nfverify.testing.spec import Common
+
+
+def operators_of(files: Sequence[Path]) -> dict[str, Function]:
+    """The functions of all files. ModelError."""
+    found: dict[str, Function] = {}
+    for file in files:
+        found.update(load_operators(file))
+    return found
+
+
+def setting_of(common: Common) -> Setting:
+    """What every engine of the test is told. ModelError."""
+    return Setting(operators_of(common.ops), common.non_ip)
+
+
+def assumption(texts: Sequence[str], network: Network) -> Expr | None:
+    """The conjunction of conditions on each packet, over the network's ports. ModelError."""
+    found = [packet_condition(Source("assume", text), network.ports) for text in texts]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else And(tuple(found), span=found[0].span)

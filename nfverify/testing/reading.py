@@ -1,0 +1,210 @@
+"""`*.nftest.toml` files to tests, with every mistake at its place."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from nfverify.lang.source import Diagnostic, ModelError, Source, Span
+from nfverify.oracles.engines.table import ENGINES
+from nfverify.packet.fields import FIELDS
+from nfverify.smat.report import did_you_mean
+from nfverify.testing.places import places
+from nfverify.testing.spec import (
+    COMPARE,
+    NON_IP,
+    OBSERVE,
+    VERDICTS,
+    AnyTest,
+    Common,
+    EngineTest,
+    EquivTest,
+    ReplayTest,
+)
+from nfverify.testing.values import Table
+
+MAX_FILE = 1 << 20  # bytes
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,79}", re.ASCII)
+_AT = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
+_KINDS = "`equiv = [A, B]`, `test = MODEL` or `replay = MODEL`"
+_COMMON = ("ignore", "non-ip", "ops")
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "equiv": (
+        *("equiv", "verdict", "observe", "assume", "refine", "depth", "time-limit"),
+        *("allow-unknown", *_COMMON),
+    ),
+    "test": (
+        *("test", "engines", "against", "examples", "seconds", "seed", "compare", "time-limit"),
+        *_COMMON,
+    ),
+    "replay": ("replay", "in", "out", "outcome", "state", "engines", *_COMMON),
+}
+
+
+def read_tests(path: Path) -> list[AnyTest]:
+    """The tests of a file, in its order. ModelError with all that is wrong; OSError."""
+    name = os.path.relpath(path)
+    with path.open("rb") as stream:
+        data = stream.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise _unreadable(Source(name, ""), f"over {MAX_FILE >> 20} MB")
+    try:
+        source = Source(name, data.decode().replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
+        raise _unreadable(Source(name, ""), f"byte {error.start}: not UTF-8") from None
+    try:
+        document = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise _not_toml(source, str(error)) from None
+    except RecursionError:
+        raise _unreadable(source, "brackets are nested too deep") from None
+    return _tests(document, source, path.resolve().parent)
+
+
+def _unreadable(source: Source, message: str) -> ModelError:
+    return ModelError(Diagnostic("error", "toml", message, Span(source, 0, 0)))
+
+
+def _not_toml(source: Source, said: str) -> ModelError:
+    found = _AT.fullmatch(said)
+    message, offset = said.removesuffix(" (at end of document)"), len(source.text.rstrip())
+    if found:
+        lines = source.text.split("\n")[: int(found[2]) - 1]
+        message, offset = found[1], sum(len(line) + 1 for line in lines) + int(found[3]) - 1
+    offset = min(offset, len(source.text))
+    hint = "strings stand in quotes; `[its-name]` begins a test"
+    span = Span(source, offset, offset)
+    return ModelError(Diagnostic("error", "toml", f"not TOML: {message}", span, hint))
+
+
+def _tests(document: Mapping[str, object], source: Source, folder: Path) -> list[AnyTest]:
+    where = places(source.text)
+    tests: list[AnyTest] = []
+    wrong: list[Diagnostic] = []
+    for name, content in document.items():
+        table = Table(name, content if isinstance(content, dict) else {}, source, where, folder)
+        if not isinstance(content, dict):
+            table.wrong(f"`{name[:80]}` stands in no test", "begin one above it: `[its-name]`")
+        elif not _NAME.fullmatch(name):
+            hint = "letters, digits, `-`, `_`, `.` and `+`, at most 80"
+            table.wrong(f"{name[:80]!a} is no name of a test", hint)
+        elif (test := _test(table)) is not None:
+            tests.append(test)
+        wrong += table.diagnostics
+    if wrong:
+        raise ModelError(*sorted(wrong, key=lambda one: one.span.start))
+    return tests
+
+
+def _test(table: Table) -> AnyTest | None:
+    """The test of a table, unless something is wrong with it."""
+    kinds = [kind for kind in _KEYS if kind in table.content]
+    if len(kinds) != 1:
+        message = f"`{table.name}` doesn't say what is tested"
+        if kinds:
+            message = f"`{table.name}` has `{'` and `'.join(kinds)}`, and is one test"
+        meant = [near for key in table.content if (near := did_you_mean(key, _KEYS))]
+        table.wrong(message + (meant[0] if meant and not kinds else ""), f"write {_KINDS}")
+        return None
+    (kind,) = kinds
+    known = _KEYS[kind]
+    for key in table.content:
+        if key not in known:
+            told = f"is no key of a test with `{kind}`{did_you_mean(key, known)}"
+            table.bad(key, told, f"it can have {', '.join(known[1:])}")
+    test: AnyTest
+    if kind == "equiv":
+        test = _equiv(table)
+    elif kind == "test":
+        test = _engines(table)
+    else:
+        test = _replay(table)
+    return None if table.diagnostics else test
+
+
+def _common(table: Table) -> Common:
+    wire = [name for name, info in FIELDS.items() if info.on_wire]
+    ignored = table.choices("ignore", wire, "field on the wire")
+    return Common(
+        table.name,
+        table.span(),
+        tuple(name for name in wire if name in ignored),
+        table.choice("non-ip", NON_IP),
+        tuple(table.path("ops", name) for name in table.texts("ops")),
+    )
+
+
+def _equiv(table: Table) -> EquivTest:
+    pair = table.texts("equiv")
+    if len(pair) != 2:
+        table.bad("equiv", "is not two models", 'write equiv = ["a.nfd", "lib:edge"]')
+        pair = ("", "")
+    return EquivTest(
+        _common(table),
+        table.model(pair[0], "equiv"),
+        table.model(pair[1], "equiv"),
+        table.choice("verdict", VERDICTS),
+        table.choice("observe", OBSERVE),
+        table.texts("assume"),
+        table.flag("refine"),
+        table.count("depth", 1),
+        table.seconds("time-limit"),
+        table.flag("allow-unknown"),
+    )
+
+
+def _engine_names(table: Table) -> tuple[str, ...] | None:
+    if "engines" not in table.content:
+        return None
+    found = table.choices("engines", tuple(ENGINES), "engine")
+    if not found and not table.diagnostics:
+        table.bad("engines", "names none", f"there are {', '.join(ENGINES)}")
+    return found
+
+
+def _engines(table: Table) -> EngineTest:
+    if "examples" in table.content and "seconds" in table.content:
+        table.bad("seconds", "and `examples` exclude each other")
+    return EngineTest(
+        _common(table),
+        table.model(table.text("test"), "test"),
+        _engine_names(table),
+        table.text("against") if "against" in table.content else None,
+        table.count("examples", 1),
+        table.seconds("seconds"),
+        table.count("seed", 0),
+        table.choice("compare", COMPARE),
+        table.seconds("time-limit"),
+        table.folder,
+    )
+
+
+def _replay(table: Table) -> ReplayTest:
+    if "in" not in table.content:
+        hint = 'write in = "IN.pcap", or in = {PORT = "IN.pcap"}'
+        table.wrong(f"`{table.name}` has no packets", hint)
+    if not any(key in table.content for key in ("out", "outcome", "state")):
+        hint = 'write out = "OUT.pcap", outcome = ["outside", "drop"], or state = "S.json"'
+        table.wrong(f"`{table.name}` doesn't say what must come of the packets", hint)
+    outcome = None
+    if "outcome" in table.content:
+        outcome = tuple(_ports(text) for text in table.texts("outcome"))
+    return ReplayTest(
+        _common(table),
+        table.model(table.text("replay"), "replay"),
+        table.captures("in") if "in" in table.content else (),
+        table.captures("out") if "out" in table.content else None,
+        outcome,
+        table.path("state", table.text("state")) if "state" in table.content else None,
+        _engine_names(table),
+    )
+
+
+def _ports(text: str) -> tuple[str, ...]:
+    """The ports by which a packet leaves: "drop" for none."""
+    if text.strip() == "drop":
+        return ()
+    return tuple(name.strip() for name in text.split(","))

@@ -1,0 +1,84 @@
+"""What the tests of a `*.nftest.toml` file say, read and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nfverify.lang.source import Span
+
+SUFFIX = ".nftest.toml"
+Expected = Literal["equivalent", "different", "unknown"]
+Observe = Literal["packets", "packets+state"]
+NonIp = Literal["bypass", "drop"]
+VERDICTS: tuple[Expected, ...] = ("equivalent", "different", "unknown")
+OBSERVE: tuple[Observe, ...] = ("packets", "packets+state")
+NON_IP: tuple[NonIp, ...] = ("bypass", "drop")
+COMPARE = ("exact", "per-flow", "l2-ttl", "renaming")
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What all kinds have; `ops` are files of operators."""
+
+    name: str
+    span: Span
+    ignore: tuple[str, ...]
+    non_ip: NonIp
+    ops: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EquivTest:
+    """Two models and the verdict that is expected; s, None: the plugin's limit."""
+
+    common: Common
+    a: str
+    b: str
+    verdict: Expected
+    observe: Observe
+    assume: tuple[str, ...]
+    refine: bool
+    depth: int | None
+    time_limit: float | None
+    allow_unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTest:
+    """A model run by several engines, or held against a program, on the same traces.
+
+    `folder` is where the program runs.
+    """
+
+    common: Common
+    model: str
+    engines: tuple[str, ...] | None
+    against: str | None
+    examples: int | None
+    seconds: float | None
+    seed: int | None
+    compare: str
+    time_limit: float | None
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayTest:
+    """A capture and what must become of it; what is None is not compared.
+
+    `inputs` and `outputs`: (port, file), port "" for the first one, or for all. `outcome`: for each
+    packet the ports by which it leaves.
+    """
+
+    common: Common
+    model: str
+    inputs: tuple[tuple[str, Path], ...]
+    outputs: tuple[tuple[str, Path], ...] | None
+    outcome: tuple[tuple[str, ...], ...] | None
+    state: Path | None
+    engines: tuple[str, ...] | None
+
+
+AnyTest = EquivTest | EngineTest | ReplayTest
