@@ -105,7 +105,7 @@ def pools_of(aim: Aim, ports: int) -> Pools:
         tuple(_unique([*_BASES, *_aimed_bases(aim)]))[:MAX_BASES],
         tuple(tweaks),
         tuple(gap for gap in GAPS if gap <= longest),
-        tuple(dict.fromkeys(span for span in spans if span <= longest)),
+        thinned(tuple(dict.fromkeys(span for span in spans if span <= longest)), MAX_OF_FIELD),
         (*COUNTS, *thinned(sorted(counts), MAX_OF_FIELD)),
     )
 
@@ -122,7 +122,7 @@ def _patience(aim: Aim) -> int:
     """The longest gap, ns: each firing of a timer in between costs the judge."""
     if not aim.ticks:
         return 1 << 58
-    return aim.ticks * (20 if aim.waits else 2000)
+    return aim.ticks * (20 if aim.waits else 200)
 
 
 def _values(aim: Aim, name: str) -> tuple[int, ...]:
