@@ -78,8 +78,11 @@ def examine(
     options: Options,
     given: Sequence[tuple[str, Trace]] = (),
     notify: Notify = lambda packets: None,
+    *,
+    alone: bool = False,
 ) -> Result:
-    """Runs the traces `given` by name, then new ones, up to the first that makes a difference.
+    """Runs the traces `given` by name, then new ones unless these are to stand `alone`, up to the
+    first that makes a difference.
 
     CommandError for the command; ModelError and BuildError of engines; OSError if the program can't
     be started.
@@ -88,7 +91,7 @@ def examine(
     names = (contest.judge.name, *(other.name for other in contest.others))
     packets = traces = 0
     unsteady: list[str] = []
-    for origin, trace in _traces(contest, options, given):
+    for origin, trace in _traces(contest, options, given, alone):
         divergence = contest.run(trace)
         packets += len(trace) if divergence is None else len(divergence.trace)
         traces += 1
@@ -121,13 +124,15 @@ def check_names(names: Sequence[str]) -> str:
 
 
 def _traces(
-    contest: Contest, options: Options, given: Sequence[tuple[str, Trace]]
+    contest: Contest, options: Options, given: Sequence[tuple[str, Trace]], alone: bool
 ) -> Iterator[tuple[str, Trace]]:
     allowed = _well_formed if options.well_formed else _any
     for origin, trace in given:
         fit = fitted((event for event in trace if allowed(event)), contest.needs)
         if fit:
             yield origin, fit
+    if alone:
+        return
     started, sent, barren = time.monotonic(), 0, 0
     campaign = Campaign(contest.network, contest.judge, options.seed, contest.needs, allowed)
     for number, trace in enumerate(campaign.traces()):

@@ -44,7 +44,11 @@ COMMANDS = (
     Command("bench", "measure how fast a model is", "nfverify.cli.bench"),
     Command("build", "compile a model", "nfverify.cli.build"),
     Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
+    Command("cover", "say what of a model a capture reaches", "nfverify.cli.cover"),
+    Command("test", "hold engines, or your own program, against a model", "nfverify.cli.test"),
     Command("consolidate", "turn a chain into one table", "nfverify.cli.consolidate"),
+    Command("gen", "make traces that reach everything in a model", "nfverify.cli.gen"),
+    Command("mutate", "say how many small mistakes a suite notices", "nfverify.cli.mutate"),
     Command("cache", "show or empty the cache of builds", "nfverify.cli.cache"),
 )
 

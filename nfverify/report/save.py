@@ -41,7 +41,8 @@ def save(folder: Path, verdict: Verdict, setting: Setting, sources: Mapping[str,
         for letter, model in (("a", setting.a), ("b", setting.b)):
             if model.state is not None:
                 content[f"state-{letter}.json"] = model.state.encode()
-    _replace(folder, content)
+    old = (*_FIXED, *(path.name for path in sorted(folder.glob("trace-*.pcap"))))
+    replace_files(folder, content, old if (folder / VERDICT).is_file() else ())
 
 
 def _captures(example: Counterexample) -> dict[str, bytes]:
@@ -73,20 +74,19 @@ def _capture(rows: Sequence[tuple[int, str, bytes]], shift: int) -> bytes:
     return stream.getvalue()
 
 
-def _replace(folder: Path, content: Mapping[str, bytes]) -> None:
-    """All files under other names first, then renamed in one go."""
+def replace_files(folder: Path, content: Mapping[str, bytes], old: Sequence[str]) -> None:
+    """All files under other names first, then renamed in one go; of the `old` ones, which may be
+    there, those that aren't replaced go. OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    ours = (folder / VERDICT).is_file()
     parts = {name: folder / f".{name}.{os.getpid()}.part" for name in content}
     try:
         for name, data in content.items():
             with parts[name].open("xb") as stream:
                 stream.write(data)
-        if ours:
-            for old in (*_FIXED, *(path.name for path in folder.glob("trace-*.pcap"))):
-                if old not in content:
-                    with suppress(FileNotFoundError):
-                        (folder / old).unlink()
+        for name in old:
+            if name not in content:
+                with suppress(FileNotFoundError):
+                    (folder / name).unlink()
         for name, part in parts.items():
             part.replace(folder / name)
     finally:

@@ -1,0 +1,217 @@
+"""`nfverify test`: engines, or a user's own program, held against a model on the same packets."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nfverify.cli.options import (
+    MODEL,
+    UsageError,
+    add_operators,
+    ignored,
+    operators,
+    positive,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from nfverify.oracles.tester import Options
+    from nfverify.oracles.trace import Trace
+    from nfverify.report.finding import Test
+    from nfverify.smat.ir import Network
+
+EXIT_CODE = {"agree": 0, "different": 1, "unknown": 3}
+_STYLE = {"agree": "bold green", "different": "bold red", "unknown": "bold yellow"}
+_COMPARISONS = ("exact", "per-flow", "l2-ttl", "renaming")
+_EPILOG = """\
+CMD is run without a shell. With {in} and {out} it reads a capture of what arrives by the first port
+and writes one of all that comes out; {in:PORT} and {out:PORT} are of one port. Without them it
+speaks the line protocol: TIME PORT HEX in, PORTS HEX ... out.
+
+Exit codes: 0 they agree, 1 they differ (with the trace), 2 the command or a model is wrong,
+3 unknown (nothing could be sent, or a difference did not show again), 130 Ctrl-C."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of `test`."""
+    parser = subparsers.add_parser(
+        "test",
+        help="hold engines, or your own program, against a model",
+        description="Run the same packets, aimed at the model, through several executions of it,"
+        " and show the first at which two of them part.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help=MODEL)
+    what = "which executions, with commas; the first is believed (default: reference,symbolic,"
+    add("--engines", metavar="LIST", help=what + "cython, with --against: reference)")
+    add("--against", metavar="CMD", help="a program that should do as the model does")
+    amount = parser.add_mutually_exclusive_group()
+    what = "how many packets (default: 10000)"
+    amount.add_argument("--examples", type=positive, default=10_000, metavar="N", help=what)
+    amount.add_argument("--seconds", type=seconds, metavar="S", help="as many as this time allows")
+    add("--seed", type=_seed, default=1, metavar="X", help="other packets (default: 1)")
+    what = "run this capture alone, as what arrives by the first port"
+    add("--trace", metavar="IN.pcap", help=what)
+    what = "run these alone, as what arrives by a port; several are merged by time"
+    add("--in", dest="inputs", metavar="PORT=FILE", action="append", default=[], help=what)
+    what = "where findings are kept; those that are there are tried first"
+    add("-o", dest="output", metavar="DIR", help=what)
+    what = "what of the outputs counts (default: exact; others may be combined)"
+    add("--compare", choices=_COMPARISONS, action="append", default=[], help=what)
+    what = "a header field that need not be equal (may be repeated)"
+    add("--ignore", metavar="FIELD", action="append", default=[], help=what)
+    add("--well-formed", action="store_true", help="send no malformed frames")
+    what = "what becomes of frames that are not IP (default: bypass)"
+    add("--non-ip", choices=("bypass", "drop"), default="bypass", help=what)
+    what = "a program that is silent for so long hangs (default: 5)"
+    add("--answer-limit", type=seconds, default=5.0, metavar="SECONDS", help=what)
+    add("--format", choices=("text", "json"), default="text", help="(default: text)")
+    add_operators(parser)
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"{text!a} is no number from 0 on")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; the exit code of the verdict."""
+    from nfverify.oracles.engines.command import CommandError
+    from nfverify.oracles.tester import contest_of, examine
+    from nfverify.report.finding import Test, verdict
+    from nfverify.smat.load import load
+
+    options = _options(args)
+    if args.output is not None and Path(args.output).exists() and not Path(args.output).is_dir():
+        raise UsageError(f"-o {args.output}: it is there, and is no folder")
+    network = load(args.model)
+    given, alone = _given(args, network)
+    try:
+        with _progress(args.quiet) as notify:
+            result = examine(network, options, given, notify, alone=alone)
+            story = None
+            if result.finding is not None:
+                from nfverify.oracles.engines.base import Setting
+                from nfverify.oracles.story import tell
+
+                setting = Setting(options.operators, options.non_ip)
+                contest = contest_of(network, options)
+                story = tell(contest, setting, result.finding.divergence)
+    except CommandError as error:
+        raise UsageError(f"--against: {error}") from None
+    test = Test(args.model, network, options, result, story)
+    folder = None
+    if story is not None and args.output is not None:
+        folder = _save(args, test)
+    _print(args, test, folder)
+    return EXIT_CODE[verdict(test)]
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from nfverify.oracles.comparators import Comparison
+    from nfverify.oracles.tester import DEFAULT_ENGINES, Options, check_names
+
+    engines = DEFAULT_ENGINES if args.against is None else DEFAULT_ENGINES[:1]
+    if args.engines is not None:
+        engines = tuple(dict.fromkeys(name for name in args.engines.split(",") if name))
+        wrong = check_names(engines)
+        if wrong:
+            raise UsageError(f"--engines: {wrong}")
+    if len(engines) + (args.against is not None) < 2 or not engines:
+        raise UsageError("two executions are needed: more --engines, or --against CMD")
+    return Options(
+        engines=engines,
+        against=args.against,
+        comparison=Comparison.of(args.compare, ignored(args.ignore)),
+        examples=args.examples,
+        seconds=args.seconds,
+        seed=args.seed,
+        non_ip=args.non_ip,
+        operators=operators(args.ops),
+        silence=args.answer_limit,
+        well_formed=args.well_formed,
+    )
+
+
+def _given(args: argparse.Namespace, network: Network) -> tuple[list[tuple[str, Trace]], bool]:
+    """Traces that are run first, and whether they are all."""
+    from nfverify.oracles.trace import port_names, read_captures
+    from nfverify.report.finding_files import saved
+
+    ports = port_names(network)
+    sources: list[tuple[int, str]] = [] if args.trace is None else [(0, args.trace)]
+    for text in args.inputs:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file):
+            raise UsageError(f"{text!a} is not PORT=FILE")
+        if name not in ports:
+            raise UsageError(f"{network.name} has no port {name!a}; it has {', '.join(ports)}")
+        sources.append((ports.index(name), file))
+    if sources:
+        return [(", ".join(file for _, file in sources), read_captures(sources))], True
+    if args.output is None or not Path(args.output).is_dir():
+        return [], False
+    return list(saved(Path(args.output), ports, args.model)), False
+
+
+def _save(args: argparse.Namespace, test: Test) -> Path:
+    """Writes the finding. The model of a saved test is found again, or stands beside it."""
+    from nfverify.report.finding_files import save
+    from nfverify.report.pytest_file import Model
+    from nfverify.smat.load import LIBRARY
+
+    target, file, beside = args.model, "", ""
+    if target.partition(":")[0] == "-":
+        beside = "model.nfd"
+    elif not target.startswith(LIBRARY):
+        file = target if Path(target).exists() else target.rpartition(":")[0]
+    absolute = str(Path(file).resolve()) if file else ""
+    model = Model(target, test.network, file, absolute, beside)
+    return save(Path(args.output), test, model, [str(Path(o).resolve()) for o in args.ops])
+
+
+# Output -----------------------------------------------------------------------------------
+
+
+def _print(args: argparse.Namespace, test: Test, folder: Path | None) -> None:
+    from nfverify.report.finding import dump, text
+
+    if args.format == "json":
+        sys.stdout.write(dump(test))
+        return
+    shown = text(test)
+    if folder is not None:
+        shown += f"\nWritten to {folder}: trace.pcap, test_finding.py, …\n"
+    if args.quiet:
+        shown = shown.partition("\n")[0] + "\n"
+    if args.no_color or not sys.stdout.isatty():
+        sys.stdout.write(shown)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    word = shown.partition(":")[0]
+    styled = Text(shown)
+    styled.stylize(_STYLE[word], 0, len(word))
+    Console(soft_wrap=True, highlight=False).print(styled, end="")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal how many packets were tested."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda packets: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("testing") as status:
+        yield lambda packets: status.update(f"{packets:,} packets")

@@ -1,0 +1,54 @@
+"""What the tests call that `nfverify test` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+
+def agree(
+    model: str,
+    events: Sequence[tuple[int, int, str | bytes]],
+    *,
+    engines: Sequence[str] = ("reference", "cython"),
+    against: str | None = None,
+    compare: Sequence[str] = ("exact",),
+    ignore: Sequence[str] = (),
+    non_ip: Literal["bypass", "drop"] = "bypass",
+    operators: Sequence[str] = (),
+) -> None:
+    """AssertionError, with the table of packets, unless all do the same on these (time in ns, port,
+    frame): as `nfverify test` with such options; a relative command is run from the folder where
+    pytest is. ModelError, CommandError, BuildError, OSError for what can't be run."""
+    __tracebackhide__ = True
+    from nfverify.oracles.comparators import Comparison
+    from nfverify.oracles.engines.base import Setting
+    from nfverify.oracles.story import tell
+    from nfverify.oracles.tester import Options, contest_of
+    from nfverify.oracles.trace import Event
+    from nfverify.report.finding import table
+    from nfverify.semantics.operators import Function, load_operators
+    from nfverify.smat.load import load
+
+    functions: dict[str, Function] = {}
+    for file in operators:
+        functions.update(load_operators(Path(file)))
+    network = load(model)
+    options = Options(
+        tuple(engines),
+        against,
+        Comparison.of(compare, ignore),
+        non_ip=non_ip,
+        operators=functions,
+    )
+    contest = contest_of(network, options)
+    trace = tuple(
+        Event(time, port, bytes.fromhex(frame) if isinstance(frame, str) else frame)
+        for time, port, frame in events
+    )
+    found = contest.run(trace)
+    if found is not None:
+        story = tell(contest, Setting(functions, non_ip), found)
+        lines = [f"{found.left} and {found.right} part at packet {len(found.trace)}:", ""]
+        raise AssertionError("\n".join([*lines, *table(story, network)]))
