@@ -7,7 +7,7 @@ and one of all frames, which has their order.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from heapq import merge
 from io import BytesIO
@@ -53,9 +53,14 @@ def monotone(trace: Sequence[Event]) -> Trace:
 
 def read_captures(sources: Sequence[tuple[int, str | os.PathLike[str]]]) -> Trace:
     """Captures and the ports by which they arrive, merged by time. CaptureError, OSError."""
+    return tuple(stream_captures(sources))
+
+
+def stream_captures(sources: Sequence[tuple[int, str | os.PathLike[str]]]) -> Iterator[Event]:
+    """The same one by one, for captures of any size."""
     with ExitStack() as stack:
         streams = [_arrivals(port, stack.enter_context(read(source))) for port, source in sources]
-        return tuple(merge(*streams, key=itemgetter(0)))
+        yield from merge(*streams, key=itemgetter(0))
 
 
 def read_folder(folder: Path, ports: Sequence[str]) -> Trace:

@@ -75,10 +75,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     workers = "compiled, on so many cores, if the model's state can be divided among them"
     add("--workers", type=positive, metavar="N", help=workers)
     add_build_options(parser)
-    _intermix(parser)
+    intermix(parser)
 
 
-def _intermix(parser: argparse.ArgumentParser) -> None:
+def intermix(parser: argparse.ArgumentParser) -> None:
     """Let options stand between MODEL and IN.pcap: argparse alone would take the latter as absent
     at the first option, for it may be left out."""
 
@@ -89,7 +89,7 @@ def _intermix(parser: argparse.ArgumentParser) -> None:
         try:
             return parser.parse_known_intermixed_args(args, namespace)
         finally:
-            _intermix(parser)
+            intermix(parser)
 
     parser.parse_known_args = parse  # type: ignore[method-assign,assignment]  # of one parser
 
@@ -104,9 +104,9 @@ class Files:
     @classmethod
     def of(cls, args: argparse.Namespace, network: Network) -> Files:
         """From the arguments. UsageError: nothing to read, or a file that has two uses."""
-        inputs = [(_port(network, port), file) for port, file in map(_split, args.inputs)]
+        inputs = [port_and_file(network, text) for text in args.inputs]
         outputs: list[tuple[int | None, str]] = [
-            (_port(network, port), file) for port, file in map(_split, args.outputs)
+            port_and_file(network, text) for text in args.outputs
         ]
         if args.input is not None:
             inputs.insert(0, (0, args.input))
@@ -322,15 +322,12 @@ def _time(text: str) -> tuple[bool, int]:
     return bool(match[1]), int(match[2]) * UNITS[match[3]]
 
 
-def _split(text: str) -> tuple[str, str]:
+def port_and_file(network: Network, text: str) -> tuple[int, str]:
+    """What PORT=FILE names. UsageError."""
     name, equals, file = text.partition("=")
     if not (name and equals and file):
         raise UsageError(f"{text!a} is not PORT=FILE")
-    return name, file
-
-
-def _port(network: Network, name: str) -> int:
     names = network.ports or ("0", "1")
     if name not in names:
         raise UsageError(f"{network.name} has no port {name!a}; it has {', '.join(names)}")
-    return names.index(name)
+    return names.index(name), file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -42,6 +43,15 @@ class Goal:
     text: str
     span: Span
     entry: str = ""
+
+    @property
+    def at(self) -> str:
+        """Its place in the text, with the bare name of the file; "" without a text."""
+        source = self.span.source
+        if not source.text:
+            return ""
+        name = re.split(r"[/\\\\]", source.name)[-1]
+        return f"{name}:{self.span.line}:{self.span.column}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,16 +220,16 @@ class _Instance:
             text = self.out.natural(atom).text
             where = atom.span if atom.span.source.text else span
 
-            ask = self.asking(text, where)
+            ask = self.asking(f"{text}: ", where)
             asked = [statement for side in sides(atom) for statement in ask(*side)]
             if isinstance(atom, ir.Match):
-                asked += rules(atom, ask, self.let)
+                asked += rules(atom, self.asking("", where), self.let)
             found += self.when(decides(guard, name), *asked)
         return found
 
     def asking(self, text: str, span: Span) -> Ask:
         def ask(side: str, condition: ir.Expr) -> list[ir.Stmt]:
-            return self.when(condition, self.goal("boundary", f"{text}: {side}", span))
+            return self.when(condition, self.goal("boundary", f"{text}{side}", span))
 
         return ask
 
