@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from nfverify.lang.source import NOWHERE, Span
+from nfverify.lang.source import Span
 from nfverify.oracles.mutation.operators import (
     expression_changes,
     nothing,
@@ -278,8 +278,3 @@ def _text(part: Part | str | None, words: Printer) -> str:
     except (Misfit, LookupError):  # what a change of types has no text for
         text = type(part).__name__.lower()
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
-
-
-def span_text(span: Span) -> str:
-    """file:line:column, or nothing for what no text stands for."""
-    return "" if span is NOWHERE else str(span)
