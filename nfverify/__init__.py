@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nfverify.cythonized.host import NetworkFunction as NetworkFunction
     from nfverify.cythonized.host import compile as compile
     from nfverify.cythonized.options import Options as Options
+    from nfverify.equivalence.evaluation.oracle import SymbolicOracle as SymbolicOracle
     from nfverify.lang.source import Diagnostic as Diagnostic
     from nfverify.lang.source import ModelError as ModelError
     from nfverify.semantics.machine import Machine as Machine
@@ -28,6 +29,7 @@ _HOME = {
     "ModelError": "nfverify.lang.source",
     "NetworkFunction": "nfverify.cythonized.host",
     "Options": "nfverify.cythonized.options",
+    "SymbolicOracle": "nfverify.equivalence.evaluation.oracle",
     "compile": "nfverify.cythonized.host",
     "load": "nfverify.smat.load",
     "load_text": "nfverify.smat.load",
@@ -40,6 +42,7 @@ __all__ = [
     "ModelError",
     "NetworkFunction",
     "Options",
+    "SymbolicOracle",
     "__version__",
     "compile",
     "load",

@@ -1,0 +1,1 @@
+"""The terms of the symbolic semantics evaluated at concrete states and packets: the oracle."""
