@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from nfverify.oracles.trace import Event, Trace
-from nfverify.oracles.wire import ECHO, Values, answered, merged, values_of, wire
+from nfverify.oracles.wire import ECHO, Values, answered, merged, wire
 
-Through = Callable[[Event], Iterable[tuple[int, int, bytes]]]
+Through = Callable[[Event], Sequence[tuple[int, Values]]]  # ports and values of what comes out
 End = Literal["fin", "rst", "none"]
 Step = tuple[bool, Mapping[str, int | bytes]]  # does the client send, and what beside the endpoints
 
@@ -121,12 +121,10 @@ def _events(
         frame = wire({**(client if sends else server), **values})
         event = Event(time, ports[0] if sends else back, frame)
         yield event
-        out = () if through is None else tuple(through(event))
+        out = () if through is None else through(event)
         if sends and out:
-            _, port, reached = out[0]
-            seen = values_of(reached)
-            if seen is not None and "ethertype" not in seen:
-                server, back = _ends(answered(seen)), port
+            back, reached = out[0]
+            server = _ends(answered(reached))
         time += gap
 
 

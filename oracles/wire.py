@@ -7,8 +7,9 @@ and refuses what can't be, `wire` makes some frame of all values. About 5 micros
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from struct import Struct
+from typing import cast
 
 from nfverify.packet.checksum import internet_checksum
 from nfverify.packet.codec import Malformed, parse
@@ -17,19 +18,22 @@ from nfverify.packet.packet import FLAG_VALUES, FRAG, ICMP, IP4, IP6, TCP, UDP, 
 
 Values = Mapping[str, int | bytes]
 
-PLAIN: dict[str, int] = {
-    "smac": 0x020000000001,
-    "dmac": 0x020000000002,
-    "sip": 0x0A000001,
-    "dip": 0x0A000002,
-    "sip6": 0x20010DB8 << 96 | 1,
-    "dip6": 0x20010DB8 << 96 | 2,
+SMAC, DMAC = 0x020000000001, 0x020000000002
+SIP, DIP = 0x0A000001, 0x0A000002
+SIP6, DIP6 = 0x20010DB8 << 96 | 1, 0x20010DB8 << 96 | 2
+SPORT, DPORT, TTL = 1024, 80, 64
+SYN = 2  # the flags unless one is named
+PLAIN: Mapping[str, int] = {
+    "smac": SMAC,
+    "dmac": DMAC,
+    "sip": SIP,
+    "dip": DIP,
+    "sip6": SIP6,
+    "dip6": DIP6,
     "proto": 6,
-    "ttl": 64,
-    "sport": 1024,
-    "dport": 80,
-    "icmp_type": 8,
-    "flag_syn": 1,  # unless another flag is named
+    "ttl": TTL,
+    "sport": SPORT,
+    "dport": DPORT,
 }
 MAX_SIZE = 9000  # bytes of IP that `size` may ask for
 ICMP_OF = {4: 1, 6: 58}
@@ -37,6 +41,7 @@ ECHO = {1: (8, 0), 58: (128, 129)}  # request and reply by protocol
 NON_IP = 0x88B5  # the IEEE's "local experimental" ethertype
 NO_L4 = 253  # RFC 3692's protocol number for experiments
 _TCP_FIELDS = frozenset({"seq", "ack_no", "window", *FLAG_VALUES})
+_NAMES_OF_FLAGS = frozenset(FLAG_VALUES)
 _ICMP_FIELDS = frozenset({"icmp_type", "icmp_code", "icmp_id", "icmp_seq"})
 _SIDES = (("sip", "dip"), ("sip6", "dip6"), ("sport", "dport"), ("smac", "dmac"))
 
@@ -53,35 +58,29 @@ def wire(values: Values) -> bytes:
     `sip6` or `dip6` makes it IPv6, an `ethertype` other than IP's no IP; `FRAG` 1 a first fragment,
     with `L4` 0 a later one; `size` fits the payload. Checksums are right.
     """
-    get = {**PLAIN, **values}.__getitem__
-    link = (_int(get("dmac")) << 48 | _int(get("smac"))).to_bytes(12, "big")
+    number = _numbers(values)
+    link = (number("dmac", DMAC) << 48 | number("smac", SMAC)).to_bytes(12, "big")
     if "vlan" in values:
-        link += b"\x81\0" + (_int(get("vlan")) & 0xFFF).to_bytes(2, "big")
+        link += b"\x81\0" + (number("vlan", 0) & 0xFFF).to_bytes(2, "big")
     six = "sip6" in values or "dip6" in values
-    ethertype = _int(values.get("ethertype", 0x86DD if six else 0x0800))
+    ethertype = number("ethertype", 0x0800)
     if ethertype not in (0x0800, 0x86DD):
         return link + ethertype.to_bytes(2, "big")
-    link += b"\x86\xdd" if six else b"\x08\0"
     proto, later = _protocol(values, six)
     if six:
-        return link + _ip6(values, proto, later)
-    return link + _ip4(values, proto, later)
+        return link + b"\x86\xdd" + _ip6(values, proto, later)
+    return link + b"\x08\0" + _ip4(values, proto, later)
 
 
-def _int(value: int | bytes) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _number(values: Values, name: str) -> int:
-    value = values.get(name)
-    return value if isinstance(value, int) else PLAIN.get(name, 0)
+def _numbers(values: Values) -> Callable[[str, int], int]:
+    """`values.get` for all but the payload."""
+    return cast(Mapping[str, int], values).get
 
 
 def _protocol(values: Values, six: bool) -> tuple[int, bool]:
     """`proto`, and whether the frame has no L4 header although it could."""
-    proto = values.get("proto")
-    if not isinstance(proto, int):
+    proto = _numbers(values)("proto", -1)
+    if proto < 0:
         proto = 6
         if not _ICMP_FIELDS.isdisjoint(values):
             proto = ICMP_OF[6 if six else 4]
@@ -93,28 +92,30 @@ def _protocol(values: Values, six: bool) -> tuple[int, bool]:
 
 
 def _ip4(values: Values, proto: int, later: bool) -> bytes:
-    addresses = _number(values, "sip"), _number(values, "dip")
-    body = _transport(values, proto, 4, sum(addresses), later, 20)
+    number = _numbers(values)
+    source, target = number("sip", SIP), number("dip", DIP)
+    body = _transport(values, proto, 4, source + target, later, 20)
     size = 20 + len(body)
     fragment = 0
-    if values.get("FRAG") == 1:
+    if "FRAG" in values and values["FRAG"] == 1:
         fragment = 1 if later else 0x2000
-    tos, number, ttl = _number(values, "tos"), _number(values, "ip_id"), _number(values, "ttl")
-    total = 0x4500 + tos + size + number + fragment + (ttl << 8) + proto
-    total += sum(addresses)
+    tos, ip_id, ttl = number("tos", 0), number("ip_id", 0), number("ttl", TTL)
+    total = 0x4500 + tos + size + ip_id + fragment + (ttl << 8) + proto + source + target
     check = 0xFFFF - (total % 0xFFFF or 0xFFFF)
-    return _IPV4.pack(0x45, tos, size, number, fragment, ttl, proto, check, *addresses) + body
+    head = _IPV4.pack(0x45, tos, size, ip_id, fragment, ttl, proto, check, source, target)
+    return head + body
 
 
 def _ip6(values: Values, proto: int, later: bool) -> bytes:
-    source, target = _number(values, "sip6"), _number(values, "dip6")
+    number = _numbers(values)
+    source, target = number("sip6", SIP6), number("dip6", DIP6)
     extension = b""
     if values.get("FRAG") == 1:
         extension = bytes((proto, 0, 0, 8 if later else 1, 0, 0, 0, 0))
     body = _transport(values, proto, 6, source + target, later, 40 + len(extension))
-    first = 6 << 28 | _number(values, "tos") << 20
+    first = 6 << 28 | number("tos", 0) << 20
     head = first << 32 | len(extension) + len(body) << 16
-    head |= (44 if extension else proto) << 8 | _number(values, "ttl")
+    head |= (44 if extension else proto) << 8 | number("ttl", TTL)
     return (head << 256 | source << 128 | target).to_bytes(40, "big") + extension + body
 
 
@@ -122,33 +123,34 @@ def _transport(
     values: Values, proto: int, version: int, addresses: int, later: bool, before: int
 ) -> bytes:
     """L4 header and payload; `addresses` is what they add to the checksum."""
+    number = _numbers(values)
     payload = values.get("payload", b"")
     assert isinstance(payload, bytes)
-    size = values.get("size", values.get("iplen"))
-    head = {6: 20, 17: 8, ICMP_OF[version]: 8}.get(proto, 0) if not later else 0
-    if isinstance(size, int) and before + head <= size <= MAX_SIZE:
-        payload = (payload + bytes(size - before - head))[: size - before - head]
+    head = 0 if later else 20 if proto == 6 else 8 if proto in (17, ICMP_OF[version]) else 0
+    if "size" in values or "iplen" in values:
+        room = number("size", number("iplen", 0)) - before - head
+        if 0 <= room <= MAX_SIZE:
+            payload = (payload + bytes(room))[:room]
     if not head:
         return payload
     length = head + len(payload)
     if proto == 6:
-        ends = _number(values, "sport"), _number(values, "dport")
-        numbers = _number(values, "seq"), _number(values, "ack_no")
-        window, flags = _number(values, "window"), _flags(values)
-        total = sum(ends) + sum(numbers) + (0x5000 | flags) + window
+        sport, dport = number("sport", SPORT), number("dport", DPORT)
+        seq, ack, window = number("seq", 0), number("ack_no", 0), number("window", 0)
+        flags = _flags(values)
+        total = sport + dport + seq + ack + (0x5000 | flags) + window
         check = _checksum(total + addresses + proto + length, payload)
-        return _TCP.pack(*ends, *numbers, 0x50, flags, window, check, 0) + payload
+        return _TCP.pack(sport, dport, seq, ack, 0x50, flags, window, check, 0) + payload
     if proto == 17:
-        source, target = _number(values, "sport"), _number(values, "dport")
-        total = source + target + 2 * length + addresses + proto
-        return _UDP.pack(source, target, length, _checksum(total, payload) or 0xFFFF) + payload
-    kind = values.get("icmp_type")
-    kind, code = ECHO[proto][0] if kind is None else _int(kind), _number(values, "icmp_code")
-    number, sequence = _number(values, "icmp_id"), _number(values, "icmp_seq")
-    total = (kind << 8) + code + number + sequence
+        sport, dport = number("sport", SPORT), number("dport", DPORT)
+        check = _checksum(sport + dport + 2 * length + addresses + proto, payload)
+        return _UDP.pack(sport, dport, length, check or 0xFFFF) + payload
+    kind, code = number("icmp_type", ECHO[proto][0]), number("icmp_code", 0)
+    ip_id, sequence = number("icmp_id", 0), number("icmp_seq", 0)
+    total = (kind << 8) + code + ip_id + sequence
     if version == 6:
         total += addresses + proto + length
-    return _ICMP.pack(kind, code, _checksum(total, payload), number, sequence) + payload
+    return _ICMP.pack(kind, code, _checksum(total, payload), ip_id, sequence) + payload
 
 
 def _checksum(total: int, payload: bytes) -> int:
@@ -161,12 +163,10 @@ def _checksum(total: int, payload: bytes) -> int:
 
 
 def _flags(values: Values) -> int:
-    flags, named = 0, False
-    for bit, name in enumerate(FLAG_VALUES):
-        if (value := values.get(name)) is not None:
-            named = True
-            flags |= _int(value) << bit
-    return flags if named else 2
+    if _NAMES_OF_FLAGS.isdisjoint(values):
+        return SYN
+    number = _numbers(values)
+    return sum(number(name, 0) << bit for bit, name in enumerate(FLAG_VALUES))
 
 
 # Values -----------------------------------------------------------------------------------
@@ -207,14 +207,14 @@ def _drop(values: dict[str, int | bytes], names: Iterable[str]) -> None:
 
 def answered(values: Values) -> dict[str, int | bytes]:
     """What the receiver sends back: both sides swapped, a SYN acknowledged, an echo replied to."""
-    out = dict(values)
+    out, number = dict(values), _numbers(values)
     six = "sip6" in values or "dip6" in values
     for source, target in _SIDES:
         if (source[1:] == "ip6") != six and source[1:3] == "ip":
             continue
-        out[source], out[target] = _number(values, target), _number(values, source)
+        out[source], out[target] = number(target, PLAIN[target]), number(source, PLAIN[source])
     proto, _ = _protocol(values, six)
-    if proto == 6 and _flags(values) == 2:
+    if proto == 6 and _flags(values) == SYN:
         out["flag_syn"] = out["flag_ack"] = 1
     elif proto in ECHO:
         request, reply = ECHO[proto]

@@ -15,9 +15,9 @@ from nfverify.oracles.flows import Step, exchange, tcp_steps
 from nfverify.oracles.oddities import ODDITIES
 from nfverify.oracles.pools import Pools
 from nfverify.oracles.trace import Event
-from nfverify.oracles.wire import PLAIN, Values, answered, merged, values_of, wire
+from nfverify.oracles.wire import PLAIN, Values, answered, merged, values_of, values_of_packet, wire
 from nfverify.packet.fields import FIELDS
-from nfverify.semantics.machine import Machine, Output
+from nfverify.semantics.machine import Emission, Machine
 from nfverify.strategies.frame import Frame
 
 LENGTH: Final = 13  # bytes of choices for one event
@@ -87,7 +87,7 @@ class Scene:
         self.frames: list[Frame] = []  # those of the events
         self.values: list[Values] = []  # of the events
         self.stepped = 0  # events that the machine has seen
-        self.outputs: list[Output] = []
+        self.outputs: list[Emission] = []
 
     # Choices ------------------------------------------------------------------------------
 
@@ -225,9 +225,9 @@ class Scene:
             if through is None:
                 self._record(event)
 
-    def _through(self, event: Event) -> list[Output]:
+    def _through(self, event: Event) -> list[tuple[int, Values]]:
         self._record(event)
-        return self._catch_up()
+        return [(out.port, values_of_packet(out.packet)) for out in self._catch_up()]
 
     def _record(self, event: Event) -> None:
         self.now = min(event.time, LATEST)
@@ -242,15 +242,14 @@ class Scene:
         if not count:
             return None
         output = self.outputs[-1 - part(choice, 256, count)]
-        values = values_of(output.frame)
-        return None if values is None else (answered(values), output.port)
+        return answered(values_of_packet(output.packet)), output.port
 
-    def _catch_up(self) -> list[Output]:
+    def _catch_up(self) -> list[Emission]:
         """What the network sends at the last event."""
-        out: list[Output] = []
+        out: list[Emission] = []
         if self.machine is not None:
             while self.stepped < len(self.events):
-                out = self.machine.step(*self.events[self.stepped])
+                out = self.machine.receive(*self.events[self.stepped])
                 self.outputs += out[:4]
                 self.stepped += 1
         return out
