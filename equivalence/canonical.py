@@ -6,7 +6,7 @@ apart, else the smallest value that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nfverify.equivalence.packets import HEADERS, LEAST_L4, SymbolicPacket, width_of
@@ -33,6 +33,11 @@ class Wish:
     term: Term
     value: Term
     hints: Sequence[int] = ()
+    field: str = ""
+
+
+def _matters(wish: Wish, fields: Collection[str] | None) -> bool:
+    return fields is None or not wish.field or wish.field in fields
 
 
 def canonical(
@@ -42,17 +47,20 @@ def canonical(
     differs: Term,
     start: int,
     hints: Mapping[str, Sequence[int]] | None = None,
+    matter: Collection[str] | None = None,
 ) -> bool:
     """Leaves the solver with the model of the canonical trace; False if it gave up on the way.
 
-    `hints`, by field or `now`, are values that come before smaller ones.
+    `hints`, by field or `now`, are values that come before smaller ones. Fields that don't `matter`
+    (None: all do), because nothing reads them, are settled last and at once.
     """
     solver.push()
     try:
         solver.add(differs)
         found = _wishes(terms, packets, start, hints or {})
         wishes = [w for w in found if not w.term.is_const]
-        _settle(terms, solver, wishes)
+        _settle(terms, solver, [w for w in wishes if _matters(w, matter)])
+        _settle(terms, solver, [w for w in wishes if not _matters(w, matter)])
         return solver.check() == "sat"
     finally:
         solver.pop()
@@ -71,12 +79,13 @@ def _wishes(
             if header is not Header.LINK:
                 plain = bool(header & PLAIN_HEADERS)
                 yield Wish(packet.present[header], terms.boolean(plain))
-        yield Wish(packet.fields["size"], _where(terms, packet, "size", least_size(terms, packet)))
+        least = _where(terms, packet, "size", least_size(terms, packet))
+        yield Wish(packet.fields["size"], least, hints.get("size", ()))
         for name, info in FIELDS.items():
             # `size` decides `iplen`.
             if info.on_wire and name != "iplen":
                 plainest = _where(terms, packet, name, _plain(terms, packet, name))
-                yield Wish(packet.fields[name], plainest, hints.get(name, ()))
+                yield Wish(packet.fields[name], plainest, hints.get(name, ()), name)
 
 
 def _where(terms: Terms, packet: SymbolicPacket, name: str, value: Term) -> Term:

@@ -150,9 +150,9 @@ def loop_packet(unrolled: Unrolled, mover: Mover, vary: Vary, big: bool) -> Arri
         goal = terms.all(taken)
         if solver.check([goal]) != "sat":
             return None
-        hints = unrolled.shared.hints
+        hints, used = unrolled.shared.hints, unrolled.shared.used
         packets = [(packet, now)]
-        if not canonical(terms, solver, packets, goal, unrolled.start, hints):
+        if not canonical(terms, solver, packets, goal, unrolled.start, hints, used):
             return None
         return unrolled.concrete(packets)[0]
     except NotRealisable:

@@ -100,8 +100,4 @@ def mark(part: Arrival | Loop) -> Mark:
 
 def reached(machine: Machine) -> frozenset[int]:
     """The goals that a machine of an instrumented network has recorded."""
-    return frozenset(
-        int(key[0])
-        for variables in machine.snapshot().values()
-        for key in variables.get(REACHED, ())
-    )
+    return frozenset(int(key[0]) for rows in machine.live(REACHED) for key in rows)

@@ -27,6 +27,7 @@ RLIMIT = 2_000_000
 MAX_ROUNDS = 60
 """Models that are looked at without any new goal, at one depth."""
 MAX_HINTS = 8
+SIZES = (64, 128, 576, 1500, 65535)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,12 @@ def shared(target: Target) -> Shared:
 def _hints(network: ir.Network) -> dict[str, Sequence[int]]:
     """The constants that a field is held against, and their neighbours."""
     found = collect((network,))
-    hints: dict[str, Sequence[int]] = {}
+    hints: dict[str, Sequence[int]] = {"size": SIZES}
     for name, values in sorted(found.fields.items()):
         most = (1 << (FIELDS[name].width or 1)) - 1
         near = [v + d for v in sorted(values) for d in (0, 1, -1)]
-        hints[name] = tuple(dict.fromkeys(v for v in near if 0 <= v <= most))[:MAX_HINTS]
+        fitting = dict.fromkeys(v for v in near if 0 <= v <= most)
+        hints[name] = (*hints.get(name, ()), *fitting)[-MAX_HINTS:]
     return hints
 
 
@@ -188,7 +190,13 @@ class Unrolled:
             fewest = self.terms.const(self.least(self.counter, goal_term), 64)
             goal_term = self.terms.and_(goal_term, self.terms.eq(self.counter, fewest))
         made = canonical(
-            self.terms, self.solver, self.packets, goal_term, self.start, self.shared.hints
+            self.terms,
+            self.solver,
+            self.packets,
+            goal_term,
+            self.start,
+            self.shared.hints,
+            self.shared.used,
         )
         if made:
             plain, reached = self._tried(wanted, replayed)
