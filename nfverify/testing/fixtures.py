@@ -163,7 +163,7 @@ class Equivalence:
         """The verdict; fails, with the trace or the reason, unless it is the one expected."""
         from nfverify.testing.check_equiv import check_equiv
         from nfverify.testing.items import WORDED, said
-        from nfverify.testing.settings import settings
+        from nfverify.testing.settings import settings, test_name
 
         for what, value, allowed in (
             ("verdict", verdict, VERDICTS),
@@ -188,6 +188,6 @@ class Equivalence:
         )
         options = settings(request.config)
         try:
-            return check_equiv(test, options, options.store(request.path, request.node.name))
+            return check_equiv(test, options, options.store(request.path, test_name(request)))
         except WORDED as error:
             pytest.fail(said(error), pytrace=False)

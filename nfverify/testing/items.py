@@ -69,7 +69,8 @@ class TestItem(pytest.Item):
         """What is wrong with a model, a capture or a build in the words of the command line."""
         if isinstance(excinfo.value, WORDED):
             return said(excinfo.value)
-        return super().repr_failure(excinfo)
+        excinfo.traceback = excinfo.traceback.cut(path=__file__)
+        return super().repr_failure(excinfo, style="short")
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The line of the table in the file."""

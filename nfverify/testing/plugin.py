@@ -24,9 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add = parser.getgroup("nfverify", "network functions").addoption
     what = "the engines of all tests that run traces, with commas: reference,symbolic,cython"
     add("--nf-engines", dest="nf_engines", metavar="NAMES", help=what)
-    what = "another seed for the traffic of all tests (default: what the test says, else 0)"
+    what = "another seed for the traffic of all tests (default: what the test says, else 1)"
     add("--nf-seed", dest="nf_seed", metavar="N", type=_number, help=what)
-    what = "time for each proof, s, and for each run of a program under test"
+    what = "time for each proof, s (default: what the test says, else 60)"
     add("--nf-time-limit", dest="nf_time_limit", metavar="SECONDS", type=_seconds, help=what)
     what = "skip a test whose verdict is unknown, instead of failing it"
     add("--nf-allow-unknown", dest="nf_allow_unknown", action="store_true", help=what)

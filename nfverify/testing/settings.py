@@ -9,7 +9,8 @@ import pytest
 
 from nfverify.testing.stored import Store
 
-DEFAULT_TIME = 60.0  # s
+DEFAULT_TIME = 60.0  # s, of a proof
+DEFAULT_SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,8 @@ def settings(config: pytest.Config) -> Settings:
         config.getoption("nf_allow_unknown"),
         config.getini("nf_counterexamples"),
     )
+
+
+def test_name(request: pytest.FixtureRequest) -> str:
+    """Of a Python test in its file: with its class and parameters."""
+    return str(request.node.nodeid).partition("::")[2].replace("::", ".")

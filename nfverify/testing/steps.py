@@ -18,7 +18,7 @@ from nfverify.smat.ir import Network
 MAX_SHOWN = 40  # packets of a table: the last ones
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sent:
     """A frame that came out: time in ns, name of the port ("" where it isn't known)."""
 
@@ -31,8 +31,11 @@ class Sent:
         """Its header fields, by the language's names."""
         return parse(self.frame)
 
+    def __repr__(self) -> str:
+        return f"<{summary(self.frame)} by {self.port or '?'}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Step:
     """A frame that arrived, what came out, and `instance: entry` for each table that it passed."""
 
@@ -52,6 +55,9 @@ class Step:
     def dropped(self) -> bool:
         """Did nothing come out?"""
         return not self.outputs
+
+    def __repr__(self) -> str:
+        return f"<packet {self.number}>"
 
 
 class Runner:
