@@ -17,20 +17,22 @@ def check_provable(*networks: ir.Network) -> None:
         (message, span.source.name, span.start): Diagnostic("error", "unsupported", message, span)
         for network in networks
         for program in dict.fromkeys(i.program for i in network.instances)
-        for message, span in _unprovable(program)
+        for message, span in unprovable(program)
     }
     if found:
         raise ModelError(*found.values())
 
 
-def _unprovable(program: ir.Program) -> Iterator[tuple[str, Span]]:
+def unprovable(program: ir.Program, *, choose: bool = False) -> Iterator[tuple[str, Span]]:
+    """What a proof cannot be about, and where; with `choose`, choices are none of it."""
     later = "can be run, but not proved equal or consolidated yet"
     for variable in program.state:
         for word, value in (("timeout", variable.timeout), ("max", variable.capacity)):
             if value is not None:
                 yield f"models of maps with `{word}` {later}", variable.span
     for node in ir.walk(program.init + program.body):
-        if isinstance(node, ir.Choose):
-            yield f"models with `choose`, which allows several behaviours, {later}", node.span
+        if isinstance(node, ir.Choose) and not choose:
+            what = "models with `choose`, which allows several behaviours,"
+            yield f"{what} {later}; `equiv --refine` compares them", node.span
         elif isinstance(node, ir.Touch):
             yield f"models with `touch` {later}", node.span

@@ -34,6 +34,7 @@ from nfverify.equivalence.simulate import (
     Effort,
     Pair,
     Simulation,
+    Snapshot,
     Trace,
     Traffic,
     new_pair,
@@ -220,27 +221,9 @@ class _Run:
         except Unsupported as exception:
             self.failed = Failed("the symbolic step", str(exception), 0)
             return None
-        components = Components(
-            self.problem,
-            self.constants,
-            set(induction.step.relevant),
-            set(induction.step.presence),
+        outcome = relate(
+            self.problem, self.constants, induction, self.simulation.snapshots, quotient
         )
-        start: list[Candidate] = list(own_invariants(self.problem))
-        kept = components.all
-        matched_a: set[object] = set()
-        matched_b: set[object] = set()
-        for a, b, candidate in matchings(components):
-            if a in matched_a or b in matched_b or not induction.acceptable(candidate):
-                continue
-            matched_a.add(a)
-            matched_b.add(b)
-            start.append(candidate)
-        if quotient:
-            kept = [c for c in components.all if c not in matched_b]
-        templates = Templates(self.problem, self.constants, kept, self.simulation.snapshots)
-        pool = list(dict.fromkeys(templates.generate()))
-        outcome = induction.run(start, pool)
         if isinstance(outcome, Failed):
             self.failed = outcome
             return None
@@ -264,6 +247,36 @@ class _Run:
         method = "induction over one event" if proved.relation else "outputs need no relation"
         found = (*self.plan.obligations, *obligations)
         return Equivalent(self.report(), Proof(method, self.depth, texts, found))
+
+
+def relate(
+    problem: Problem,
+    constants: Constants,
+    induction: Induction,
+    snapshots: Sequence[Snapshot],
+    quotient: bool,
+    more: Sequence[Candidate] = (),
+) -> Proved | Failed:
+    """A relation out of equalities and templates; `more` are candidates beside these. With
+    `quotient`, what equals a variable of A stands for nothing of its own."""
+    components = Components(
+        problem, constants, set(induction.step.relevant), set(induction.step.presence)
+    )
+    start: list[Candidate] = list(own_invariants(problem))
+    kept = components.all
+    matched_a: set[object] = set()
+    matched_b: set[object] = set()
+    for a, b, candidate in matchings(components):
+        if a in matched_a or b in matched_b or not induction.acceptable(candidate):
+            continue
+        matched_a.add(a)
+        matched_b.add(b)
+        start.append(candidate)
+    if quotient:
+        kept = [c for c in components.all if c not in matched_b]
+    templates = Templates(problem, constants, kept, snapshots)
+    pool = list(dict.fromkeys([*templates.generate(), *more]))
+    return induction.run(start, pool)
 
 
 def same_model(a: ir.Network, b: ir.Network) -> bool:

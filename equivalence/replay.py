@@ -28,7 +28,7 @@ def replay(problem: Problem, pair: Pair, trace: Trace) -> tuple[tuple[Event, ...
         sides = []
         outputs: list[list[Output]] = []
         for side, machine in zip(problem.sides, run.machines, strict=True):
-            out, entries = _step(machine, arrival.time, arrival.port, frame)
+            out, entries = step_of(machine, arrival.time, arrival.port, frame)
             ports = side.network.ports
             emitted = tuple(Emitted(o.time, port_name(ports, o.port), o.frame) for o in out)
             sides.append(SideOfEvent(emitted, entries))
@@ -37,7 +37,7 @@ def replay(problem: Problem, pair: Pair, trace: Trace) -> tuple[tuple[Event, ...
         events.append(
             Event(arrival.time, port_name(names, arrival.port), frame, sides[0], sides[1])
         )
-        differences = list(_differences(problem, outputs[0], outputs[1]))
+        differences = list(differences_of(problem, outputs[0], outputs[1]))
         if problem.options.observe_state:
             differences += _state_differences(problem, run)
     if not differences:
@@ -62,7 +62,7 @@ def port_name(names: tuple[str, ...], number: int) -> str:
     return names[number] if number < len(names) else str(number)
 
 
-def _step(
+def step_of(
     machine: Machine, time: int, port: int, frame: bytes
 ) -> tuple[list[Output], tuple[str, ...]]:
     visits: list[Visit] = []
@@ -77,7 +77,7 @@ def _step(
     return out, entries
 
 
-def _differences(problem: Problem, a: list[Output], b: list[Output]) -> Iterator[str]:
+def differences_of(problem: Problem, a: list[Output], b: list[Output]) -> Iterator[str]:
     if len(a) != len(b):
         yield f"a sends {_packets(len(a))}, b {_packets(len(b))}"
         return

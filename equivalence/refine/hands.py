@@ -17,7 +17,11 @@ TRIES = 12
 
 
 class Misfit(Exception):
-    """A choice was to be made that the model does not allow."""
+    """A choice was to be made that the model does not allow; `fitting` does where none should."""
+
+    def __init__(self, what: str, fitting: int | None = None) -> None:
+        super().__init__(what)
+        self.fitting = fitting
 
 
 def first(instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
@@ -68,9 +72,10 @@ class Scripted:
             raise Misfit("more choices than in the script")
         value = self.script[self.used]
         self.used += 1
-        allowed = next(filter(fits, candidates), None) is None if value is None else (
-            value in candidates and fits(value)
-        )  # fmt: skip
-        if not allowed:
+        if value is None:
+            other = next(filter(fits, candidates), None)
+            if other is not None:
+                raise Misfit(f"{node.name} in {instance}: {other} fits", other)
+        elif value not in candidates or not fits(value):
             raise Misfit(f"{node.name} in {instance}: {value} is not allowed")
         return value

@@ -21,10 +21,11 @@ from nfverify.smat import ir
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What an event's choices came to: those of A, what holds of them, and in which cases B may not
-    choose as its strategy does."""
+    """What an event's choices came to: those of A, how many B makes, what holds of A's, and when B
+    may not choose as its strategy does."""
 
     of_a: tuple[Chosen, ...]
+    made_by_b: int
     facts: tuple[Term, ...]
     forbidden: tuple[tuple[str, Term], ...]  # name, when
 
@@ -99,7 +100,9 @@ class RefineModel(Model):
                 forbidden.append((name, fails))
         facts = [terms.or_(one.none, one.choice.fits(one.value)) for one in a.chosen]
         facts += [self.nothing_fits(one, value) for one in a.chosen for value in self._tested]
-        self.choices[event.name] = Choices(tuple(a.chosen), tuple(facts), tuple(forbidden))
+        self.choices[event.name] = Choices(
+            tuple(a.chosen), len(b.chosen), tuple(facts), tuple(forbidden)
+        )
         return replace(event, facts=(*event.facts, *facts))
 
     def nothing_fits(self, one: Chosen, value: Term) -> Term:
