@@ -71,7 +71,7 @@ def offset_by(left: ir.Expr, right: ir.Expr, offset: int) -> ir.Expr | None:
             assert isinstance(other.value, int)
             value = other.value + change
             low, high = bounds(one)
-            if not low <= value <= high:
+            if not low <= value <= high or (value >= 0 and value & ~_bits(one)):
                 return None
             return ir.Compare("==", one, ir.Const(value, type_))
     if offset == 0:
@@ -132,6 +132,15 @@ def bounds(expr: ir.Expr) -> tuple[int, int]:
             return whole
         case _:
             return whole
+
+
+def _bits(expr: ir.Expr) -> int:
+    """A mask of the bits that a value can have, if it is not negative."""
+    match expr:
+        case ir.Arithmetic(op="&", right=ir.Const(value=int() as mask)) if mask >= 0:
+            return mask
+        case _:
+            return -1
 
 
 def _whole(type_: ir.Bits) -> tuple[int, int]:

@@ -121,8 +121,12 @@ def _split(side: ir.Expr) -> tuple[ir.Expr, ir.Expr, ir.Expr] | None:
             return condition, then, otherwise
         case ir.Cast(operand=operand, type=ir.Bits() as type_) if operand.type == ir.BOOL:
             return operand, ir.Const(ir.wrap(1, type_), type_), ir.Const(0, type_)
-        case ir.Cast(operand=ir.Conditional() as inner, type=ir.Bits() as type_):
-            return inner.condition, _cast(inner.then, type_), _cast(inner.otherwise, type_)
+        case ir.Cast(operand=operand, type=ir.Bits() as type_):
+            inner = _split(operand)
+            if inner is None:
+                return None
+            condition, then, otherwise = inner
+            return condition, _cast(then, type_), _cast(otherwise, type_)
         case _:
             return None
 

@@ -50,7 +50,7 @@ class Goal:
         source = self.span.source
         if not source.text:
             return ""
-        name = re.split(r"[/\\\\]", source.name)[-1]
+        name = re.split(r"[/\\]", source.name)[-1]
         return f"{name}:{self.span.line}:{self.span.column}"
 
 

@@ -235,7 +235,7 @@ class _Simulation:
             if goal in self.traces:
                 continue
             short = self.player.least(trace, goal)
-            for other in self.player.reaches(short):
+            for other in sorted(self.player.reaches(short)):
                 if other not in self.traces:
                     self.traces[other] = short
 
