@@ -32,13 +32,14 @@ def check_engines(test: EngineTest, settings: Settings, store: Store) -> None:
     options = Options(
         engines=_engines(test, settings),
         against=None if test.against is None else command(test.against, test.folder),
-        comparison=Comparison.of((test.compare,), test.common.ignore),
+        comparison=Comparison.of(test.compare, test.common.ignore),
         examples=test.examples or EXAMPLES,
         seconds=test.seconds,
         seed=_first(settings.seed, test.seed, DEFAULT_SEED),
         non_ip=setting.non_ip,
         operators=setting.operators,
-        silence=test.time_limit or SILENCE,
+        silence=test.answer_limit or SILENCE,
+        well_formed=test.well_formed,
     )
     given = [(relative(stored.path), stored.trace) for stored in store.load()]
     try:
@@ -61,8 +62,15 @@ def check_engines(test: EngineTest, settings: Settings, store: Store) -> None:
 
 
 def _engines(test: EngineTest, settings: Settings) -> tuple[str, ...]:
-    default = DEFAULT_ENGINES if test.against is None else DEFAULT_ENGINES[:1]
-    return settings.engines or test.engines or default
+    """As the command line says, else the test; to compare with, the reference."""
+    if settings.engines is None:
+        default = DEFAULT_ENGINES if test.against is None else DEFAULT_ENGINES[:1]
+        return test.engines or default
+    if test.against is not None or len(set(settings.engines)) > 1:
+        return settings.engines
+    if settings.engines == DEFAULT_ENGINES[:1]:
+        pytest.skip("--nf-engines names the reference alone: nothing to compare it with")
+    return (*DEFAULT_ENGINES[:1], *settings.engines)
 
 
 def _first(*values: int | None) -> int:

@@ -144,8 +144,14 @@ def _search(
             _, report = property_.failure
             pytest.fail(f"{report}\n\nIt stands in {relative(stored.path)}", pytrace=False)
     seed = DEFAULT_SEED if options.seed is None else options.seed
-    seeded: Callable[[Test], Test] = hypothesis.seed(seed)
-    _run(property_, seeded(_settings(examples)(given(strategy)(property_.check))))
+
+    @hypothesis.seed(seed)
+    @_settings(examples)
+    @given(strategy)
+    def search(trace: Trace) -> None:
+        property_.check(trace)
+
+    _run(property_, search)
     if property_.failure is not None:
         trace, report = property_.failure
         pytest.fail(f"{report}\n\n{keep(store, list(trace), report)}", pytrace=False)

@@ -37,8 +37,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
         *("allow-unknown", *_COMMON),
     ),
     "test": (
-        *("test", "engines", "against", "examples", "seconds", "seed", "compare", "time-limit"),
-        *_COMMON,
+        *("test", "engines", "against", "examples", "seconds", "seed", "compare"),
+        *("answer-limit", "well-formed", *_COMMON),
     ),
     "replay": ("replay", "in", "out", "outcome", "state", "engines", *_COMMON),
 }
@@ -168,16 +168,20 @@ def _engine_names(table: Table) -> tuple[str, ...] | None:
 def _engines(table: Table) -> EngineTest:
     if "examples" in table.content and "seconds" in table.content:
         table.bad("seconds", "and `examples` exclude each other")
+    engines = _engine_names(table)
+    if engines is not None and len(set(engines)) < 2 and "against" not in table.content:
+        table.bad("engines", "names one: two executions are needed", "name more, or `against`")
     return EngineTest(
         _common(table),
         table.model(table.text("test"), "test"),
-        _engine_names(table),
+        engines,
         table.text("against") if "against" in table.content else None,
         table.count("examples", 1),
         table.seconds("seconds"),
         table.count("seed", 0),
-        table.choice("compare", COMPARE),
-        table.seconds("time-limit"),
+        table.choices("compare", COMPARE, "comparison"),
+        table.seconds("answer-limit"),
+        table.flag("well-formed"),
         table.folder,
     )
 

@@ -59,8 +59,9 @@ class EngineTest:
     examples: int | None
     seconds: float | None
     seed: int | None
-    compare: str
-    time_limit: float | None
+    compare: tuple[str, ...]
+    answer_limit: float | None
+    well_formed: bool
     folder: Path
 
 
