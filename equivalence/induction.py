@@ -18,6 +18,7 @@ from nfverify.equivalence.relation import (
     Candidate,
     Key,
     Missing,
+    Places,
     bindings,
     claim,
     concrete_keys,
@@ -117,6 +118,16 @@ def is_strong(candidate: Candidate) -> bool:
     return candidate.shape in STRONG
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much an attempt may cost: resources of one check, of a second try at a hard one, and the
+    number of checks."""
+
+    rlimit: int
+    patience: int
+    checks: int
+
+
 class Induction:
     """One attempt: candidates in, a relation or a reason out."""
 
@@ -130,6 +141,7 @@ class Induction:
         notify: Callable[[str], None] = lambda text: None,
         build: Callable[[Problem, Terms, Callable[[Term], bool]], Step] = build_step,
         give_up: bool = False,
+        effort: Effort | None = None,
     ) -> None:
         """A thrifty attempt props candidates up by strong ones only, and soon drops them.
 
@@ -138,6 +150,7 @@ class Induction:
         """
         self.thrifty = thrifty
         self.give_up = give_up
+        self.effort = effort or Effort(CHECK_RLIMIT, PATIENCE, MAX_CHECKS)
         self.resisting: list[Failed] = []
         self.problem = problem
         self.snapshots = snapshots
@@ -145,7 +158,7 @@ class Induction:
         self.translator = Translator()
         # The plainest counterexamples to induction take the fewest candidates to rule out.
         self.solver = Solver(
-            self.translator, deadline=deadline, rlimit=CHECK_RLIMIT, plain_models=True
+            self.translator, deadline=deadline, rlimit=self.effort.rlimit, plain_models=True
         )
         self._side = Solver(self.translator, deadline=deadline, rlimit=CHECK_RLIMIT)
         self.notify = notify
@@ -271,7 +284,7 @@ class Induction:
         for candidate in start:
             if self.acceptable(candidate):
                 self.activate(candidate, 0)
-        while self.checks < MAX_CHECKS:
+        while self.checks < self.effort.checks:
             group = self._next_group()
             if not group:
                 return self._core()
@@ -316,7 +329,7 @@ class Induction:
             if answer != "unsat":
                 break
         if answer == "unknown":
-            answer = self.solver.check(literals, patience=PATIENCE)
+            answer = self.solver.check(literals, patience=self.effort.patience)
             used = self.solver.core()
         self.notify(f"induction: {goal.name} by cases: {answer}")
         self._used = used
@@ -408,6 +421,7 @@ class Induction:
         """Candidates of the best rank that are false in this state and hold wherever we know."""
         in_use = {e.candidate for e in self.active if e.alive}
         chosen: list[Candidate] = []
+        looked: dict[Places, list[Key]] = {}
         for candidate in ranked:
             if chosen and candidate.shape != chosen[0].shape:
                 break
@@ -417,16 +431,21 @@ class Induction:
                 continue
             if any(c.variables == candidate.variables for c in chosen):
                 continue
-            if self._false_in(candidate, state) and self.acceptable(candidate):
+            keys = looked.get(candidate.places)
+            if keys is None:
+                keys = looked[candidate.places] = list(concrete_keys(candidate, state))
+            if self._false_in(candidate, state, keys) and self.acceptable(candidate):
                 chosen.append(candidate)
                 if len(chosen) == AT_ONCE:
                     break
         return chosen
 
-    def _false_in(self, candidate: Candidate, state: dict[str, dict[Key, Any]]) -> bool:
-        for keys in concrete_keys(candidate, state):
+    def _false_in(
+        self, candidate: Candidate, state: dict[str, dict[Key, Any]], keys: Sequence[Key]
+    ) -> bool:
+        for key in keys:
             try:
-                if not candidate.holds(state, self.defaults, *keys):
+                if not candidate.holds(state, self.defaults, *key):
                     return True
             except Missing:
                 continue

@@ -20,6 +20,8 @@ from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
 Key = tuple[ir.Value, ...]
+Trigger = tuple[tuple[str, tuple[int | None, ...]], ...]
+Places = tuple[tuple[Trigger, ...], tuple[int, ...]]
 MAX_INSTANCES = 64
 
 
@@ -36,8 +38,24 @@ class Candidate:
     expr: ir.Expr
     own: bool = field(default=False, compare=False)  # a model's own invariant
 
+    def __hash__(self) -> int:
+        return self._hash
+
     @cached_property
-    def triggers(self) -> tuple[tuple[tuple[str, tuple[int | None, ...]], ...], ...]:
+    def _hash(self) -> int:
+        """Of a whole expression, and asked for all the time."""
+        return hash((self.shape, self.keys, self.expr))
+
+    @cached_property
+    def places(self) -> Places:
+        """What decides at which keys of a concrete state it is looked at."""
+        widths = (
+            (-t.width if t.signed else t.width) if isinstance(t, ir.Bits) else 0 for t in self.keys
+        )
+        return self.triggers, tuple(widths)
+
+    @cached_property
+    def triggers(self) -> tuple[Trigger, ...]:
         """Sets of reads that bind all key variables: each read is a variable and, for each of its
         key positions, the number of the key variable that stands there."""
         reads: dict[tuple[str, tuple[int | None, ...]], None] = {}

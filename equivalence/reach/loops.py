@@ -39,7 +39,7 @@ def movers(network: ir.Network) -> Iterator[Mover]:
         compared: set[str] = set()
         for node in ir.walk(body):
             if isinstance(node, ir.Compare):
-                compared |= _reads(node, lets)
+                compared |= reads(node, lets)
         for node in ir.walk(body):
             if isinstance(node, ir.Entry) and any(
                 isinstance(s, ir.Write) and s.var in compared and _moves(s, lets)
@@ -48,20 +48,20 @@ def movers(network: ir.Network) -> Iterator[Mover]:
                 yield Mover(instance.name, node)
 
 
-def _reads(expr: ir.Expr, lets: Mapping[str, ir.Expr], depth: int = 0) -> set[str]:
+def reads(expr: ir.Expr, lets: Mapping[str, ir.Expr], depth: int = 0) -> set[str]:
     """The variables that a value depends on, through lets."""
     found: set[str] = set()
     for node in ir.walk((expr,)):
         if isinstance(node, ir.Read):
             found.add(node.var)
         elif isinstance(node, ir.Local) and node.name in lets and depth < MAX_LETS:
-            found |= _reads(lets[node.name], lets, depth + 1)
+            found |= reads(lets[node.name], lets, depth + 1)
     return found
 
 
 def _moves(write: ir.Write, lets: Mapping[str, ir.Expr]) -> bool:
     return any(
-        isinstance(node, ir.Arithmetic) and node.op in "+-" and write.var in _reads(node, lets)
+        isinstance(node, ir.Arithmetic) and node.op in "+-" and write.var in reads(node, lets)
         for value in write.values
         for node in _through(value, lets)
     )

@@ -12,12 +12,13 @@ from functools import partial
 
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.components import Components
-from nfverify.equivalence.constants import collect
-from nfverify.equivalence.induction import Goal, Induction
+from nfverify.equivalence.constants import Constants, collect, constant_folded
+from nfverify.equivalence.induction import Effort, Goal, Induction
 from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.problem import CLOCK, Model, Problem
+from nfverify.equivalence.reach.loops import reads
 from nfverify.equivalence.reach.outcome import Unreachable
-from nfverify.equivalence.reach.target import REACHED, Target, hits, problem_of
+from nfverify.equivalence.reach.target import GHOST, REACHED, Target, hits, problem_of
 from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.step import Step, cone
@@ -27,6 +28,11 @@ from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 from nfverify.smat.unparse import Printer
 from nfverify.smat.values import Misfit
+
+RLIMIT = 600_000
+PATIENCE = 1_000_000
+CHECKS = 40
+CHECKS_A_GOAL = 6
 
 
 def build(
@@ -88,6 +94,7 @@ class Prover:
             notify=self.target.notify,
             build=partial(build, self.goals),
             give_up=True,
+            effort=Effort(RLIMIT, PATIENCE, CHECKS + CHECKS_A_GOAL * len(self.goals)),
         )
 
     def one_step(self) -> Iterator[Unreachable]:
@@ -102,15 +109,10 @@ class Prover:
     def by_induction(self) -> Iterator[Unreachable]:
         """Goals that a relation rules out."""
         induction = self.induction
-        components = Components(
-            self.problem,
-            collect((self.target.network,)),
-            set(induction.step.relevant),
-            set(induction.step.presence),
-        )
-        templates = Templates(
-            self.problem, collect((self.target.network,)), components.all, induction.snapshots
-        )
+        constants = self._constants()
+        step = induction.step
+        components = Components(self.problem, constants, set(step.relevant), set(step.presence))
+        templates = Templates(self.problem, constants, components.all, induction.snapshots)
         pool = list(dict.fromkeys(templates.generate()))
         induction.run(list(own_invariants(self.problem)), pool)
         resisting = {goal_of(f.obligation) for f in induction.resisting}
@@ -122,6 +124,25 @@ class Prover:
             if relation is not None:
                 proved[goal] = relation
         yield from self._certified(proved, "induction")
+
+    def _constants(self) -> Constants:
+        """Those of the text; ghosts are only compared with what the goals ask for."""
+        constants = collect((self.target.network,))
+        for instance in self.target.network.instances:
+            asked: dict[str, set[int]] = {}
+            body = instance.program.body
+            lets = {n.name: n.value for n in ir.walk(body) if isinstance(n, ir.Let)}
+            for node in ir.walk(body):
+                if isinstance(node, ir.Compare):
+                    number = constant_folded(node.right)
+                    for name in reads(node.left, lets):
+                        if name.startswith(GHOST) and number is not None:
+                            asked.setdefault(name, set()).add(number)
+            for variable in instance.program.state:
+                if variable.name.startswith(GHOST):
+                    where = f"a.{instance.name}", variable.name
+                    constants.variables[where] = asked.get(variable.name, set())
+        return constants
 
     def _core(self, goals: Sequence[Goal]) -> tuple[Candidate, ...] | None:
         """The candidates that some goals need, and those that these need; None if one of them
