@@ -13,6 +13,7 @@ from typing import Literal
 from nfverify.equivalence.reach.script import Script, expand
 from nfverify.equivalence.simulate import Arrival, Trace
 from nfverify.oracles.coverage.goals import REACHED, Instrumented
+from nfverify.oracles.coverage.nudging import nudged
 from nfverify.oracles.coverage.shrinking import shrunk
 from nfverify.oracles.coverage.watching import GHOST, Watching, needed
 from nfverify.oracles.frames import Frames
@@ -146,6 +147,8 @@ def simulate(
     work.several(LONG)
     for varied, proto, syn in HAMMERED:
         work.run(work.hammer(varied, proto, syn))
+    for prefix, others in nudged(work.traces.values(), work.traffic.aim):
+        work.nudge(prefix, others)
     return Simulated(work.traces, seeds(player, work.traces.values()), work.packets)
 
 
@@ -228,6 +231,29 @@ class _Simulation:
                     new += [int(key[0]) for key in list(held)[known[i] :]]
                     known[i] = len(held)
             self.credit(tuple(trace), [goal for goal in new if goal not in self.traces])
+
+    def nudge(self, before: Trace, others: Sequence[Arrival]) -> None:
+        """Each of the packets after the same beginning."""
+        try:
+            start = self.player.run(before)
+        except RunawayError:
+            return
+        known = [len(rows) for rows in start.live(REACHED)]
+        for arrival in others:
+            if len(self.traces) == len(self.player.instrumented.goals):
+                return
+            machine = start.clone()
+            self.packets += 1
+            try:
+                machine.emit(arrival.packet, arrival.time, arrival.port)
+            except RunawayError:
+                continue
+            new = [
+                int(key[0])
+                for rows, count in zip(machine.live(REACHED), known, strict=True)
+                for key in list(rows)[count:]
+            ]
+            self.credit((*before, arrival), new)
 
     def credit(self, trace: Trace, goals: Sequence[int]) -> None:
         """Keeps for each goal a trace to it made of this one's events."""
