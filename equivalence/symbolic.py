@@ -169,6 +169,26 @@ class Executor:
         self._begin(now)
         return self._enter(self.network.ingress, state, packet, self.terms.true)
 
+    def resumed_step(
+        self, index: int, state: State, packet: SymbolicPacket, now: Term
+    ) -> tuple[State, list[Emission]]:
+        """As `packet_step`, of a packet that a timer held in front of instance `index`."""
+        self._begin(now)
+        return self._enter(index, state, packet, self.terms.true)
+
+    def dummy_step(self, index: int, state: State, packet: SymbolicPacket, now: Term) -> State:
+        """A timer's own packet comes back to instance `index`; `held` says whether it will again,
+        and nothing of it comes out."""
+        self._begin(now)
+        instance, terms = self.network.instances[index], self.terms
+        state, after, outcome, failed = self._passes(
+            instance.name, instance.program, state, packet
+        )  # fmt: skip
+        again = terms.and_(outcome.delayed, terms.not_(failed))
+        if again is not terms.false:
+            self.held.append(Held(again, index, after, outcome.delay))
+        return state
+
     def single_pass(
         self,
         instance: ir.Instance,
@@ -223,7 +243,7 @@ class Executor:
 
     def initial(self, state: State, now: Term) -> State:
         """`init` of every instance, run at the first packet's stamp."""
-        self.now = now
+        self._begin(now)
         for instance in self.network.instances:
             if instance.program.init:
                 self._select(instance.name, instance.program)

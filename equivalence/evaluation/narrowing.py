@@ -1,0 +1,273 @@
+"""From what a step may do to what agrees with what was seen: which choices that leaves.
+
+What came out is read as equations over the terms of the step, which mostly fix a choice outright;
+the solver is asked only about what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nfverify.equivalence.evaluation.decisions import assume, replace
+from nfverify.equivalence.evaluation.ground import GroundTerms, Unclear
+from nfverify.equivalence.evaluation.scene import Scene
+from nfverify.equivalence.evaluation.solving import (
+    Model,
+    Solving,
+    conjuncts,
+    pins,
+    related,
+    symbols,
+)
+from nfverify.equivalence.evaluation.verdicts import Made
+from nfverify.equivalence.evaluation.wire import rewritten, wire_fields
+from nfverify.equivalence.evaluation.worlds import World
+from nfverify.equivalence.symbolic import Chosen
+from nfverify.equivalence.terms import Term
+from nfverify.packet.packet import Packet
+from nfverify.smat import ir
+
+MOST_WAYS = 64
+MOST_VARIANTS = 400  # of one step: which of its undetermined conditions hold
+
+
+class Seen(NamedTuple):
+    """A frame that came out; without a time, any will do."""
+
+    time: int | None
+    port: int
+    frame: bytes
+
+
+class Mismatch(Exception):
+    """This variant can't be what happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A variant of a step that agrees with what was seen."""
+
+    scene: Scene
+    conditions: list[Term]
+    known: Model
+    made: tuple[Made, ...]
+    left: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Of the steps over one table of terms."""
+
+    terms: GroundTerms
+    solving: Solving
+
+    def leaves(
+        self,
+        world: World,
+        left: tuple[Seen, ...],
+        scene: Scene,
+        chosen: Sequence[Chosen],
+        packet: Packet,
+        *,
+        last: bool,
+        reasons: dict[str, None],
+    ) -> list[Leaf]:
+        """The variants of a step that agree with what is left to be seen; `reasons` gets why the
+        others don't. With `last`, all of it must come out now."""
+        found: list[Leaf] = []
+        for variant, literals, none in self._variants(scene, chosen):
+            try:
+                found += self._leaves(world, left, variant, literals, none, chosen, packet, last)
+            except Mismatch as error:
+                reasons[str(error)] = None
+        return found
+
+    def _variants(
+        self, scene: Scene, chosen: Sequence[Chosen]
+    ) -> Iterator[tuple[Scene, tuple[Term, ...], dict[int, bool]]]:
+        """The scene with each condition that decides what happens known, what that supposes, and
+        which of the choices had nothing that fitted."""
+        count = 0
+        stack: list[tuple[Scene, tuple[Term, ...], dict[int, bool]]] = [(scene, (), {})]
+        while stack:
+            here, literals, none = stack.pop()
+            place = next(
+                (
+                    i
+                    for i, guard in enumerate(here.guards)
+                    if not guard.is_const or (guard.data and i not in none)
+                ),
+                None,
+            )
+            if place is not None and here.guards[place].is_const:
+                for nothing in (True, False):
+                    decided = self._assumed(here, chosen[place].none, nothing)
+                    stack.append((decided, literals, none | {place: nothing}))
+                continue
+            guards = [*here.guards, *(e.guard for e in here.emissions)]
+            guards += [h.guard for h in here.held]
+            open_ = next((g for g in guards if not g.is_const), None)
+            if open_ is None:
+                count += 1
+                if count > MOST_VARIANTS:
+                    raise Unclear("too much of a step depends on choices")
+                yield here, literals, none
+                continue
+            for holds in (False, True):
+                literal = open_ if holds else self.terms.not_(open_)
+                stack.append((self._assumed(here, open_, holds), (*literals, literal), none))
+            if len(stack) > MOST_VARIANTS:
+                raise Unclear("too much of a step depends on choices")
+
+    def _assumed(self, scene: Scene, condition: Term, holds: bool) -> Scene:
+        return scene.rebuilt(assume(self.terms, scene.terms(), condition, holds))
+
+    def _leaves(
+        self,
+        world: World,
+        seen: tuple[Seen, ...],
+        scene: Scene,
+        literals: tuple[Term, ...],
+        none: Mapping[int, bool],
+        chosen: Sequence[Chosen],
+        packet: Packet,
+        last: bool,
+    ) -> Iterator[Leaf]:
+        """What a variant needs to agree with what was seen. Mismatch if it can't."""
+        terms, base = self.terms, self.terms.base
+        assert base is not None
+        equations, left = self._match(world, seen, scene, packet, last)
+        fresh = [*literals, *equations]
+        known: Model = {}
+        conditions = self._settled([*world.conditions, *fresh], known)
+        for place, nothing in none.items():
+            if not nothing:
+                value = known.get(chosen[place].value.id, chosen[place].value)
+                [fits] = replace(terms, [chosen[place].choice.fits(value)], known)
+                if fits is terms.false:
+                    name = chosen[place].choice.node.name
+                    raise Mismatch(f"{_shown(value, chosen[place])} doesn't fit `choose {name}`")
+                conditions = self._settled([*conditions, fits], known)
+        conditions = self._consistent(world, base.expand(conditions), known)
+        for extra in self._none_fits(none, chosen, conditions, known):
+            every = known | extra
+            rest = [t for t in replace(terms, conditions, every) if t is not terms.true]
+            if extra:
+                rest = self._consistent(world, rest, every)
+            narrowed = scene.rebuilt(base.expand(replace(terms, scene.terms(), every)))
+            made = tuple(_made(chosen[i], none[i], every) for i in none)
+            yield Leaf(narrowed, rest, every, made, left)
+
+    def _none_fits(
+        self,
+        none: Mapping[int, bool],
+        chosen: Sequence[Chosen],
+        conditions: Sequence[Term],
+        known: Model,
+    ) -> Iterator[Model]:
+        """What earlier choices must have been for nothing to have fitted, where that is so."""
+        terms, base = self.terms, self.terms.base
+        assert base is not None
+        models: list[Model] = [{}]
+        for place, nothing in none.items():
+            if not nothing:
+                continue
+            it = chosen[place]
+            asked = terms.var("candidate", it.value.width)
+            found: list[Model] = []
+            for model in models:
+                given = known | model
+                [fits] = base.expand(replace(terms, [it.choice.fits(asked)], given))
+                others = [s for s in symbols([fits]) if s is not asked]
+                there = [t for t in replace(terms, conditions, given) if t is not terms.true]
+                ways = self.solving.all_models(there, others, MOST_WAYS) if others else [{}]
+                found += [
+                    model | way
+                    for way in ways
+                    if self.solving.model(replace(terms, [fits], way)) is None
+                ]
+            models = found
+            if not models:
+                raise Mismatch(f"something fits `choose {it.choice.node.name}`")
+        yield from models
+
+    def _settled(self, conditions: Iterable[Term], known: Model) -> list[Term]:
+        """Conditions with what they say outright put in, and added to `known`."""
+        terms = self.terms
+        rest = conjuncts(replace(terms, list(conditions), known))
+        while True:
+            if any(t is terms.false for t in rest):
+                raise Mismatch("nothing that it may have chosen gives this")
+            new = pins(terms, rest)
+            if not new:
+                return rest
+            known.update(new)
+            rest = conjuncts(replace(terms, rest, new))
+
+    def _consistent(
+        self, world: World, conditions: Sequence[Term], known: Model
+    ) -> list[Term]:  # fmt: skip
+        """The conditions, if they can all hold, with what they leave no choice about put in."""
+        rest = self._settled(conditions, known)
+        old = {t.id for t in world.conditions}
+        fresh = [t for t in rest if t.id not in old]
+        if not fresh:
+            return rest
+        asked = related(rest, fresh)
+        model = self.solving.model(asked)
+        if model is None:
+            raise Mismatch("nothing that it may have chosen gives this")
+        known.update(self.solving.fixed(asked, model))
+        return self._settled(rest, known)
+
+    def _match(
+        self, world: World, left: tuple[Seen, ...], scene: Scene, packet: Packet, last: bool
+    ) -> tuple[list[Term], tuple[Seen, ...]]:
+        """The equations between what comes out and what was seen."""
+        terms = self.terms
+        out = [e for e in scene.emissions if e.guard.data]
+        if len(out) > len(left) or (last and len(out) < len(left)):
+            raise Mismatch(f"{_frames(len(out))} may come out, not {_frames(len(left))}")
+        equations: list[Term] = []
+        for emission, seen in zip(out, left, strict=False):
+            if seen.time is not None and seen.time != world.now:
+                raise Mismatch(f"the time of an output is {world.now} ns, not {seen.time}")
+            self._equal("the port", emission.port, seen.port, equations)
+            fields = rewritten(packet, seen.frame)
+            if fields is None:
+                raise Mismatch("bytes that no field holds, or a checksum, or the length differ")
+            for name in wire_fields(packet):
+                self._equal(name, emission.packet.fields[name], getattr(fields, name), equations)
+        for held in scene.held:
+            if held.guard.data and not held.delay.is_const:
+                raise Unclear("how long a timer waits depends on a choice")
+        return [e for e in equations if e is not terms.true], left[len(out) :]
+
+    def _equal(self, name: str, term: Term, value: int | bytes, equations: list[Term]) -> None:
+        equation = self.terms.eq(term, self.terms.raw(value, term.width))
+        if equation is self.terms.false:
+            can = f"is {term.data!r}" if term.is_const else "is something else"
+            raise Mismatch(f"{name} {can}, not {value!r}")
+        equations.append(equation)
+
+
+def _made(chosen: Chosen, nothing: bool, known: Model) -> Made:
+    node, instance = chosen.choice.node, chosen.choice.instance
+    if nothing:
+        return Made(instance, node.name, None)
+    value = known.get(chosen.value.id)
+    assert isinstance(node.type, ir.Bits)
+    if value is None:
+        return Made(instance, node.name, None, known=False)
+    return Made(instance, node.name, ir.wrap(int(value.data), node.type))
+
+
+def _shown(value: Term, chosen: Chosen) -> str:
+    assert isinstance(chosen.choice.node.type, ir.Bits)
+    return str(ir.wrap(value.data, chosen.choice.node.type)) if value.is_const else "nothing"
+
+
+def _frames(count: int) -> str:
+    return "nothing" if not count else "1 frame" if count == 1 else f"{count} frames"
