@@ -25,6 +25,7 @@ class Question:
     time_limit: float = DEFAULT_TIME
     depth: int | None = None
     assumption: str = ""  # the text of options.assume
+    refine: bool = False  # not whether both do the same, but whether B allows all that A does
     started: float | None = None
 
 
@@ -42,4 +43,5 @@ def report_on(
         "drop" if options.drop_non_ip else "bypass",
         notes,
         seconds,
+        question.refine,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from nfverify.equivalence.provable import check_provable
+from nfverify.equivalence.refine.refinable import check_refinable
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.semantics.shown import JSON
 from nfverify.semantics.state import SavedState
@@ -30,13 +31,15 @@ class Start:
     missing: tuple[str, ...]
 
 
-def starts(a: ir.Network, b: ir.Network, text: str, name: str) -> tuple[Start, Start]:
-    """Both sides from the state in a JSON text. Raises ModelError.
+def starts(
+    a: ir.Network, b: ir.Network, text: str, name: str, *, refine: bool = False
+) -> tuple[Start, Start]:
+    """Both sides from the state in a JSON text; to `refine`, they may choose. Raises ModelError.
 
     `init` has run by then, unless the state is that of no packet yet. Timers are refused: when
     one is due would be part of the state.
     """
-    check_provable(a, b)
+    (check_refinable if refine else check_provable)(a, b)
     given, top = _read(a, text, name)
     sides = [_side(network, given, top, name) for network in (a, b)]
     nowhere = set(sides[0].missing) & set(sides[1].missing)

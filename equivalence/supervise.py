@@ -262,9 +262,11 @@ def _answer(
 ) -> _Message:
     try:
         from nfverify.equivalence.prove import equivalent
+        from nfverify.equivalence.refine.prove import refines
 
+        ask = refines if question.refine else equivalent
         _lower(resource.RLIMIT_AS, memory)  # now: a library that can't be loaded says anything
-        return _Decided(equivalent(a, b, question, reporter.notify, reporter.known))
+        return _Decided(ask(a, b, question, reporter.notify, reporter.known))
     except ModelError as error:
         return _Refused(error)
     except BrokenPipeError:

@@ -79,16 +79,21 @@ class Report:
     non_ip: str
     notes: tuple[str, ...]  # unreachable entries, satisfiable assumption, unobservable state, …
     seconds: float
+    refine: bool = False  # the question was whether B allows all that A does
 
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
+    """Both do the same; of refinement, B allows all that A does."""
+
     report: Report
     proof: Proof
 
 
 @dataclass(frozen=True, slots=True)
 class Different:
+    """They don't; of refinement, A does what B doesn't allow."""
+
     report: Report
     counterexample: Counterexample
 

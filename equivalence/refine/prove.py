@@ -31,6 +31,7 @@ from nfverify.equivalence.refine.pair import RefinePair, refine_pair
 from nfverify.equivalence.refine.refinable import check_refinable
 from nfverify.equivalence.refine.refute import Escaped, Refutation, Refuter, Stuck, judged
 from nfverify.equivalence.refine.shown import shown
+from nfverify.equivalence.refine.traffic import flood, wide_traffic
 from nfverify.equivalence.refine.witness import Strategy, places, said, strategies
 from nfverify.equivalence.simulate import (
     FULL,
@@ -39,7 +40,6 @@ from nfverify.equivalence.simulate import (
     Simulation,
     Snapshot,
     Trace,
-    Traffic,
     shrink,
     simulate,
 )
@@ -53,6 +53,7 @@ from nfverify.equivalence.verdict import (
     Unknown,
     Verdict,
 )
+from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
 from nfverify.semantics.engine import Chooser
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
@@ -175,7 +176,7 @@ class _Refining:
 
     def tried(self, strategy: Strategy) -> Refutation | Escaped | Stuck | None:
         """None if it follows A wherever simulation looked."""
-        traffic = Traffic(self.problem, self.constants)
+        traffic = wide_traffic(self.problem, self.constants)
         traffic.seeds = list(self.plan.witnesses)
         snapshots: list[Snapshot] = []
         for policy in POLICIES if self.chooses else POLICIES[:1]:
@@ -183,6 +184,9 @@ class _Refining:
             found = simulate(pair, traffic, self.allowed, LIGHT, out_of_time=self.out_of_time)
             snapshots += found.snapshots
             self.traces += found.traces
+            if found.difference is None:
+                found = flood(pair, traffic, self.allowed, self.out_of_time)
+                snapshots += found.snapshots
             if found.difference is not None:
                 return self.suspected(pair, found.difference)
         self.snapshots[strategy] = snapshots
@@ -307,7 +311,7 @@ class _Refining:
 
     def more_snapshots(self, strategy: Strategy) -> None:
         """Traffic that is heavier: thresholds, and states that are rarer."""
-        traffic = Traffic(self.problem, self.constants)
+        traffic = wide_traffic(self.problem, self.constants)
         policy: Policy = "random" if self.chooses else "first"
         found = simulate(
             self.pair.like(strategy, policy), traffic, self.allowed, FULL,
@@ -329,6 +333,9 @@ def refines(
     As `prove.equivalent` otherwise.
     """
     check_refinable(a, b)
+    if question.options.observe_state:
+        message = "refinement compares packets only, not state"
+        raise ModelError(Diagnostic("error", "observe", message, NOWHERE))
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))

@@ -33,9 +33,16 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Exit codes: 0 equivalent (proved, for traces of any length), 1 different (with the trace), 2 the
-command or a model is wrong, 3 unknown (time, memory or depth ran out), 130 Ctrl-C."""
-_LATER = {"refine": "--refine", "cross_check": "--cross-check"}
-_STYLE = {"equivalent": "bold green", "different": "bold red", "unknown": "bold yellow"}
+command or a model is wrong, 3 unknown (time, memory or depth ran out), 130 Ctrl-C. With --refine:
+0 if B allows all that A does, 1 if A does what B does not allow (with the trace)."""
+_LATER = {"cross_check": "--cross-check"}
+_STYLE = {
+    "equivalent": "bold green",
+    "refines": "bold green",
+    "different": "bold red",
+    "not refined": "bold red",
+    "unknown": "bold yellow",
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -70,7 +77,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what = "write the verdict there, and a counterexample as captures, a table and a test"
     add("--save", metavar="DIR", help=what)
     add_operators(parser)
-    add("--refine", action="store_true", help="is all that A does allowed by B? (not yet)")
+    what = "ask whether B allows all that A does: for models with `choose`"
+    add("--refine", action="store_true", help=what)
     add("--cross-check", action="store_true", help="ask a second solver, too (not yet)")
 
 
@@ -83,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
     for name, option in _LATER.items():
         if getattr(args, name):
             raise UsageError(f"{option} is not there yet")
+    if args.refine and args.observe != "packets":
+        raise UsageError("--refine compares packets only, not state")
     if args.save is not None and Path(args.save).exists() and not Path(args.save).is_dir():
         raise UsageError(f"--save {args.save}: it is there, and is no folder")
     a, b, notes, origin = _sides(args)
@@ -117,7 +127,7 @@ def _sides(args: argparse.Namespace) -> tuple[_Side, _Side, list[str], int | Non
         raise UsageError("standard input can be a model or the state, not both")
     from nfverify.equivalence.start import starts
 
-    first, second = starts(a, b, read_text(args.start), args.start)
+    first, second = starts(a, b, read_text(args.start), args.start, refine=args.refine)
     notes.insert(0, f"both start from the state in {args.start}")
     for letter, side in (("a", first), ("b", second)):
         if side.missing:
@@ -144,6 +154,7 @@ def _question(args: argparse.Namespace, a: Network, origin: int | None, started:
         depth=args.depth,
         assumption=" && ".join(args.assume),
         started=started,
+        refine=args.refine,
     )
 
 

@@ -21,6 +21,7 @@ from nfverify.equivalence.verdict import (
 VERSION = 1
 JSON = bool | int | float | str | None | Sequence["JSON"] | dict[str, "JSON"]
 _NAME = {Equivalent: "equivalent", Different: "different", Unknown: "unknown"}
+_REFINE = {Equivalent: "refines", Different: "not refined", Unknown: "unknown"}
 
 
 def schema() -> str:
@@ -38,7 +39,7 @@ def document(verdict: Verdict, a: str, b: str) -> dict[str, JSON]:
     report = verdict.report
     found: dict[str, JSON] = {
         "version": VERSION,
-        "verdict": _NAME[type(verdict)],
+        "verdict": (_REFINE if report.refine else _NAME)[type(verdict)],
         "a": a,
         "b": b,
         "observe": report.observe,

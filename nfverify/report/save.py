@@ -36,7 +36,8 @@ def save(folder: Path, verdict: Verdict, setting: Setting, sources: Mapping[str,
         example = verdict.counterexample
         content |= _captures(example)
         content["table.md"] = markdown(example, a, b).encode()
-        content["test_counterexample.py"] = pytest_file(example, setting).encode()
+        if not verdict.report.refine:
+            content["test_counterexample.py"] = pytest_file(example, setting).encode()
         content |= {name: source.encode() for name, source in sources.items()}
         for letter, model in (("a", setting.a), ("b", setting.b)):
             if model.state is not None:

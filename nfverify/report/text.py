@@ -34,12 +34,19 @@ def text(verdict: Verdict, a: str, b: str) -> str:
 def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:
     match verdict:
         case Equivalent(report=report, proof=proof):
-            yield f"equivalent: {a} and {b} do the same for every sequence of packets"
+            if report.refine:
+                yield f"refines: {b} allows all that {a} does, for every sequence of packets"
+            else:
+                yield f"equivalent: {a} and {b} do the same for every sequence of packets"
             yield from _compared(report, a, b)
             yield from _proof(proof, report)
             yield from _notes(report, [TESTED])
         case Different(report=report, counterexample=example):
-            yield f"different: {a} and {b} part after {_packets(len(example.events))}"
+            after = _packets(len(example.events))
+            if report.refine:
+                yield f"not refined: {a} does what {b} does not allow, after {after}"
+            else:
+                yield f"different: {a} and {b} part after {after}"
             yield from _compared(report, a, b)
             yield _item("trace", wording(example))
             yield _item("time", f"{report.seconds:.2f} s")

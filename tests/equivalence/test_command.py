@@ -229,7 +229,7 @@ def test_what_equiv_cannot_do_yet(equiv: Equiv, text: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["--refine"], "--refine is not there yet"),
+        (["--refine", "--observe", "packets+state"], "--refine compares packets only"),
         (["--cross-check"], "--cross-check is not there yet"),
         (["--ignore", "sprt"], "did you mean `sport`?"),
         (["--ignore", "size"], "never compared"),
