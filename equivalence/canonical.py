@@ -48,6 +48,7 @@ def canonical(
     start: int,
     hints: Mapping[str, Sequence[int]] | None = None,
     matter: Collection[str] | None = None,
+    more: Sequence[Term] = (),
 ) -> bool:
     """Leaves the solver with the model of the canonical trace; False if it gave up on the way.
 
@@ -61,6 +62,12 @@ def canonical(
         wishes = [w for w in found if not w.term.is_const]
         _settle(terms, solver, [w for w in wishes if _matters(w, matter)])
         _settle(terms, solver, [w for w in wishes if not _matters(w, matter)])
+        nothing = [
+            Wish(t, terms.const(0, t.width) if t.width else terms.false)
+            for t in more
+            if not t.is_const
+        ]
+        _settle(terms, solver, nothing)
         return solver.check() == "sat"
     finally:
         solver.pop()

@@ -33,6 +33,7 @@ RLIMIT = 600_000
 PATIENCE = 1_000_000
 CHECKS = 40
 CHECKS_A_GOAL = 6
+OLDEST, NEWEST = 8, 24  # keys of a large map that a snapshot keeps
 
 
 def build(
@@ -67,6 +68,9 @@ def snapshots_of(problem: Problem, machines: Sequence[Machine]) -> list[Snapshot
         for instance, variables in machine.snapshot().items():
             for name, content in variables.items():
                 if name != REACHED:
+                    if len(content) > OLDEST + NEWEST:
+                        rows = list(content.items())
+                        content = dict((*rows[:OLDEST], *rows[-NEWEST:]))
                     snapshot[problem.a.qualify(instance, name)] = content
         found.append(snapshot)
     return found

@@ -29,12 +29,14 @@ ENDS = 6
 
 @dataclass(slots=True)
 class Settling:
-    """What is known while goals are settled; `scripts` are ones worth going on from."""
+    """What is known while goals are settled; `scripts` are ones worth going on from. Without
+    `prove`, only traces are looked for."""
 
     target: Target
     wanted: set[int]
     scripts: list[Script]
     depth: int = DEPTH
+    prove: bool = True
     excluded: dict[int, int] = field(default_factory=dict)
     needs: dict[int, int] = field(default_factory=dict)
     reason: str = ""
@@ -81,7 +83,7 @@ class Settling:
             yield reached
 
     def _proved(self, *, inductive: bool) -> Iterator[Unreachable]:
-        if not self.wanted:
+        if not self.wanted or not self.prove:
             return
         target = self.target.focused(self.wanted)
         runner = Runner(target)
