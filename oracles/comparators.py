@@ -43,7 +43,6 @@ class Parted(NamedTuple):
     at: int
     left: tuple[Output, ...]
     right: tuple[Output, ...]
-    what: str = "outputs"
 
 
 @dataclass(frozen=True)

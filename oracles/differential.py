@@ -9,7 +9,7 @@ from typing import Literal
 from nfverify.oracles import states
 from nfverify.oracles.comparators import Comparison, Parted
 from nfverify.oracles.engines.base import Engine, Failure, Kind, Run, Stepping
-from nfverify.oracles.engines.command import CaptureProgram, LineProgram
+from nfverify.oracles.engines.command import CaptureProgram, CommandError, LineProgram
 from nfverify.oracles.needs import Needs, together
 from nfverify.oracles.renaming import parted_renamed
 from nfverify.oracles.trace import Event, Trace
@@ -87,16 +87,17 @@ class Contest:
         return None
 
     def _renamed(self, other: Engine, trace: Trace) -> Divergence | None:
-        if not hasattr(other, "start"):
-            raise TypeError(f"{other.name} can't be fed packet by packet")
-        stepping: Stepping = other  # type: ignore[assignment]
-        parted = parted_renamed(self.judge, stepping, trace, self.comparison)
-        if isinstance(parted, Failure):
-            return self._failed(other, trace, parted, ())
-        return None if parted is None else self._parted(other, trace, parted, False)
+        found = parted_renamed(self.judge, _stepping(other), trace, self.comparison)
+        match found:
+            case None:
+                return None
+            case Parted():
+                return self._parted(other, trace, found, False)
+            case at, failure:
+                return self._failed(other, trace[: at + 1], failure, ())
 
     def _parted(self, other: Engine, trace: Trace, parted: Parted, flat: bool) -> Divergence:
-        at, left, right, _ = parted
+        at, left, right = parted
         names = self.judge.name, other.name
         return Divergence(trace[: at + 1], "outputs", *names, left, right, flat=flat)
 
@@ -122,3 +123,12 @@ class Contest:
                 high = middle
                 found = replace(self._parted(other, trace, parted, True), trace=trace)
         return found
+
+
+def _stepping(engine: Engine) -> Stepping:
+    """The engine, which must take its packets one by one. CommandError."""
+    if isinstance(engine, CaptureProgram):
+        message = "a program that reads captures can't be sent packets that depend on its answers"
+        raise CommandError(message)
+    assert hasattr(engine, "start")
+    return engine  # type: ignore[return-value]

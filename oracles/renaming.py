@@ -101,8 +101,8 @@ class Renaming:
 
 def parted_renamed(
     left: Stepping, right: Stepping, trace: Sequence[Event], comparison: Comparison
-) -> Parted | Failure | None:
-    """Where two engines part on a trace, the right one given its own names."""
+) -> Parted | tuple[int, Failure] | None:
+    """Where two engines part on a trace, or the right one fails, given its own names."""
     renaming = Renaming()
     a, b = left.start(), right.start()
     try:
@@ -112,13 +112,13 @@ def parted_renamed(
             if isinstance(one, Failure):
                 return None
             if isinstance(other, Failure):
-                return other
+                return at, other
             came = event.frame, frame
             same = len(one) == len(other) and all(
                 renaming.leaves(came, x, y, comparison) for x, y in zip(one, other, strict=True)
             )
             if not same:
-                return Parted(at, one, other, "outputs, whatever names are given")
+                return Parted(at, one, other)
     finally:
         a.close()
         b.close()

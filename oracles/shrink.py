@@ -4,9 +4,9 @@ same from run to run."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from nfverify.oracles.plain import Step, plainer
+from nfverify.oracles.plain import Plainer, Step
 from nfverify.oracles.trace import Event, Trace
 from nfverify.packet.codec import Malformed, parse
 
@@ -15,15 +15,26 @@ Failing = Callable[[Trace], Trace | None]
 ATTEMPTS = 400  # traces that are tried
 
 
-def shrink(trace: Trace, failing: Failing, attempts: int = ATTEMPTS) -> Trace:
-    """A trace with fewer events, then with plainer ones, that fails as well."""
+def shrink(
+    trace: Trace,
+    failing: Failing,
+    plainer: Plainer = Plainer(),  # noqa: B008 - frozen
+    attempts: int = ATTEMPTS,
+    polish: int = ATTEMPTS,
+) -> Trace:
+    """A trace with fewer events, then with plainer ones, that fails as well: with so many attempts
+    at the former, and at the latter."""
     search = _Search(failing, trace, attempts)
     _guess(search)
+    _leave_out(search)
+    search.left = polish
+    for step in plainer.whole():
+        _plainer(search, step)
     _leave_out(search)
     before: Trace = ()
     while search.left and before != search.best:
         before = search.best
-        for step in plainer():
+        for step in plainer.single():
             _plainer(search, step)
         _leave_out(search)
     return search.best
@@ -34,13 +45,15 @@ class _Search:
     failing: Failing
     best: Trace
     left: int
+    tried: set[Trace] = field(default_factory=set)
 
     def attempt(self, trace: Sequence[Event]) -> bool:
         """Does it still fail? Then it is the best one."""
         trace = tuple(trace)
-        if not self.left or not trace or trace == self.best:
+        if not self.left or not trace or trace == self.best or trace in self.tried:
             return False
         self.left -= 1
+        self.tried.add(trace)
         found = self.failing(trace)
         if found is None or len(found) > len(self.best):
             return False

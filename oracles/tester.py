@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from nfverify.oracles.aim import aim_at
 from nfverify.oracles.campaign import Campaign
 from nfverify.oracles.comparators import Comparison
 from nfverify.oracles.differential import Contest, Divergence
@@ -16,6 +17,7 @@ from nfverify.oracles.engines.base import Engine, NonIp, Setting
 from nfverify.oracles.engines.command import CaptureProgram, LineProgram, program
 from nfverify.oracles.engines.table import ENGINES, make
 from nfverify.oracles.needs import fitted
+from nfverify.oracles.plain import Plainer
 from nfverify.oracles.shrink import ATTEMPTS, shrink
 from nfverify.oracles.trace import Event, Trace, port_names
 from nfverify.packet.codec import Malformed, parse
@@ -24,8 +26,9 @@ from nfverify.smat.ir import Network
 
 DEFAULT_ENGINES = ("reference", "symbolic", "cython")
 SILENCE = 5.0  # s without an answer that make a program hang
-PROGRAM_ATTEMPTS = 160  # traces tried to shrink one: each is a process
+PROGRAM_ATTEMPTS, PROGRAM_POLISH = 200, 60  # traces tried to shrink one: each is a process
 REPEATS = 3  # runs in which a difference must show again, at least once
+_SMALL = 0xFFFF  # up to here a number counts something, and is no address
 _BARREN = 1000  # traces without an event, one after the other, that end a test
 
 
@@ -174,13 +177,26 @@ def settle(contest: Contest, found: Divergence, origin: str) -> Finding | None:
         return other.trace if other is not None and _alike(other, found) else None
 
     is_program = isinstance(two.others[0], LineProgram | CaptureProgram)
-    small = shrink(found.trace, failing, PROGRAM_ATTEMPTS if is_program else ATTEMPTS)
+    effort = (PROGRAM_ATTEMPTS, PROGRAM_POLISH) if is_program else (ATTEMPTS, ATTEMPTS)
+    small = shrink(found.trace, failing, _plainer(contest.network), *effort)
     for trace in (small, found.trace):
         for _ in range(REPEATS):
             again = two.run(trace)
             if again is not None and _alike(again, found):
                 return Finding(again, origin, length)
     return None
+
+
+def _plainer(network: Network) -> Plainer:
+    """What leaves the names be that a network knows."""
+    aim = aim_at(network)
+    addresses: set[int] = set()
+    ports = {*aim.values.get("sport", ()), *aim.values.get("dport", ()), *aim.numbers.get(16, ())}
+    for name in ("sip", "dip", "sip6", "dip6"):
+        addresses.update(aim.values.get(name, ()))
+    for width in (32, 128):
+        addresses.update(n for n in aim.numbers.get(width, ()) if n > _SMALL)
+    return Plainer(frozenset(addresses), frozenset(ports))
 
 
 def _alike(one: Divergence, other: Divergence) -> bool:

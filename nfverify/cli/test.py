@@ -18,6 +18,7 @@ from nfverify.cli.options import (
     positive,
     seconds,
 )
+from nfverify.cli.run import port_and_file
 
 if TYPE_CHECKING:
     from nfverify.oracles.tester import Options
@@ -149,13 +150,7 @@ def _given(args: argparse.Namespace, network: Network) -> tuple[list[tuple[str, 
 
     ports = port_names(network)
     sources: list[tuple[int, str]] = [] if args.trace is None else [(0, args.trace)]
-    for text in args.inputs:
-        name, equals, file = text.partition("=")
-        if not (name and equals and file):
-            raise UsageError(f"{text!a} is not PORT=FILE")
-        if name not in ports:
-            raise UsageError(f"{network.name} has no port {name!a}; it has {', '.join(ports)}")
-        sources.append((ports.index(name), file))
+    sources += [port_and_file(network, text) for text in args.inputs]
     if sources:
         return [(", ".join(file for _, file in sources), read_captures(sources))], True
     if args.output is None or not Path(args.output).is_dir():

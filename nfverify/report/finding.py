@@ -82,6 +82,8 @@ def _about(test: Test) -> Iterator[str]:
     options = test.options
     yield ""
     yield _item("model", test.target)
+    if options.against is not None:
+        yield _item("against", options.against)
     yield _item("compared", compared(options.comparison))
     if options.comparison.ignore:
         ignored = ", ".join(options.comparison.ignore)
@@ -93,7 +95,7 @@ def _about(test: Test) -> Iterator[str]:
 def compared(comparison: Comparison) -> str:
     """What is compared, in words."""
     order = "order within each flow" if comparison.per_flow else "order"
-    parts = ["every packet that comes out: port", order]
+    parts = ["every packet that comes out: time, port", order]
     parts.append("bytes" if comparison.link else "bytes from the IP header on")
     if comparison.renaming:
         parts.append("up to a consistent renaming of addresses and ports")

@@ -18,6 +18,7 @@ from nfverify.packet.pcap import CaptureError
 from nfverify.semantics.machine import Output
 
 MAX_STAMP = (1 << 32) * 10**9 - 1  # ns: the last one that a capture holds
+_INTERPRETER = re.compile(r"(python|pypy|node|ruby|perl|lua|java|go|env|sudo|run|bash|sh)[0-9.]*")
 _PLACE = re.compile(r"\{(in|out)(?::([^{}]*))?\}")
 
 
@@ -148,7 +149,7 @@ def program(text: str, ports: tuple[str, ...], silence: float) -> LineProgram | 
             port = default if match[2] is None else _port(match[2], ports)
             places[match[1]][match[0]] = port
     inputs, outputs = places["in"], places["out"]
-    name = text if len(text) <= 60 else text[:59] + "…"
+    name = _name(words)
     if not inputs and not outputs:
         return LineProgram(name, words, ports, silence)
     if not inputs or not outputs:
@@ -165,6 +166,15 @@ def program(text: str, ports: tuple[str, ...], silence: float) -> LineProgram | 
         latest=MAX_STAMP,
     )
     return CaptureProgram(name, words, ports, silence, inputs, outputs, needs)
+
+
+def _name(words: tuple[str, ...]) -> str:
+    """What a report calls a program: its file, without the interpreter."""
+    for word in words:
+        name = Path(word).name
+        if name and not word.startswith("-") and not _INTERPRETER.fullmatch(name):
+            return name[:40]
+    return "program"
 
 
 def _port(name: str, ports: tuple[str, ...]) -> int:

@@ -55,7 +55,7 @@ class Process:
                 self._selector.register(stream, selectors.EVENT_READ)
         self._silence = silence
         self._rest = bytearray()
-        self._ending = False
+        self._ending = self._killed = False
         self._written = 0
         self._said = bytearray()
         self.output = bytearray()
@@ -145,6 +145,9 @@ class Process:
 
     def kill(self) -> None:
         """It and its group, while its number is still its own; gives the streams back."""
+        if self._killed:
+            return
+        self._killed = True
         if self._popen.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
