@@ -28,7 +28,7 @@ from nfverify.smat.ir import Network
 from nfverify.smat.load import load
 from nfverify.testing.models import assumption, operators_of
 from nfverify.testing.settings import DEFAULT_TIME, Settings
-from nfverify.testing.spec import EquivTest
+from nfverify.testing.spec import REFINED, VERDICTS, EquivTest
 from nfverify.testing.stored import Store, Stored, keep, relative
 
 _WORD = {Equivalent: "equivalent", Different: "different", Unknown: "unknown"}
@@ -58,7 +58,7 @@ def check_equiv(test: EquivTest, settings: Settings, store: Store) -> Verdict:
         "observe": test.observe,
         "non-ip": test.common.non_ip,
     }
-    if test.verdict == "equivalent":
+    if test.verdict == "equivalent" and not test.refine:
         for stored in store.load():
             if stored.setting == setting:
                 _replayed(test, models, stored)
@@ -69,6 +69,7 @@ def check_equiv(test: EquivTest, settings: Settings, store: Store) -> Verdict:
         time_limit=limit,
         depth=test.depth,
         assumption=" && ".join(test.assume),
+        refine=test.refine,
     )
     verdict = supervise(a, b, question)
     _judge(test, settings, verdict, store, setting, a.ports)
@@ -89,11 +90,15 @@ def _judge(
     report = text(verdict, test.a, test.b).rstrip()
     if isinstance(verdict, Unknown) and (test.allow_unknown or settings.allow_unknown):
         pytest.skip(f"unknown, which is allowed: {verdict.reason}")
-    head = "" if test.verdict == "equivalent" else f"expected: {test.verdict}\n"
-    if isinstance(verdict, Different):
+    head = "" if test.verdict == "equivalent" else f"expected: {_expected(test)}\n"
+    if isinstance(verdict, Different) and not test.refine:  # whose choices a trace doesn't tell
         events = _events(verdict.counterexample, ports)
         report += "\n\n" + keep(store, events, report, setting)
     pytest.fail(head + report, pytrace=False)
+
+
+def _expected(test: EquivTest) -> str:
+    return REFINED[VERDICTS.index(test.verdict)] if test.refine else test.verdict
 
 
 def _events(example: Counterexample, ports: tuple[str, ...]) -> list[Event]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 import nfverify
 from nfverify.cythonized.host import NetworkFunction
+from nfverify.equivalence.evaluation.verdicts import NotAllowed, Undecided
 from nfverify.equivalence.verdict import Verdict
 from nfverify.lang.source import NOWHERE, ModelError
 from nfverify.oracles.comparators import Comparison
@@ -19,6 +21,7 @@ from nfverify.semantics.machine import Output
 from nfverify.semantics.operators import Function
 from nfverify.smat.ir import Network
 from nfverify.smat.load import load
+from nfverify.testing.models import chooses
 from nfverify.testing.spec import (
     NON_IP,
     OBSERVE,
@@ -30,6 +33,9 @@ from nfverify.testing.spec import (
     Observe,
 )
 from nfverify.testing.steps import Runner, Sent, Step, table
+
+if TYPE_CHECKING:
+    from nfverify.equivalence.evaluation.oracle import SymbolicOracle
 
 Model = str | os.PathLike[str]
 Answer = bytes | tuple[int, bytes] | tuple[int, int, bytes]  # frame; port, frame; time, port, frame
@@ -100,32 +106,61 @@ class Oracle:
         self.comparison = comparison
         self.runner = Runner(network, setting)
         self.steps: list[Step] = []
+        self._open = _symbolic(network, setting) if chooses(network) else None
+        if self._open is not None and not comparison.exact:
+            raise ValueError("`ignore` is not for models that choose")
 
     def step(self, time: int, port: int, frame: bytes) -> tuple[Sent, ...]:
-        """What must come out for a frame that arrives by `port` at `time`, ns."""
+        """What must come out for a frame that arrives by `port` at `time`, ns; where the model may
+        choose, one of its answers."""
         self.steps.append(self.runner.step(Event(time, port, frame)))
         return self.steps[-1].outputs
 
     def check(self, time: int, port: int, frame: bytes, outputs: Iterable[Answer]) -> None:
-        """As `step`; fails, with all packets so far, unless that is what came out."""
+        """As `step`; fails, with all packets so far, unless that is what came out, or is one of the
+        things that the model may choose."""
+        self.step(time, port, frame)
+        got = [_output(answer) for answer in outputs]
+        if self._open is not None:
+            self._allowed(self._open, Event(time, port, frame), got)
+            return
         wanted = [
             Output(sent.time, self.runner.number(sent.port), sent.frame)
-            for sent in self.step(time, port, frame)
+            for sent in self.steps[-1].outputs
         ]
-        got = [_output(answer) for answer in outputs]
         if not self.comparison.same(wanted, got):
-            step = self.steps[-1]
-            actual = tuple(
-                Sent(
-                    step.time if out.time == UNTOLD else out.time,
-                    "" if out.port == UNTOLD else self.runner.name(out.port),
-                    out.frame,
-                )
-                for out in got
+            self._fail("what came out is not what the model says", "model", got)
+
+    def _allowed(self, oracle: SymbolicOracle, event: Event, got: list[Output]) -> None:
+        if any(out.port == UNTOLD for out in got):
+            raise TypeError("of a model that chooses, the outputs must say by which port")
+        outputs = [out if out.time != UNTOLD else (out.port, out.frame) for out in got]
+        judgement = oracle.allows(*event, outputs)
+        if isinstance(judgement, NotAllowed):
+            what = f"the model does not allow what came out: {judgement.reason}"
+            self._fail(what, "model, e.g.", got)
+        elif isinstance(judgement, Undecided):
+            self._fail(f"unknown: {judgement.reason}", "model, e.g.", got)
+
+    def _fail(self, what: str, model: str, got: list[Output]) -> NoReturn:
+        step = self.steps[-1]
+        actual = tuple(
+            Sent(
+                step.time if out.time == UNTOLD else out.time,
+                "" if out.port == UNTOLD else self.runner.name(out.port),
+                out.frame,
             )
-            sides = {"model": step.outputs, "actual": actual}
-            head = f"packet {step.number}: what came out is not what the model says"
-            pytest.fail(f"{head}\n\n{table(self.steps, sides)}", pytrace=False)
+            for out in got
+        )
+        sides = {model: step.outputs, "actual": actual}
+        head = f"packet {step.number}: {what}"
+        pytest.fail(f"{head}\n\n{table(self.steps, sides)}", pytrace=False)
+
+
+def _symbolic(network: Network, setting: Setting) -> SymbolicOracle:
+    from nfverify.equivalence.evaluation.oracle import SymbolicOracle
+
+    return SymbolicOracle(network, operators=setting.operators, non_ip=setting.non_ip)
 
 
 def _output(answer: Answer) -> Output:

@@ -9,7 +9,7 @@ from nfverify.lang.source import Source
 from nfverify.oracles.engines.base import Setting
 from nfverify.semantics.operators import Function, load_operators
 from nfverify.smat.condition import packet_condition
-from nfverify.smat.ir import And, Expr, Network
+from nfverify.smat.ir import And, Choose, Expr, Network, walk
 from nfverify.testing.spec import Common
 
 
@@ -32,3 +32,9 @@ def assumption(texts: Sequence[str], network: Network) -> Expr | None:
     if not found:
         return None
     return found[0] if len(found) == 1 else And(tuple(found), span=found[0].span)
+
+
+def chooses(network: Network) -> bool:
+    """Does the model leave something open (`choose`)?"""
+    programs = [instance.program for instance in network.instances]
+    return any(isinstance(node, Choose) for p in programs for node in walk(p.init + p.body))

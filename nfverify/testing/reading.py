@@ -17,6 +17,7 @@ from nfverify.testing.spec import (
     COMPARE,
     NON_IP,
     OBSERVE,
+    REFINED,
     VERDICTS,
     AnyTest,
     Common,
@@ -142,14 +143,21 @@ def _equiv(table: Table) -> EquivTest:
     if len(pair) != 2:
         table.bad("equiv", "is not two models", 'write equiv = ["a.nfd", "lib:edge"]')
         pair = ("", "")
+    refine = table.flag("refine")
+    if refine:
+        verdict = VERDICTS[REFINED.index(table.choice("verdict", REFINED))]
+        if "observe" in table.content:
+            table.bad("observe", "and `refine` exclude each other: packets are compared")
+    else:
+        verdict = table.choice("verdict", VERDICTS)
     return EquivTest(
         _common(table),
         table.model(pair[0], "equiv"),
         table.model(pair[1], "equiv"),
-        table.choice("verdict", VERDICTS),
+        verdict,
         table.choice("observe", OBSERVE),
         table.texts("assume"),
-        table.flag("refine"),
+        refine,
         table.count("depth", 1),
         table.seconds("time-limit"),
         table.flag("allow-unknown"),

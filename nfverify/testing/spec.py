@@ -13,6 +13,7 @@ Expected = Literal["equivalent", "different", "unknown"]
 Observe = Literal["packets", "packets+state"]
 NonIp = Literal["bypass", "drop"]
 VERDICTS: tuple[Expected, ...] = ("equivalent", "different", "unknown")
+REFINED = ("refines", "not refined", "unknown")  # the same of a refinement
 OBSERVE: tuple[Observe, ...] = ("packets", "packets+state")
 NON_IP: tuple[NonIp, ...] = ("bypass", "drop")
 COMPARE = ("exact", "per-flow", "l2-ttl", "renaming")

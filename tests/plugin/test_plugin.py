@@ -347,3 +347,43 @@ def test_unused_it_costs_nothing(tmp_path: Path, run: Run) -> None:
 def test_a_trace_of_captures_is_what_was_written(project: Path) -> None:
     """The fixture above is what the other tests lean on."""
     assert [len(record.frame) for record in read(project / "nets/out.pcap")] == [54, 54]
+
+
+# Models that choose -----------------------------------------------------------------------
+
+CHOOSES = """
+program {name} {{
+    entry all {{
+        action_flow {{ choose p in {low}..{high} where p != 2000; f[sport] = p; }}
+    }}
+}}
+"""
+CHECKS = """
+import pytest
+from nfverify.strategies import frame
+
+def test_any_port_of_the_range_is_right(oracle):
+    model = oracle("any.nfd")
+    for port in (1024, 65535):
+        model.check(1, 0, bytes(frame(sport=7)), [(1, bytes(frame(sport=port)))])
+
+def test_others_are_wrong(oracle):
+    oracle("any.nfd").check(1, 0, bytes(frame(sport=7)), [(1, bytes(frame(sport=2000)))])
+"""
+
+
+def test_models_that_choose(tmp_path: Path, run: Run) -> None:
+    write(tmp_path, "any.nfd", CHOOSES.format(name="any", low=1024, high=65535))
+    write(tmp_path, "few.nfd", CHOOSES.format(name="few", low=1024, high=1030))
+    write(tmp_path, "test_any.py", CHECKS)
+    test = '[{}]\nequiv = ["{}.nfd", "{}.nfd"]\nrefine = true\n'
+    text = test.format("few-is-any", "few", "any") + test.format("any-is-few", "any", "few")
+    text += test.format("known", "any", "few") + 'verdict = "not refined"\n'
+    write(tmp_path, "x.nftest.toml", text)
+    code, output = run("-q")
+    assert (code, counts(output)) == (1, "2 failed, 3 passed"), output
+    assert "FAILED x.nftest.toml::any-is-few" in output
+    assert "not refined: any.nfd does what few.nfd does not allow" in output
+    assert "packet 1: the model does not allow what came out" in output
+    assert "sport = 2000" in output
+    assert not [word for word in NOISE if word in output]

@@ -40,7 +40,6 @@ def test_each_kind_with_all_its_keys(read: Read) -> None:
         ignore = ["ttl", "sip"]
         non-ip = "drop"
         ops = "ops.py"
-        refine = true
         depth = 3
         time-limit = 2.5
         allow-unknown = true
@@ -70,7 +69,7 @@ def test_each_kind_with_all_its_keys(read: Read) -> None:
     assert equiv.common.ignore == ("sip", "ttl")  # in the order of the language's list
     assert equiv.common.ops == (here / "ops.py",)
     assert (equiv.observe, equiv.assume) == ("packets+state", ("f[TCP] == 1",))
-    assert (equiv.refine, equiv.depth, equiv.time_limit) == (True, 3, 2.5)
+    assert (equiv.refine, equiv.depth, equiv.time_limit) == (False, 3, 2.5)
     assert equiv.allow_unknown
     assert isinstance(engines, EngineTest)
     assert engines.engines == ("reference", "cython")
@@ -82,7 +81,15 @@ def test_each_kind_with_all_its_keys(read: Read) -> None:
     assert replay.outputs == (("", here / "b.pcap"),)
     assert replay.outcome == (("outside",), (), ("inside", "outside"))
     assert (replay.state, replay.engines) == (here / "s.json", ("reference",))
-    assert [test.common.span.line for test in (equiv, engines, replay)] == [2, 15, 25]
+    assert [test.common.span.line for test in (equiv, engines, replay)] == [2, 14, 24]
+
+
+def test_a_refinement_has_verdicts_of_its_own(read: Read) -> None:
+    text = '[t]\nequiv = ["a", "b"]\nrefine = true\n'
+    for more, verdict in (("", "equivalent"), ('verdict = "not refined"', "different")):
+        (test,) = read(text + more)
+        assert isinstance(test, EquivTest)
+        assert (test.refine, test.verdict) == (True, verdict)
 
 
 _REPLAY = '[t]\nreplay = "m.nfd"\nin = "a.pcap"\n'
@@ -100,6 +107,12 @@ WRONG = [
         ":3:1: error: `verdict` is 'diferent'; did you mean `different`?",
         'it can be "equivalent", "different" or "unknown"',
     ),
+    (
+        '[t]\nequiv = ["a", "b"]\nverdict = "different"\nrefine = true\n',
+        ":3:1: error: `verdict` is 'different'",
+        'it can be "refines", "not refined" or "unknown"',
+    ),
+    ('[t]\nequiv = ["a", "b"]\nrefine = true\nobserve = "packets"\n', ":4:1: error: ", ""),
     (
         '[t]\nequiv = ["a", "b"]\ntimelimit = 3\n',
         ":3:1: error: `timelimit` is no key of a test with `equiv`; did you mean `time-limit`?",
