@@ -8,15 +8,16 @@ from typing import Literal
 
 from nfverify.oracles import states
 from nfverify.oracles.comparators import Comparison, Parted
-from nfverify.oracles.engines.base import Engine, Failure, Kind, Run, Stepping
+from nfverify.oracles.engines.base import Engine, Failure, Kind, Run, Setting, Stepping
 from nfverify.oracles.engines.command import CaptureProgram, CommandError, LineProgram
+from nfverify.oracles.membership import Refused, refused
 from nfverify.oracles.needs import Needs, together
 from nfverify.oracles.renaming import parted_renamed
 from nfverify.oracles.trace import Event, Trace
 from nfverify.semantics.machine import Output
 from nfverify.smat.ir import Network
 
-Difference = Literal["outputs", "state"] | Kind
+Difference = Literal["outputs", "state", "not allowed", "undecided"] | Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +37,20 @@ class Divergence:
     what: str = ""
     said: str = ""
     flat: bool = False
+    seen: tuple[tuple[Output, ...], ...] = ()  # all that came out, of what may choose
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The judge, who is believed, and others on the same traces."""
+    """The judge, who is believed, and others on the same traces. Those that are `free`, by name,
+    may do whatever the model can choose to do."""
 
     network: Network
     judge: Stepping
     others: tuple[Engine, ...]
     comparison: Comparison = Comparison()  # noqa: RUF009 - frozen
+    setting: Setting = Setting()  # noqa: RUF009 - frozen
+    free: frozenset[str] = frozenset()
 
     @property
     def needs(self) -> Needs:
@@ -70,6 +75,8 @@ class Contest:
         return found
 
     def _against(self, other: Engine, trace: Trace, wanted: Run) -> Divergence | None:
+        if other.name in self.free:
+            return self._chosen(other, trace)
         if self.comparison.renaming:
             return self._renamed(other, trace)
         got = other.run(trace)
@@ -87,12 +94,25 @@ class Contest:
         return None
 
     def _renamed(self, other: Engine, trace: Trace) -> Divergence | None:
-        found = parted_renamed(self.judge, _stepping(other), trace, self.comparison)
+        found = parted_renamed(self.judge, stepping(other), trace, self.comparison)
         match found:
             case None:
                 return None
             case Parted():
                 return self._parted(other, trace, found, False)
+            case at, failure:
+                return self._failed(other, trace[: at + 1], failure, ())
+
+    def _chosen(self, other: Engine, trace: Trace) -> Divergence | None:
+        found = refused(self.network, self.setting, stepping(other), trace)
+        match found:
+            case None:
+                return None
+            case Refused(seen=seen, reason=reason, undecided=undecided):
+                kind: Difference = "undecided" if undecided else "not allowed"
+                trace = trace[: len(seen)]
+                out = seen[-1]
+                return Divergence(trace, kind, "the model", other.name, (), out, reason, seen=seen)
             case at, failure:
                 return self._failed(other, trace[: at + 1], failure, ())
 
@@ -125,7 +145,7 @@ class Contest:
         return found
 
 
-def _stepping(engine: Engine) -> Stepping:
+def stepping(engine: Engine) -> Stepping:
     """The engine, which must take its packets one by one. CommandError."""
     if isinstance(engine, CaptureProgram):
         message = "a program that reads captures can't be sent packets that depend on its answers"

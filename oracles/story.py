@@ -44,14 +44,14 @@ class Story:
     differences: tuple[str, ...]
 
 
-def tell(contest: Contest, setting: Setting, divergence: Divergence) -> Story:
+def tell(contest: Contest, divergence: Divergence) -> Story:
     """The story of a divergence that the contest shows."""
-    network, trace = contest.network, divergence.trace
+    network, trace, setting = contest.network, divergence.trace, contest.setting
     machine = Machine(network, operators=setting.operators, non_ip=setting.non_ip)
     chapters = tuple(_chapter(machine, event) for event in trace)
     other = next((e for e in contest.others if e.name == divergence.right), None)
     entries = None
-    if other is not None:
+    if other is not None and len(trace) > 1:
         before = other.run(trace[:-1]).state
         if before is not None:
             entries = _entries(network, setting, before, trace[-1])
@@ -94,7 +94,8 @@ def _differences(
 ) -> Iterator[str]:
     left, right = divergence.left, divergence.right
     if divergence.what:
-        yield divergence.what if divergence.kind == "state" else f"{right}: {divergence.what}"
+        said_of_both = divergence.kind in ("state", "not allowed")
+        yield divergence.what if said_of_both else f"{right}: {divergence.what}"
         return
     ours, theirs = divergence.left_out, divergence.right_out
     if len(ours) != len(theirs):

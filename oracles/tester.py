@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from nfverify.oracles.aim import aim_at
 from nfverify.oracles.campaign import Campaign
 from nfverify.oracles.comparators import Comparison
-from nfverify.oracles.differential import Contest, Divergence
+from nfverify.oracles.differential import Contest, Divergence, stepping
 from nfverify.oracles.engines.base import Engine, NonIp, Setting
 from nfverify.oracles.engines.command import CaptureProgram, LineProgram, program
 from nfverify.oracles.engines.table import ENGINES, make
+from nfverify.oracles.membership import chooses
 from nfverify.oracles.needs import fitted
 from nfverify.oracles.plain import Plainer
 from nfverify.oracles.shrink import ATTEMPTS, shrink
@@ -63,14 +64,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was run; no finding and nothing `unsteady` (differences that didn't show again): all did
-    the same."""
+    """What was run. No finding and nothing `unsettled` (differences that didn't show again, packets
+    of which nobody knows whether the model allows what came out): all did the same."""
 
     engines: tuple[str, ...]
     packets: int
     traces: int
     finding: Finding | None
-    unsteady: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
 
 
 Notify = Callable[[int], None]
@@ -93,18 +94,20 @@ def examine(
     contest = contest_of(network, options)
     names = (contest.judge.name, *(other.name for other in contest.others))
     packets = traces = 0
-    unsteady: list[str] = []
+    unsettled: list[str] = []
     for origin, trace in _traces(contest, options, given, alone):
         divergence = contest.run(trace)
         packets += len(trace) if divergence is None else len(divergence.trace)
         traces += 1
         notify(packets)
-        if divergence is not None:
+        if divergence is not None and divergence.kind == "undecided":
+            unsettled.append(f"{origin}, packet {len(divergence.trace)}: {divergence.what}")
+        elif divergence is not None:
             finding = settle(contest, divergence, origin)
             if finding is not None:
-                return Result(names, packets, traces, finding, tuple(unsteady))
-            unsteady.append(f"{origin}: {divergence.left} and {divergence.right} parted once")
-    return Result(names, packets, traces, None, tuple(unsteady))
+                return Result(names, packets, traces, finding, tuple(unsettled))
+            unsettled.append(f"{origin}: {divergence.right} did otherwise once, but not again")
+    return Result(names, packets, traces, None, tuple(unsettled))
 
 
 def contest_of(network: Network, options: Options) -> Contest:
@@ -113,9 +116,12 @@ def contest_of(network: Network, options: Options) -> Contest:
     setting = Setting(options.operators, options.non_ip)
     engines = [make(name, network, setting) for name in names]
     others: list[Engine] = list(engines[1:])
+    free: frozenset[str] = frozenset()
     if options.against is not None:
-        others.append(program(options.against, port_names(network), options.silence))
-    return Contest(network, engines[0], tuple(others), options.comparison)
+        other = program(options.against, port_names(network), options.silence)
+        others.append(other)
+        free = frozenset({other.name} if chooses(network) else ())
+    return Contest(network, engines[0], tuple(others), options.comparison, setting, free)
 
 
 def check_names(names: Sequence[str]) -> str:
@@ -137,7 +143,8 @@ def _traces(
     if alone:
         return
     started, sent, barren = time.monotonic(), 0, 0
-    campaign = Campaign(contest.network, contest.judge, options.seed, contest.needs, allowed)
+    source = stepping(contest.others[-1]) if contest.free else contest.judge
+    campaign = Campaign(contest.network, source, options.seed, contest.needs, allowed)
     for number, trace in enumerate(campaign.traces()):
         if options.seconds is None:
             trace = trace[: options.examples - sent]

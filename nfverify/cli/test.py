@@ -101,12 +101,9 @@ def run(args: argparse.Namespace) -> int:
             result = examine(network, options, given, notify, alone=alone)
             story = None
             if result.finding is not None:
-                from nfverify.oracles.engines.base import Setting
                 from nfverify.oracles.story import tell
 
-                setting = Setting(options.operators, options.non_ip)
-                contest = contest_of(network, options)
-                story = tell(contest, setting, result.finding.divergence)
+                story = tell(contest_of(network, options), result.finding.divergence)
     except CommandError as error:
         raise UsageError(f"--against: {error}") from None
     test = Test(args.model, network, options, result, story)

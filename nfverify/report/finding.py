@@ -38,7 +38,7 @@ def verdict(test: Test) -> str:
     """In a word: `different`, `unknown` or `agree`."""
     if test.story is not None:
         return "different"
-    return "unknown" if test.result.unsteady or not test.result.packets else "agree"
+    return "unknown" if test.result.unsettled or not test.result.packets else "agree"
 
 
 def text(test: Test) -> str:
@@ -65,10 +65,10 @@ def _lines(test: Test) -> Iterator[str]:
             yield ""
             yield f"{found.right} wrote to standard error:"
             yield from (f"  {line}" for line in found.said.splitlines()[-12:])
-    elif result.unsteady:
-        yield f"unknown: {names} differed, but not again on the same packets"
+    elif result.unsettled:
+        yield f"unknown: not everything that {names} did could be settled"
         yield from _about(test)
-        yield from (_item("once", what) for what in result.unsteady[:8])
+        yield from (_item("unsettled", what) for what in result.unsettled[:8])
         yield _item("tested", sent)
     elif not result.packets:
         yield "unknown: no packet could be sent"
@@ -118,6 +118,9 @@ def rows_of(story: Story, network: Network) -> Iterator[tuple[str, ...]]:
     for number, chapter in enumerate(story.chapters, 1):
         event = chapter.event
         yield str(number), clock(event.time), ports[event.port], summary(event.frame), ""
+        if found.seen:
+            yield from _side(found.right, chapter, found.seen[number - 1], None, ports)
+            continue
         if number < last:
             yield from _side("both", chapter, chapter.outputs, chapter.entries, ports)
             continue
@@ -174,7 +177,7 @@ def document(test: Test) -> Mapping[str, JSON]:
         "seed": options.seed,
         "packets": result.packets,
         "traces": result.traces,
-        "unsteady": list(result.unsteady),
+        "unsettled": list(result.unsettled),
         "finding": None,
     }
     if test.story is not None and result.finding is not None:

@@ -23,7 +23,6 @@ def agree(
     pytest is. ModelError, CommandError, BuildError, OSError for what can't be run."""
     __tracebackhide__ = True
     from nfverify.oracles.comparators import Comparison
-    from nfverify.oracles.engines.base import Setting
     from nfverify.oracles.story import tell
     from nfverify.oracles.tester import Options, contest_of
     from nfverify.oracles.trace import Event
@@ -49,6 +48,6 @@ def agree(
     )
     found = contest.run(trace)
     if found is not None:
-        story = tell(contest, Setting(functions, non_ip), found)
+        story = tell(contest, found)
         lines = [f"{found.left} and {found.right} part at packet {len(found.trace)}:", ""]
         raise AssertionError("\n".join([*lines, *table(story, network)]))

@@ -50,12 +50,12 @@ def check_engines(test: EngineTest, settings: Settings, store: Store) -> None:
         ) from None
     if result.finding is None:
         report = text(Test(test.model, network, options, result, None)).rstrip()
-        if result.packets and not result.unsteady:
+        if result.packets and not result.unsettled:
             return
         if settings.allow_unknown:
             pytest.skip(f"allowed: {report.partition(chr(10))[0]}")
         pytest.fail(report, pytrace=False)
-    story = tell(contest_of(network, options), setting, result.finding.divergence)
+    story = tell(contest_of(network, options), result.finding.divergence)
     report = text(Test(test.model, network, options, result, story)).rstrip()
     kept = keep(store, result.finding.divergence.trace, report)
     pytest.fail(f"{report}\n\n{kept}", pytrace=False)
