@@ -101,7 +101,7 @@ class _Finding:
                 for value, type_ in zip(key, variable.keys, strict=True):
                     self._constant(value, type_)
         self.periods += [timer.delay for timer in program.timers]
-        lets = {n.name: n.value for n in ir.walk(program.body) if isinstance(n, ir.Let)}
+        lets = lets_of(program)
         initial = {v.name: v.entries[:MAX_INITIAL] for v in program.state if v.entries}
         for node in ir.walk(program.init + program.body):
             self._node(node, lets)
@@ -118,7 +118,7 @@ class _Finding:
                 self._comparison(left, right, lets)
                 self._comparison(right, left, lets)
             case ir.Match(ruleset=ruleset, args=args):
-                self._ruleset(ruleset, [_field(arg, lets) for arg in args])
+                self._ruleset(ruleset, [field_of(arg, lets) for arg in args])
             case ir.Entry():
                 self.points.append(_guard(node, lets))
             case ir.SetField(name=name, value=value):
@@ -131,7 +131,7 @@ class _Finding:
                 self.periods.append(int(delay.value) if known else UNKNOWN_DELAY)  # type: ignore[union-attr]
                 self.waits = True
             case ir.Read() | ir.Has() | ir.Write() | ir.Delete() | ir.Touch():
-                names = tuple(n for key in node.keys if (n := _field(key, lets)) is not None)
+                names = tuple(n for key in node.keys if (n := field_of(key, lets)) is not None)
                 if names:
                     self.keys.add(names)
             case _:
@@ -156,7 +156,7 @@ class _Finding:
             elif isinstance(node, ir.Arithmetic) and node.op == "&":
                 # (x & mask) == c: the last value that passes, too.
                 for part, other in ((node.left, node.right), (node.right, node.left)):
-                    name, mask = _field(part, lets), _number(other)
+                    name, mask = field_of(part, lets), _number(other)
                     if name is not None and mask is not None:
                         self._value(name, constant | ~mask)
 
@@ -166,7 +166,7 @@ class _Finding:
 
     def _looked_up(self, node: ir.Read | ir.Has, entries: Entries, lets: Lets) -> None:
         """The keys that a map begins with, as fields of the packets that find them."""
-        names = [_field(key, lets) for key in node.keys]
+        names = [field_of(key, lets) for key in node.keys]
         for keys, _ in entries:
             found = {
                 name: (int(value),)
@@ -187,6 +187,11 @@ class _Finding:
                     self._value(name, value)
 
 
+def lets_of(program: ir.Program) -> Lets:
+    """What the locals of a program stand for."""
+    return {n.name: n.value for n in ir.walk(program.body) if isinstance(n, ir.Let)}
+
+
 def _number(node: ir.Expr) -> int | None:
     """The value of a constant, casts aside."""
     while isinstance(node, ir.Cast):
@@ -196,7 +201,7 @@ def _number(node: ir.Expr) -> int | None:
     return None
 
 
-def _field(node: ir.Expr, lets: Lets) -> str | None:
+def field_of(node: ir.Expr, lets: Lets) -> str | None:
     """The field that an expression reads, casts and lets aside."""
     for _ in range(MAX_DEPTH):
         while isinstance(node, ir.Cast):
@@ -234,7 +239,7 @@ def _guard(entry: ir.Entry, lets: Lets) -> Point:
     for node in ir.walk(entry.match_flow + entry.match_state):
         if isinstance(node, ir.Compare):
             for left, right in ((node.left, node.right), (node.right, node.left)):
-                name, value = _field(left, lets), _number(right)
+                name, value = field_of(left, lets), _number(right)
                 if name is not None and value is not None:
                     near = (value,) * 6 + (value - 1, value + 1)
                     point[name] = (*point.get(name, ()), *near)

@@ -19,7 +19,10 @@ Step = tuple[bool, Mapping[str, int | bytes]]  # does the client send, and what 
 
 PLAINEST: Values = MappingProxyType({})
 GAP = 1_000_000  # ns between two packets
-_ENDS = ("sip", "dip", "sip6", "dip6", "sport", "dport", "smac", "dmac", "vlan", "proto", "icmp_id")
+ENDPOINTS = (
+    *("sip", "dip", "sip6", "dip6", "sport", "dport"),
+    *("smac", "dmac", "vlan", "proto", "icmp_id"),
+)
 _FLAGS = {"S": "flag_syn", "A": "flag_ack", "F": "flag_fin", "P": "flag_psh", "R": "flag_rst"}
 
 
@@ -116,6 +119,7 @@ def _events(
     ports: tuple[int, int],
     through: Through | None,
 ) -> Iterator[Event]:
+    client = _ends(client)
     server, back = _ends(answered(client)), ports[1]
     for sends, values in steps:
         frame = wire({**(client if sends else server), **values})
@@ -129,4 +133,4 @@ def _events(
 
 
 def _ends(values: Values) -> dict[str, int | bytes]:
-    return {name: values[name] for name in _ENDS if name in values}
+    return {name: values[name] for name in ENDPOINTS if name in values}

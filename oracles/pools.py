@@ -17,13 +17,13 @@ Tweak = tuple[str, int | bytes]
 SECOND = 1_000_000_000  # ns
 MAX_BASES = 4096
 MAX_OF_FIELD = 64  # values of one field
-MAX_COUNT = 300  # packets of one burst
+MAX_COUNT = 1100  # packets of one burst
 VARIANTS = 3  # of a point
 HOSTS = (0x0A000001, 0x0A000002, 0x0A000003, 0xC0A80101, 0x08080808)
 HOSTS6 = (0x20010DB8 << 96 | 1, 0x20010DB8 << 96 | 2, 0x20010DB8 << 96 | 3)
 PORTS = (80, 53, 443, 1024, 1025, 40000, 65535, 0)
 GAPS = (0, 1_000_000, 1, 1000, 20_000_000, SECOND)
-COUNTS = (2, 3, 4, 5, 8, 10, 16, 32)
+COUNTS = (*range(2, 17), 20, 24, 32, 48, 64, 100)
 _BASES: tuple[Values, ...] = (
     {},
     {"proto": 17, "dport": 53},
@@ -106,7 +106,7 @@ def pools_of(aim: Aim, ports: int) -> Pools:
         tuple(tweaks),
         tuple(gap for gap in GAPS if gap <= longest),
         thinned(tuple(dict.fromkeys(span for span in spans if span <= longest)), MAX_OF_FIELD),
-        (*COUNTS, *thinned(sorted(counts), MAX_OF_FIELD)),
+        tuple(sorted({*COUNTS, *counts})),
     )
 
 

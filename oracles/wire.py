@@ -210,8 +210,10 @@ def answered(values: Values) -> dict[str, int | bytes]:
     out, number = dict(values), _numbers(values)
     six = "sip6" in values or "dip6" in values
     for source, target in _SIDES:
-        if (source[1:] == "ip6") != six and source[1:3] == "ip":
+        if source[1:3] == "ip" and (source[3:] == "6") != six:
             continue
+        if source == "smac" and source not in values and target not in values:
+            continue  # whoever forwards a packet has addresses of his own
         out[source], out[target] = number(target, PLAIN[target]), number(source, PLAIN[source])
     proto, _ = _protocol(values, six)
     if proto == 6 and _flags(values) == SYN:
@@ -232,7 +234,9 @@ def values_of(frame: bytes) -> dict[str, int | bytes] | None:
 def values_of_packet(packet: Packet) -> dict[str, int | bytes]:
     """As `values_of`, of a parsed packet."""
     bits = packet.bits
-    out: dict[str, int | bytes] = {"smac": packet.smac, "dmac": packet.dmac}
+    out: dict[str, int | bytes] = {}
+    if (packet.smac, packet.dmac) != (SMAC, DMAC):
+        out["smac"], out["dmac"] = packet.smac, packet.dmac
     if bits & VLAN:
         out["vlan"] = packet.vlan
     if not bits & (IP4 | IP6):
@@ -260,7 +264,7 @@ def plainly(values: Values) -> dict[str, int | bytes]:
     """Without what `wire` puts in anyway, in the order of the fields."""
     whole = wire(values)
     out = {name: values[name] for name in FIELDS if name in values}
-    for name in list(out):
+    for name in sorted(out, key=lambda name: bool(out[name])):
         rest = {n: v for n, v in out.items() if n != name}
         if wire(rest) == whole:
             out = rest

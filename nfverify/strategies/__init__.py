@@ -1,6 +1,19 @@
 """Hypothesis strategies for packets, flows, traces, states and programs, aimed at a model."""
 
+from nfverify.strategies.flows import flows, icmp_echoes, tcp_sessions, udp_exchanges
 from nfverify.strategies.frame import Frame, frame
+from nfverify.strategies.states import states
 from nfverify.strategies.traces import events, packets, traces
 
-__all__ = ["Frame", "events", "frame", "packets", "traces"]
+__all__ = [
+    "Frame",
+    "events",
+    "flows",
+    "frame",
+    "icmp_echoes",
+    "packets",
+    "states",
+    "tcp_sessions",
+    "traces",
+    "udp_exchanges",
+]

@@ -20,6 +20,8 @@ class Frame(bytes):
         shown = ", ".join(f"{n}={_shown(n, v)!r}" for n, v in plainly(values).items())
         return f"frame({shown})"
 
+    __str__ = __repr__
+
 
 def _shown(name: str, value: int | bytes) -> object:
     return value if isinstance(value, bytes) else to_json(value, field_type(name))

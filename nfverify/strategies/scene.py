@@ -1,8 +1,8 @@
 """Choices to events: a few bytes say what a packet is like, most of all in terms of earlier ones.
 
 Byte 0 says what happens, byte 1 to which earlier packet, 2-3 which packet of the pool, 4-5 which
-second one lies over it, 6-7 and 8-9 what is changed, 10 when, 11 by which port, 12 which oddity.
-Zeros are always the plainest choice, and all zeros no event, so that Hypothesis, which lowers
+second one lies over it, 6-7 and 8-9 what is changed, 10 when, 11 by which port, 12 which oddity;
+13-15 how many of what kind a burst or session has, and its gap. Zeros are always the plainest choice, and all zeros no event, so that Hypothesis, which lowers
 bytes, shrinks to short and plain traces.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
-from nfverify.oracles.flows import Step, exchange, tcp_steps
+from nfverify.oracles.flows import ENDPOINTS, End, exchange, tcp_steps
 from nfverify.oracles.oddities import ODDITIES
 from nfverify.oracles.pools import Pools
 from nfverify.oracles.trace import Event
@@ -20,7 +20,7 @@ from nfverify.packet.fields import FIELDS
 from nfverify.semantics.machine import Emission, Machine
 from nfverify.strategies.frame import Frame
 
-LENGTH: Final = 13  # bytes of choices for one event
+LENGTH: Final = 16  # bytes of choices for one event
 LATEST: Final = (1 << 62) - 1  # ns
 MEMORY: Final = 64  # outputs that may be answered
 PLAIN_FRAMES: Final = 160  # choices of 256 without an oddity
@@ -49,6 +49,8 @@ _WEIGHTS = (
     (Act.SESSION, 15),
 )
 ACTS: Final = tuple(act for act, weight in _WEIGHTS for _ in range(weight))
+DATA: Final = ((b"request", b"response"), (), (b"a", b"b", b"c"))
+ENDS: Final[tuple[End, ...]] = ("fin", "rst", "none")
 VARIED: Final = (
     (),
     ("sport",),
@@ -136,6 +138,11 @@ class Scene:
         values = merged(merged(self.fresh(choice), self.changes(choice)), fixed.items())
         return self._framed(choice, values)
 
+    def ends(self, choice: bytes) -> dict[str, int | bytes]:
+        """Who talks to whom."""
+        values = merged(self.fresh(choice), self.changes(choice))
+        return {name: values[name] for name in ENDPOINTS if name in values}
+
     def fresh(self, choice: bytes) -> Values:
         """A packet of the pool, in some cases with another one over it."""
         bases = self.pools.bases
@@ -183,9 +190,9 @@ class Scene:
 
     def _burst(self, choice: bytes, values: Values, port: int) -> None:
         """The packet several times, the same, counted up in some field, or with its answers."""
-        counts, how = self.pools.counts, part(choice[3], 256, len(VARIED) + 1)
-        count = min(counts[part(choice[2], 256, len(counts))], self.most - len(self.events))
-        gap = self.pools.gaps[part(choice[9], 256, len(self.pools.gaps))]
+        counts, how = self.pools.counts, part(choice[14], 256, len(VARIED) + 1)
+        count = min(counts[part(choice[13], 256, len(counts))], self.most - len(self.events))
+        gap = self.pools.gaps[part(choice[15], 256, len(self.pools.gaps))]
         frame = Frame(wire(values))
         if how == len(VARIED):
             back = answered(values)
@@ -205,19 +212,20 @@ class Scene:
             self.now = min(self.now + gap, LATEST)
 
     def _session(self, choice: bytes, values: Values, port: int) -> None:
-        """A conversation of TCP, UDP or ICMP, cut where the trace has enough."""
+        """A conversation of TCP, UDP or ICMP, whole or some of its packets (a bit for each, so that
+        it shrinks to those that matter), cut where the trace has enough."""
         proto = values.get("proto", 6)
-        variant = part(choice[9], 256, 3)
-        data = ((b"request", b"response"), (), (b"a", b"b", b"c"))[variant]
-        steps: list[Step]
+        data = DATA[part(choice[14], 256, len(DATA))]
         match proto:
             case 6:
-                steps = tcp_steps(data, ("fin", "rst", "none")[part(choice[8], 256, 3)])
+                steps = tcp_steps(data, ENDS[part(choice[9], 256, len(ENDS))])
             case 17:
                 steps = [(not at % 2, {"payload": part}) for at, part in enumerate(data or (b"",))]
             case _:
                 steps = [(True, {}), (False, {})]
-        gap = self.pools.gaps[part(choice[1], 256, len(self.pools.gaps))]
+        if choice[13] < 128:
+            steps = [step for at, step in enumerate(steps) if choice[13] >> at & 1]
+        gap = self.pools.gaps[part(choice[15], 256, len(self.pools.gaps))]
         ports = port, 1 - port if port < 2 else 0
         room = self.most - len(self.events)
         through = None if self.machine is None else self._through

@@ -65,13 +65,19 @@ def traces(
     """
     if not 0 <= min_size <= max_size:
         raise ValueError(f"no trace has {min_size} to {max_size} packets")
-    return _traces(aim(model, operators), min_size, max_size, bursts, hostile)
+    return trace_strategy(aim(model, operators), min_size, max_size, bursts, hostile)
 
 
 @st.composite
-def _traces(
-    draw: st.DrawFn, aimed: Aimed, min_size: int, max_size: int, bursts: bool, hostile: bool
+def trace_strategy(
+    draw: st.DrawFn,
+    aimed: Aimed,
+    min_size: int,
+    max_size: int,
+    bursts: bool = True,
+    hostile: bool = False,
 ) -> Trace:
+    """As `traces`, for what is aimed already."""
     scene = Scene(aimed.pools, aimed.machine(), draw(STARTS), max_size, hostile, bursts)
     events = scene.events
     for _ in range(draw(st.integers(0, max_size))):
