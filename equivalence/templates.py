@@ -32,8 +32,8 @@ from nfverify.equivalence.simulate import Snapshot
 from nfverify.smat import ir
 
 RANK = (
-    "invariant", "eq", "iff", "permuted", "sum", "diff", "merged", "tag", "range", "fresh",
-    "freshkey", "filled", "inverse", "clock", "thresh", "vpred", "kpred", "guard", "keyrange", "le",
+    "invariant", "toucher", "eq", "iff", "permuted", "sum", "diff", "merged", "tag", "range",
+    "fresh", "freshkey", "filled", "inverse", "clock", "thresh", "vpred", "kpred", "guard", "keyrange", "le",
     "imp", "excl", "guarded", "impconst", "enum",
 )  # fmt: skip
 MAX_SOURCES = 6
@@ -330,7 +330,7 @@ class Templates:
             parts = self._parts(x, ks)
             present = self._present(x, ks)
             for choice in self._choices(x, y, parts):
-                keys = tuple(_fit(parts[i][0], t) for i, t in zip(choice, y.keys, strict=True))
+                keys = tuple(fit(parts[i][0], t) for i, t in zip(choice, y.keys, strict=True))
                 yield Candidate("inverse", x.keys, implies(present, self._present(y, keys)))
                 for index, type_ in enumerate(y.variable.values):
                     value = ir.Read(y.var, keys, index, type_)
@@ -470,7 +470,7 @@ class Templates:
                         if predicate.type.width < 8:
                             continue
                     hole = ir.Local(HOLE, predicate.type)
-                    test = replace_leaf(predicate.expr, hole, _fit(subject, predicate.type))
+                    test = replace_leaf(predicate.expr, hole, fit(subject, predicate.type))
                     yield Candidate(shape, component.keys, implies(present, test))
                     yield Candidate(shape, component.keys, implies(present, negate(test)))
 
@@ -495,7 +495,7 @@ class Templates:
                 mapping = {
                     field: k
                     for expr, k in zip(write.keys, ks, strict=True)
-                    for field in [_plain_field(expr)]
+                    for field in [plain_field(expr)]
                     if field is not None
                 }
                 cases = [self._present(component, ks)]
@@ -503,20 +503,20 @@ class Templates:
                     if stored.var == name and is_number(stored.type):
                         cases += self._tests(stored, ks)
                 for guard in dict.fromkeys(guards):
-                    test = _substitute_fields(guard, mapping)
+                    test = substitute_fields(guard, mapping)
                     if test is not None:
                         for case in cases:
                             yield Candidate("guard", component.keys, implies(case, test))
                             yield Candidate("guard", component.keys, implies(case, negate(test)))
 
 
-def _plain_field(expr: ir.Expr) -> str | None:
+def plain_field(expr: ir.Expr) -> str | None:
     while isinstance(expr, ir.Cast):
         expr = expr.operand
     return expr.name if isinstance(expr, ir.Field) else None
 
 
-def _substitute_fields(expr: ir.Expr, mapping: dict[str, ir.Expr]) -> ir.Expr | None:
+def substitute_fields(expr: ir.Expr, mapping: dict[str, ir.Expr]) -> ir.Expr | None:
     """The expression over key variables; None if it reads anything else."""
     for node in ir.walk((expr,)):
         if isinstance(node, ir.Read | ir.Has | ir.Local | ir.Tag | ir.Now | ir.Apply):
@@ -526,11 +526,11 @@ def _substitute_fields(expr: ir.Expr, mapping: dict[str, ir.Expr]) -> ir.Expr | 
 
     def visit(node: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
         if isinstance(node, ir.Field):
-            return _fit(mapping[node.name], node.type)
+            return fit(mapping[node.name], node.type)
         return rebuild(node, parts)
 
     return transform(expr, visit)
 
 
-def _fit(expr: ir.Expr, type_: ir.Type) -> ir.Expr:
+def fit(expr: ir.Expr, type_: ir.Type) -> ir.Expr:
     return expr if expr.type == type_ else ir.Cast(expr, type_)

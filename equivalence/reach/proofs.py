@@ -12,13 +12,13 @@ from functools import partial
 
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.components import Components
-from nfverify.equivalence.constants import Constants, collect, constant_folded
+from nfverify.equivalence.constants import collect
 from nfverify.equivalence.induction import Effort, Goal, Induction
 from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.problem import CLOCK, Model, Problem
-from nfverify.equivalence.reach.loops import reads
 from nfverify.equivalence.reach.outcome import Unreachable
-from nfverify.equivalence.reach.target import GHOST, REACHED, Target, hits, problem_of
+from nfverify.equivalence.reach.target import REACHED, Target, hits, problem_of
+from nfverify.equivalence.reach.touchers import ghost_constants, is_ghost, touchers
 from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.step import Step, cone
@@ -113,11 +113,14 @@ class Prover:
     def by_induction(self) -> Iterator[Unreachable]:
         """Goals that a relation rules out."""
         induction = self.induction
-        constants = self._constants()
+        constants = collect((self.target.network,))
+        ghost_constants(self.target.network, constants)
         step = induction.step
         components = Components(self.problem, constants, set(step.relevant), set(step.presence))
-        templates = Templates(self.problem, constants, components.all, induction.snapshots)
-        pool = list(dict.fromkeys(templates.generate()))
+        plain = [c for c in components.all if not is_ghost(c)]
+        templates = Templates(self.problem, constants, plain, induction.snapshots)
+        ghosts = touchers(self.problem.a, constants, components.all)
+        pool = list(dict.fromkeys((*ghosts, *templates.generate())))
         induction.run(list(own_invariants(self.problem)), pool)
         resisting = {goal_of(f.obligation) for f in induction.resisting}
         open_ = {goal_of(g.name) for g in induction.outputs if g.proof is None}
@@ -128,25 +131,6 @@ class Prover:
             if relation is not None:
                 proved[goal] = relation
         yield from self._certified(proved, "induction")
-
-    def _constants(self) -> Constants:
-        """Those of the text; ghosts are only compared with what the goals ask for."""
-        constants = collect((self.target.network,))
-        for instance in self.target.network.instances:
-            asked: dict[str, set[int]] = {}
-            body = instance.program.body
-            lets = {n.name: n.value for n in ir.walk(body) if isinstance(n, ir.Let)}
-            for node in ir.walk(body):
-                if isinstance(node, ir.Compare):
-                    number = constant_folded(node.right)
-                    for name in reads(node.left, lets):
-                        if name.startswith(GHOST) and number is not None:
-                            asked.setdefault(name, set()).add(number)
-            for variable in instance.program.state:
-                if variable.name.startswith(GHOST):
-                    where = f"a.{instance.name}", variable.name
-                    constants.variables[where] = asked.get(variable.name, set())
-        return constants
 
     def _core(self, goals: Sequence[Goal]) -> tuple[Candidate, ...] | None:
         """The candidates that some goals need, and those that these need; None if one of them
