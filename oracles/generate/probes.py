@@ -17,6 +17,7 @@ from nfverify.packet.packet import IP6, Packet
 from nfverify.semantics.machine import Machine
 
 BEFORE = 3  # packets before the last that come again
+TICKS = 3  # of a timer
 REPLIES = 2  # outputs of one packet that are answered
 _BITS = ("sip", "dip", "sip6", "dip6", "sport", "dport", "icmp_id")
 
@@ -30,7 +31,7 @@ def probes(machine: Machine, script: Script, spans: Sequence[int] = ()) -> tuple
         outputs = machine.process(arrival.packet, arrival.time, arrival.port)
     last, now = arrivals[-1], machine.now or arrivals[-1].time
     found = [Arrival(now, port, packet) for port, packet in _now(arrivals, outputs)]
-    return (*found, *_later(last, now, machine, spans))
+    return (*found, *_spans(last, now, spans), *_ticks(last, machine))
 
 
 def _now(
@@ -78,12 +79,22 @@ def _other(port: int) -> int:
     return 1 - port if port < 2 else port
 
 
-def _later(last: Arrival, now: int, machine: Machine, spans: Sequence[int]) -> Iterator[Arrival]:
-    """The last packet again, just before and at the instants that decide."""
-    due = [timer.due for timer in machine.timers[:2]] + [last.time + span for span in spans]
-    latest = now
-    for instant in sorted(set(due)):
+def _spans(last: Arrival, now: int, spans: Sequence[int]) -> Iterator[Arrival]:
+    """The last packet again, just before and at the instants at which a time-out decides."""
+    for instant in sorted({last.time + span for span in spans}):
         for time in (instant - 1, instant):
-            if latest <= time < 1 << 61:
-                latest = time
+            if now <= time < 1 << 61:
+                now = time
+                yield Arrival(time, last.port, last.packet)
+
+
+def _ticks(last: Arrival, machine: Machine) -> Iterator[Arrival]:
+    """The same around the next ticks of a timer, one after the other: a tick sets the next one."""
+    for _ in range(TICKS):
+        if not machine.timers:
+            return
+        due = machine.timers[0].due
+        for time in (due - 1, due):
+            if (machine.now or 0) <= time < 1 << 61:
+                machine.process(last.packet, time, last.port)
                 yield Arrival(time, last.port, last.packet)

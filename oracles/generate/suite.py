@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from nfverify.equivalence.reach.script import Script, length
-from nfverify.oracles.aim import aim_at
+from nfverify.equivalence.reach.runner import mark
+from nfverify.equivalence.reach.script import Loop, Script, expand, length
+from nfverify.oracles.aim import Aim, aim_at
 from nfverify.oracles.generate.cover import Candidate, greedy, needed
 from nfverify.oracles.generate.diversify import diversified
+from nfverify.oracles.generate.folding import looped
 from nfverify.oracles.generate.manifest import Item
+from nfverify.oracles.generate.packets import ends
 from nfverify.oracles.generate.probes import probes
+from nfverify.oracles.generate.variants import (
+    beginnings,
+    driven,
+    representatives,
+    strangers,
+    twins,
+)
+from nfverify.packet.packet import Packet
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 
 LONG = 200  # packets: such a trace is left as it is
 MAX_SPANS = 4
+MAX_STRANGERS = 24
+LOOPS = 4  # different ones
 
 Reached = Callable[[Script], frozenset[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """What is done to make a suite notice more; `packets` is the most that probes may make it."""
+    """What is done to make a suite notice more. `packets` is how many it may then have, apart from
+    traces that are longer than that because they must be."""
 
-    diversify: bool
-    probe: bool
-    packets: int = 4000
+    strong: bool
+    packets: int = 3900
 
 
-PLAIN = Strength(False, False)
-STRONG = Strength(True, True)
+PLAIN = Strength(False)
+STRONG = Strength(True)
 
 
 def build(
@@ -40,34 +53,163 @@ def build(
     strength: Strength,
     fresh: Machine,
 ) -> tuple[Item, ...]:
-    """The suite: shortest traces first. `fresh` is a machine of the network before any packet;
-    `reached` says which goals a script reaches on the reference."""
-    chosen = needed(greedy(candidates))
+    """The suite: traces for goals, shortest first, then what makes it notice more. `fresh` is a
+    machine of the network before any packet; `reached` says which goals a script reaches on the
+    reference."""
+    found = [_looped(c, reached, fields_used(network)) for c in candidates]
+    found.sort(key=lambda c: length(c.script))
+    chosen = needed(greedy(found))
     chosen.sort(key=lambda pair: length(pair[0].script))
-    used = fields_used(network)
-    spans = aim_at(network).spans[:MAX_SPANS]
-    items: list[Item] = []
-    total = sum(length(candidate.script) for candidate, _ in chosen)
-    for number, (candidate, goals) in enumerate(chosen, 1):
+    work = _Work(network, reached, strength, fresh, aim_at(network))
+    for candidate, goals in chosen:
+        work.case(candidate, goals)
+    if strength.strong:
+        work.strengthen(found)
+    return tuple(work.items)
+
+
+def _looped(candidate: Candidate, reached: Reached, used: frozenset[str]) -> Candidate:
+    """The candidate with loops, if it has repetitions."""
+    for script in looped(candidate.script, used):
+        if len(script) < len(candidate.script) and candidate.goals <= reached(script):
+            return Candidate(script, candidate.goals, candidate.method)
+    return candidate
+
+
+@dataclass(slots=True)
+class _Work:
+    """A suite in the making; `left` packets may still be added."""
+
+    network: ir.Network
+    reached: Reached
+    strength: Strength
+    fresh: Machine
+    aim: Aim
+    items: list[Item] = field(default_factory=list)
+    seen: set[object] = field(default_factory=set)
+    left: int = 0
+
+    def __post_init__(self) -> None:
+        self.left = self.strength.packets
+
+    def case(self, candidate: Candidate, goals: frozenset[int]) -> None:
+        """A trace that is there for its goals."""
         script = candidate.script
-        if strength.diversify and length(script) < LONG:
-            script = diversified(script, goals, reached, used, number)
         suffix: Script = ()
-        if strength.probe and length(script) < LONG:
-            suffix = probes(fresh.clone(), script, spans)
-        if total + len(suffix) > strength.packets:
-            suffix = ()
-        total += len(suffix)
-        items.append(
-            Item(
-                f"{number:04}",
-                (*script, *suffix),
-                tuple(sorted(goals)),
-                candidate.method,
-                len(suffix),
-            )
-        )
-    return tuple(items)
+        if self.strength.strong and length(script) < LONG:
+            used = fields_used(self.network)
+            script = diversified(script, goals, self.reached, used, len(self.items) + 1)
+            suffix = self.probes(script)
+        self.add(script, suffix, candidate.method, goals)
+
+    def add(
+        self, script: Script, suffix: Script, method: str, goals: frozenset[int] = frozenset()
+    ) -> None:
+        size = length(script) + length(suffix)
+        if size <= LONG or not goals:
+            self.left -= size
+        name = f"{len(self.items) + 1:04}"
+        goal_list = tuple(sorted(goals))
+        self.items.append(Item(name, (*script, *suffix), goal_list, method, len(suffix)))
+
+    def probes(self, script: Script) -> Script:
+        return probes(self.fresh.clone(), script, self.aim.spans[:MAX_SPANS])
+
+    # More -----------------------------------------------------------------------------------
+
+    def strengthen(self, candidates: list[Candidate]) -> None:
+        """Cousins of the traces, as many as there is room for."""
+        cases = [(i.script[: len(i.script) - i.probes], i.goals) for i in self.items]
+        short = [script for script, _ in cases if length(script) < LONG]
+        others = representatives({n: c.script for n, c in enumerate(candidates)})[:MAX_STRANGERS]
+        loops = _loops(candidates)
+        self.optional(self.over_ip6(cases), "over IPv6")
+        driven_ = list(self.longer(short, loops))
+        self.optional(iter(driven_), "loop", 0.6)
+        self.optional(self.loops_over_ip6([script for script, _ in driven_]), "loop", 0.5)
+        self.optional(self.with_strangers(short, others), "probed")
+        again = [b for script in short for b in beginnings(script)]
+        self.optional(((s, self.probes(s)) for s in again), "beginning")
+        self.optional(self.with_strangers(again, others), "beginning")
+
+    def optional(
+        self, found: Iterator[tuple[Script, Script]], method: str, share: float = 1.0
+    ) -> None:
+        """Traces that may be left out: the first that fit into a share of the room."""
+        room = int(self.left * share)
+        for script, suffix in found:
+            size = length(script) + length(suffix)
+            key = tuple(map(mark, (*script, *suffix)))
+            if (not suffix and method != "loop") or size > room or key in self.seen:
+                continue
+            self.seen.add(key)
+            room -= size
+            self.add(script, suffix, method)
+
+    def over_ip6(
+        self, cases: list[tuple[Script, tuple[int, ...]]]
+    ) -> Iterator[tuple[Script, Script]]:
+        if not {"sip6", "dip6"} & fields_used(self.network):
+            return
+        for script, goals in cases:
+            if length(script) >= LONG:
+                continue
+            for twin in twins(script, self.aim):
+                if set(goals) <= self.reached(twin):
+                    yield twin, self.probes(twin)
+                    break
+
+    def loops_over_ip6(self, cases: Sequence[Script]) -> Iterator[tuple[Script, Script]]:
+        if not {"sip6", "dip6"} & fields_used(self.network):
+            return
+        for script in cases:
+            for twin in twins(script, self.aim):
+                if self.turns(twin):
+                    yield twin, ()
+                    break
+
+    def longer(
+        self, cases: Sequence[Script], loops: Sequence[Loop]
+    ) -> Iterator[tuple[Script, Script]]:
+        """Thresholds driven to their end after each trace: a lost count shows there, and there
+        only. The traces that have written most come first."""
+        for script in sorted(cases, key=length, reverse=True):
+            for loop in loops:
+                more = driven(script, loop)
+                if more is not None and self.turns(more):
+                    yield more, ()
+                    break
+
+    def turns(self, script: Script) -> bool:
+        """Do the repetitions at the end of a script come to be treated in another way?"""
+        machine = self.fresh.clone()
+        *before, loop = script
+        assert isinstance(loop, Loop)
+        for arrival in expand(tuple(before)):
+            machine.process(arrival.packet, arrival.time, arrival.port)
+        found = set()
+        for arrival in expand((loop,)):
+            out = machine.process(arrival.packet, arrival.time, arrival.port)
+            found.add(tuple(port for port, _ in out))
+        return len(found) > 1
+
+    def with_strangers(
+        self, cases: list[Script], others: tuple[Packet, ...]
+    ) -> Iterator[tuple[Script, Script]]:
+        for script in cases:
+            _, last = ends(script)
+            yield script, tuple(strangers(last, others))
+
+
+def _loops(candidates: list[Candidate]) -> list[Loop]:
+    """The loops that reach something, each kind once."""
+    found: dict[object, Loop] = {}
+    for candidate in candidates:
+        for part in candidate.script:
+            if isinstance(part, Loop) and part.count <= 1100:
+                packet = part.arrival.packet
+                found.setdefault((part.vary, packet.present, part.count > 10), part)
+    return list(found.values())[:LOOPS]
 
 
 def fields_used(network: ir.Network) -> frozenset[str]:

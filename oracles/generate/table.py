@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePath
+from collections.abc import Iterator, Sequence
 
 from nfverify.equivalence.reach.outcome import Open, Unreachable
 from nfverify.equivalence.reach.script import length
-from nfverify.lang.source import Span
-from nfverify.oracles.coverage.goals import KINDS, Goal, Kind
+from nfverify.oracles.coverage.goals import Goal
+from nfverify.oracles.coverage.table import aligned, grid, line
 from nfverify.oracles.generate.manifest import Json
 from nfverify.oracles.generate.outcome import Generated, Hit
-
-_PLURAL: dict[Kind, str] = {
-    "entry": "entries",
-    "gap": "gaps",
-    "boundary": "boundaries",
-    "value": "values",
-    "overlap": "overlaps",
-    "pair": "pairs",
-}
 
 
 def text(found: Generated) -> str:
     """For a terminal."""
-    rows = _rows(found)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*lines, "", *_lists(found, lambda line: f"  {line}")]).rstrip() + "\n"
+    return f"{aligned(_rows(found))}\n{chr(10).join(_lists(found, '  '))}".rstrip() + "\n"
 
 
 def markdown(found: Generated) -> str:
@@ -46,7 +27,7 @@ def markdown(found: Generated) -> str:
         "|---|---|" + "--:|" * (len(head) - 2),
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
-        *_lists(found, lambda line: f"* {line}"),
+        *_lists(found, "* "),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -68,13 +49,6 @@ def goals_json(found: Generated) -> list[Json]:
     return [_goal(goal, found) for goal in found.goals]
 
 
-def place(span: Span) -> str:
-    """file:line:column, the file without its folder; nothing for what no text stands for."""
-    if not span.source.text:
-        return ""
-    return f"{PurePath(span.source.name).name}:{span.line}:{span.column}"
-
-
 def _goal(goal: Goal, found: Generated) -> Json:
     shown = {
         "number": goal.number,
@@ -82,7 +56,7 @@ def _goal(goal: Goal, found: Generated) -> Json:
         "instance": goal.instance,
         "entry": goal.entry,
         "text": goal.text,
-        "at": place(goal.span),
+        "at": goal.at,
     }
     match found.fates[goal.number]:
         case Hit(trace=trace):
@@ -96,30 +70,18 @@ def _goal(goal: Goal, found: Generated) -> Json:
 
 
 def _rows(found: Generated) -> list[list[str]]:
-    kinds = [kind for kind in KINDS if any(goal.kind == kind for goal in found.goals)]
-    rows = [["instance", "entry", *(_PLURAL[kind] for kind in kinds)]]
-    places = dict.fromkeys((goal.instance, goal.entry) for goal in found.goals)
-    for instance, entry in places:
-        here = [g for g in found.goals if (g.instance, g.entry) == (instance, entry)]
-        cells = [_cell([g for g in here if g.kind == kind], found) for kind in kinds]
-        rows.append([instance, entry or "(no entry)", *cells])
-    rows.append(
-        ["all", "", *(_cell([g for g in found.goals if g.kind == k], found) for k in kinds)]
-    )
-    return rows
+    return grid(found.goals, lambda goals: _cell(goals, found))
 
 
 def _cell(goals: Sequence[Goal], found: Generated) -> str:
     """Reached of all that may be reachable."""
-    if not goals:
-        return ""
     fates = [found.fates[goal.number] for goal in goals]
     hit = sum(isinstance(fate, Hit) for fate in fates)
     never = sum(isinstance(fate, Unreachable) for fate in fates)
     return f"{hit}/{len(goals) - never}" if len(goals) > never else "-"
 
 
-def _lists(found: Generated, item: Callable[[str], str]) -> Iterator[str]:
+def _lists(found: Generated, mark: str) -> Iterator[str]:
     for kind, title in ((Unreachable, "Unreachable, proved"), (Open, "Unknown")):
         goals = [g for g in found.goals if isinstance(found.fates[g.number], kind)]
         if not goals:
@@ -127,16 +89,15 @@ def _lists(found: Generated, item: Callable[[str], str]) -> Iterator[str]:
         yield f"{title} ({len(goals)}):"
         yield ""
         for goal in goals:
-            yield item(_line(goal, found))
+            yield mark + _line(goal, found)
         yield ""
 
 
 def _line(goal: Goal, found: Generated) -> str:
-    where = f"{goal.instance}: {goal.entry}" if goal.entry else goal.instance
-    line = f"{where}: {goal.kind}: {goal.text}"
+    words = line(goal)
     fate = found.fates[goal.number]
     if isinstance(fate, Open):
         more = f", needs about {fate.packets:,} packets" if fate.packets else ""
-        return f"{line}; no trace of up to {fate.depth} packets ({fate.reason}{more})"
+        return f"{words}; no trace of up to {fate.depth} packets ({fate.reason}{more})"
     assert isinstance(fate, Unreachable)
-    return f"{line} (by {fate.method})"
+    return f"{words} (by {fate.method})"

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nfverify.equivalence.prove import equivalent, same_model
+from nfverify.equivalence.prove import same_model
 from nfverify.equivalence.question import Question
-from nfverify.equivalence.verdict import Different, Equivalent, Unknown
+from nfverify.equivalence.supervise import supervise
+from nfverify.equivalence.verdict import Different, Equivalent, Unknown, Verdict
 from nfverify.lang.source import ModelError
+from nfverify.oracles.mutation.constancy import reduced
 from nfverify.oracles.mutation.killing import Kill, Suite
 from nfverify.oracles.mutation.mutants import Mutant, mutants
 from nfverify.oracles.mutation.projection import observable
@@ -102,20 +104,28 @@ def _outcomes(
     effort: Effort,
     found: list[Suite],
 ) -> Iterator[Outcome]:
-    original = observable(suite.network)
+    original = _core(suite.network)
     for mutant in chosen:
         kill = suite.kill(mutant.network)
         if kill is not None:
             yield Outcome(mutant, "killed", kill)
-        elif same_model(original, observable(mutant.network)):
-            yield Outcome(mutant, "equivalent", why="only state that no output depends on differs")
+            continue
+        core = _core(mutant.network)
+        if same_model(original, core):
+            yield Outcome(mutant, "equivalent", why="nothing differs that outputs depend on")
         else:
-            yield _decided(suite.network, mutant, operators, effort, found)
+            yield _decided(suite.network, mutant, (original, core), operators, effort, found)
+
+
+def _core(network: ir.Network) -> ir.Network:
+    """What outputs depend on."""
+    return observable(reduced(network))
 
 
 def _decided(
     network: ir.Network,
     mutant: Mutant,
+    cores: tuple[ir.Network, ir.Network],
     operators: Mapping[str, Function] | None,
     effort: Effort,
     found: list[Suite],
@@ -126,11 +136,16 @@ def _decided(
             return Outcome(mutant, "different", trace=known.traces[0])
     if not effort.seconds:
         return Outcome(mutant, "undecided", why="the prover was not asked")
-    question = Question(operators=operators, time_limit=effort.seconds, depth=effort.depth)
-    try:
-        verdict = equivalent(network, mutant.network, question)
-    except ModelError as error:
-        return Outcome(mutant, "undecided", why=error.diagnostics[0].message)
+    verdict: Verdict | None = None
+    for pair in (cores, (network, mutant.network)):  # what is certain may hide what is equal
+        question = Question(operators=operators, time_limit=effort.seconds, depth=effort.depth)
+        try:
+            verdict = supervise(*pair, question)
+        except ModelError as error:
+            return Outcome(mutant, "undecided", why=error.diagnostics[0].message)
+        if not isinstance(verdict, Unknown):
+            break
+    assert verdict is not None
     match verdict:
         case Equivalent(proof=proof):
             return Outcome(mutant, "equivalent", why=proof.method)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -44,6 +45,14 @@ class Mutant:
     text: str
     span: Span
     network: ir.Network
+
+    @property
+    def at(self) -> str:
+        """Its place in the text, with the bare name of the file; "" without a text."""
+        if not self.span.source.text:
+            return ""
+        name = re.split(r"[/\\]", self.span.source.name)[-1]
+        return f"{name}:{self.span.line}:{self.span.column}"
 
 
 def mutants(network: ir.Network) -> Iterator[Mutant]:

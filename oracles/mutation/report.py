@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 
 from nfverify.equivalence.simulate import Arrival
+from nfverify.oracles.coverage.table import aligned
 from nfverify.oracles.generate.manifest import Item
-from nfverify.oracles.generate.table import place
 from nfverify.oracles.mutation.grading import Fate, Grade, Outcome
 from nfverify.packet.codec import Malformed, parse
 
@@ -32,16 +32,8 @@ def text(found: Grade, *, brief: bool = False) -> str:
     """For a terminal; `brief`: the score only."""
     if brief:
         return summary(found) + "\n"
-    rows = _rows(found)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([summary(found), "", *lines, *_survivors(found, "  ")]) + "\n"
+    table = aligned(_rows(found)).removesuffix("\n")
+    return "\n".join([summary(found), "", table, *_survivors(found, "  ")]) + "\n"
 
 
 def markdown(found: Grade) -> str:
@@ -73,7 +65,7 @@ def as_json(found: Grade) -> str:
                 "instance": o.mutant.instance,
                 "entry": o.mutant.entry,
                 "change": o.mutant.text,
-                "at": place(o.mutant.span),
+                "at": o.mutant.at,
                 "fate": o.fate,
                 "killed_by": None if o.kill is None else [o.kill.trace + 1, o.kill.event + 1],
                 "why": o.why,
@@ -126,4 +118,4 @@ def _line(outcome: Outcome) -> str:
         why = f"a test of {count} packet{'s' * (count > 1)} would"
     else:
         why = outcome.why if len(outcome.why) <= MAX_WHY else outcome.why[: MAX_WHY - 3] + "..."
-    return f"{where}{mutant.text} ({mutant.operator}, {place(mutant.span)}): {why}"
+    return f"{where}{mutant.text} ({mutant.operator}, {mutant.at}): {why}"

@@ -1,0 +1,150 @@
+"""Traces beside the ones that reach goals: what these leave unseen is often seen by a cousin.
+
+The same over IPv6; each beginning of a trace with packets of other traces after it; a threshold
+driven to its end after it. What a wrong key, a swapped field or a lost count changes is state, and
+state shows only in what later packets do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from nfverify.equivalence.reach.script import Loop, Script, expand
+from nfverify.equivalence.simulate import Arrival, make_packet
+from nfverify.oracles.aim import Aim
+from nfverify.oracles.generate.packets import changed, values_of
+from nfverify.packet.fields import FIELDS, Header
+from nfverify.packet.packet import IP4, IP6, Packet
+
+NETWORKS = 3  # prefixes of the model that IPv6 twins are tried in
+_DOCUMENTATION = 0x20010DB8 << 96
+_FAMILY = ("sip", "dip", "sip6", "dip6", "proto", "icmp_type", "icmp_code")
+_ICMP = {8: 128, 0: 129}
+
+
+def twins(script: Script, aim: Aim) -> Iterator[Script]:
+    """The trace over IPv6, hosts in one network or another that the model looks at."""
+    if any(not _packet(part).bits & IP4 for part in script):
+        return
+    hosts = [_DOCUMENTATION]
+    for name in ("sip6", "dip6"):
+        hosts += aim.values.get(name, ())
+        hosts += [value for point in aim.points for value in point.get(name, ())[:1]]
+    bases = [host & ~0xFFFFFFFF & (1 << 128) - 1 for host in hosts]
+    for base in list(dict.fromkeys(base for base in bases if base))[: NETWORKS + 1]:
+        for far in dict.fromkeys((base, _DOCUMENTATION)):
+            twin = _over_ip6(script, base, far)
+            if twin is not None:
+                yield twin
+
+
+def _over_ip6(script: Script, near: int, far: int) -> Script | None:
+    """The first packet's source stands in `near`, all other hosts in `far`."""
+    first = _packet(script[0]).sip
+    found: list[Arrival | Loop] = []
+    for part in script:
+        packet = _packet(part)
+        values = {n: v for n, v in values_of(packet).items() if n not in _FAMILY and n != "ip_id"}
+        for name in ("sip", "dip"):
+            host = getattr(packet, name)
+            values[name + "6"] = (near if host == first else far) | host
+        values["proto"] = 58 if packet.present & Header.ICMP else packet.proto
+        if packet.present & Header.ICMP:
+            values["icmp_type"] = _ICMP.get(packet.icmp_type, packet.icmp_type)
+        present = packet.present & ~Header.IP4 | Header.IP6
+        twin = make_packet(present, values, packet.payload)
+        if twin is None:
+            return None
+        found.append(_with(part, twin))
+    return tuple(found)
+
+
+def beginnings(script: Script) -> Iterator[Script]:
+    """The trace without its last packet, without its last two, ...; not the empty one."""
+    for count in range(len(script) - 1, 0, -1):
+        yield script[:count]
+
+
+def strangers(last: Arrival, others: Sequence[Packet]) -> Iterator[Arrival]:
+    """Packets of other traces as the hosts of the last packet would send them."""
+    seen = {_wire(last.packet)}
+    for packet in others:
+        for arrival in _as_hosts(last, packet):
+            key = _wire(arrival.packet)
+            if key not in seen:
+                seen.add(key)
+                yield arrival
+
+
+def _as_hosts(last: Arrival, packet: Packet) -> Iterator[Arrival]:
+    mine = last.packet
+    if mine.present & (Header.IP4 | Header.IP6) != packet.present & (Header.IP4 | Header.IP6):
+        return
+    sources = {"sip": mine.sip} if mine.bits & IP4 else {"sip6": mine.sip6}
+    ports = {}
+    if mine.present & packet.present & (Header.TCP | Header.UDP):
+        ports = {"sport": mine.sport}
+    new = changed(packet, sources | ports)
+    if new is not None:
+        yield Arrival(last.time, last.port, new)
+
+
+def representatives(scripts: Mapping[int, Script]) -> tuple[Packet, ...]:
+    """The last packet of each script, each kind once."""
+    found: dict[object, Packet] = {}
+    for _, script in sorted(scripts.items()):
+        packet = list(expand(script))[-1].packet
+        found.setdefault(
+            (
+                packet.present,
+                packet.dip,
+                packet.dip6,
+                packet.dport,
+                packet.proto,
+                packet.flag_syn,
+                packet.flag_ack,
+                packet.flag_rst,
+                packet.icmp_type,
+                packet.payload,
+                packet.size > 1500,
+            ),
+            packet,
+        )
+    return tuple(found.values())
+
+
+def driven(script: Script, loop: Loop, extra: int = 2) -> Script | None:
+    """The trace, and after it the loop from the hosts of its last packet, a little longer."""
+    last = _last(script)
+    packet = loop.arrival.packet
+    if last.packet.bits & (IP4 | IP6) != packet.bits & (IP4 | IP6):
+        return None
+    names = ("sip", "dip") if packet.bits & IP4 else ("sip6", "dip6")
+    values = {names[0]: getattr(last.packet, names[0])}
+    if loop.vary not in ("dip",):
+        values[names[1]] = getattr(last.packet, names[1])
+    new = changed(packet, values)
+    if new is None:
+        return None
+    arrival = Arrival(last.time + loop.gap, loop.arrival.port, new)
+    return (*script, Loop(arrival, loop.vary, loop.count + extra, loop.gap))
+
+
+def _last(script: Script) -> Arrival:
+    part = script[-1]
+    return part.repetition(part.count - 1) if isinstance(part, Loop) else part
+
+
+def _packet(part: Arrival | Loop) -> Packet:
+    return (part.arrival if isinstance(part, Loop) else part).packet
+
+
+def _with(part: Arrival | Loop, packet: Packet) -> Arrival | Loop:
+    if isinstance(part, Loop):
+        arrival = Arrival(part.arrival.time, part.arrival.port, packet)
+        return Loop(arrival, part.vary, part.count, part.gap)
+    return Arrival(part.time, part.port, packet)
+
+
+def _wire(packet: Packet) -> tuple[object, ...]:
+    return tuple(getattr(packet, name) for name, info in FIELDS.items() if info.on_wire)
