@@ -16,7 +16,7 @@ from nfverify.oracles.story import tell
 from nfverify.oracles.tester import DEFAULT_ENGINES, SILENCE, Options, contest_of, examine
 from nfverify.report.finding import Test, text
 from nfverify.smat.load import load
-from nfverify.testing.models import setting_of
+from nfverify.testing.models import setting_of, suite
 from nfverify.testing.settings import DEFAULT_SEED, Settings
 from nfverify.testing.spec import EngineTest
 from nfverify.testing.stored import Store, keep, relative
@@ -42,6 +42,7 @@ def check_engines(test: EngineTest, settings: Settings, store: Store) -> None:
         well_formed=test.well_formed,
     )
     given = [(relative(stored.path), stored.trace) for stored in store.load()]
+    given += suite(test.suite, network, test.common)
     try:
         result = examine(network, options, given)
     except CommandError as error:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nfverify.lang.source import Source
+from nfverify.lang.source import Diagnostic, ModelError, Source
 from nfverify.oracles.engines.base import Setting
+from nfverify.oracles.generate.folder import load as manifest
+from nfverify.oracles.generate.folder import traces
+from nfverify.oracles.generate.manifest import BadManifest
+from nfverify.oracles.trace import Trace
 from nfverify.semantics.operators import Function, load_operators
 from nfverify.smat.condition import packet_condition
 from nfverify.smat.ir import And, Choose, Expr, Network, walk
@@ -32,6 +36,18 @@ def assumption(texts: Sequence[str], network: Network) -> Expr | None:
     if not found:
         return None
     return found[0] if len(found) == 1 else And(tuple(found), span=found[0].span)
+
+
+def suite(folder: Path | None, network: Network, common: Common) -> list[tuple[str, Trace]]:
+    """The traces of a suite that `gen` wrote, by name; none without a folder. ModelError."""
+    if folder is None:
+        return []
+    try:
+        _, items = manifest(folder)
+        names = [f"{folder.name}/{item.name}" for item in items]
+        return list(zip(names, traces(folder, network), strict=True))
+    except BadManifest as error:
+        raise ModelError(Diagnostic("error", "suite", str(error), common.span)) from None
 
 
 def chooses(network: Network) -> bool:

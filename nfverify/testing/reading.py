@@ -39,9 +39,9 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     ),
     "test": (
         *("test", "engines", "against", "examples", "seconds", "seed", "compare"),
-        *("answer-limit", "well-formed", *_COMMON),
+        *("answer-limit", "well-formed", "suite", *_COMMON),
     ),
-    "replay": ("replay", "in", "out", "outcome", "state", "engines", *_COMMON),
+    "replay": ("replay", "in", "out", "outcome", "state", "suite", "engines", *_COMMON),
 }
 
 
@@ -190,15 +190,20 @@ def _engines(table: Table) -> EngineTest:
         table.choices("compare", COMPARE, "comparison"),
         table.seconds("answer-limit"),
         table.flag("well-formed"),
+        table.suite("suite"),
         table.folder,
     )
 
 
 def _replay(table: Table) -> ReplayTest:
-    if "in" not in table.content:
-        hint = 'write in = "IN.pcap", or in = {PORT = "IN.pcap"}'
+    given = [key for key in ("in", "out", "outcome", "state") if key in table.content]
+    if "suite" in table.content:
+        if given:
+            table.bad(given[0], "and `suite` exclude each other: a suite has all of that")
+    elif "in" not in given:
+        hint = 'write in = "IN.pcap", in = {PORT = "IN.pcap"}, or suite = "DIR"'
         table.wrong(f"`{table.name}` has no packets", hint)
-    if not any(key in table.content for key in ("out", "outcome", "state")):
+    elif len(given) == 1:
         hint = 'write out = "OUT.pcap", outcome = ["outside", "drop"], or state = "S.json"'
         table.wrong(f"`{table.name}` doesn't say what must come of the packets", hint)
     outcome = None
@@ -211,6 +216,7 @@ def _replay(table: Table) -> ReplayTest:
         table.captures("out") if "out" in table.content else None,
         outcome,
         table.path("state", table.text("state")) if "state" in table.content else None,
+        table.suite("suite"),
         _engine_names(table),
     )
 

@@ -50,7 +50,7 @@ class EquivTest:
 class EngineTest:
     """A model run by several engines, or held against a program, on the same traces.
 
-    `folder` is where the program runs.
+    The traces of `suite`, a folder of `gen`, come first; files of the command stand in `folder`.
     """
 
     common: Common
@@ -63,6 +63,7 @@ class EngineTest:
     compare: tuple[str, ...]
     answer_limit: float | None
     well_formed: bool
+    suite: Path | None
     folder: Path
 
 
@@ -71,7 +72,7 @@ class ReplayTest:
     """A capture and what must become of it; what is None is not compared.
 
     `inputs` and `outputs`: (port, file), port "" for the first one, or for all. `outcome`: for each
-    packet the ports by which it leaves.
+    packet the ports by which it leaves. `suite`: a folder of `gen`, which has all that.
     """
 
     common: Common
@@ -80,6 +81,7 @@ class ReplayTest:
     outputs: tuple[tuple[str, Path], ...] | None
     outcome: tuple[tuple[str, ...], ...] | None
     state: Path | None
+    suite: Path | None
     engines: tuple[str, ...] | None
 
 

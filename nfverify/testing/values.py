@@ -122,6 +122,15 @@ class Table:
             self.bad(key, f"names {_shown(name)}, and there is no such file beside this one")
         return path
 
+    def suite(self, key: str) -> Path | None:
+        """A folder that `nfverify gen` wrote; None if the key is absent."""
+        if key not in self.content:
+            return None
+        path = self.folder / self.text(key)
+        if not (path / "manifest.json").is_file():
+            self.bad(key, "names no suite beside this file", "make one: nfverify gen MODEL -o DIR")
+        return path
+
     def captures(self, key: str) -> tuple[tuple[str, Path], ...]:
         """A file, or a file for each port."""
         value = self.content.get(key)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from nfverify import Machine, load
+from nfverify.cli.main import main
 from nfverify.oracles.trace import Event, capture
 from nfverify.packet.pcap import read
 from nfverify.semantics.state_json import dump
@@ -387,3 +388,27 @@ def test_models_that_choose(tmp_path: Path, run: Run) -> None:
     assert "packet 1: the model does not allow what came out" in output
     assert "sport = 2000" in output
     assert not [word for word in NOISE if word in output]
+
+
+def test_a_suite_of_gen_is_replayed(tmp_path: Path, run: Run) -> None:
+    model = tmp_path / "nets/fw.nfd"
+    write(tmp_path, "nets/fw.nfd", (Path(__file__).parents[2] / "models/firewall.nfd").read_text())
+    assert main(["-q", "gen", str(model), "-o", str(tmp_path / "nets/suite")]) == 0
+    test = '[{}]\n{} = "{}"\nsuite = "{}"\n'
+    text = test.format("same", "replay", "fw.nfd", "suite")
+    text += test.format("other", "replay", "lib:monitor", "suite")
+    text += test.format("none", "replay", "lib:monitor", "sweet")
+    write(tmp_path, "nets/x.nftest.toml", text)
+    code, output = run("-q")
+    assert code == 2
+    assert "x.nftest.toml:9:1: error: `suite` names no suite beside this file" in output
+    write(tmp_path, "nets/x.nftest.toml", text.partition("[none]")[0])
+    code, output = run("-q", "--nf-engines", "reference,cython")
+    assert (code, counts(output)) == (1, "1 failed, 1 passed"), output
+    assert "lib:monitor: suite/0001: packet 1: suite/0001/out ends, and more comes" in output
+
+    # The packets of a suite come before all others.
+    text = test.format("bad", "test", "fw.nfd", "suite") + 'against = "cat"\n'
+    write(tmp_path, "nets/x.nftest.toml", text)
+    code, output = run("-q")
+    assert "found       suite/0001, packet 1; shrunk to 1 packet" in output
