@@ -30,11 +30,11 @@ from agreement import (  # noqa: E402
 from constructs import all_constructs, constructs  # noqa: E402
 from engines import compiled, optimised  # noqa: E402
 from ir_flows import flow_chain  # noqa: E402
-from ir_random import Options as Choices  # noqa: E402
 from ir_wide import FUNCTIONS, wide_network  # noqa: E402
 from reduce import reduce  # noqa: E402
 
 from nfverify.cythonized.options import Options  # noqa: E402
+from nfverify.oracles.programs.expressions import Options as Choices  # noqa: E402
 from nfverify.smat.ir import Network  # noqa: E402
 from nfverify.smat.load import load  # noqa: E402
 

@@ -5,12 +5,12 @@ from random import Random
 
 import pytest
 from ir_flows import flow_chain
-from ir_random import random_network
 
 from nfverify.lang.source import ModelError
 from nfverify.models import __file__ as models
 from nfverify.oracles.coverage.goals import COVERAGES, KINDS, REACHED, Goal, Instrumented, kinds
 from nfverify.oracles.coverage.instrument import instrument
+from nfverify.oracles.programs.networks import random_network
 from nfverify.oracles.traffic import Traffic
 from nfverify.semantics.machine import Machine
 from nfverify.semantics.tracing import Visit

@@ -10,9 +10,9 @@ from constructs import all_constructs, constructs
 from engines import compiled, optimised
 from ir_arithmetic import arithmetic_network, operands
 from ir_flows import flow_chain
-from ir_random import Options
 from ir_wide import FUNCTIONS, wide_network
 
+from nfverify.oracles.programs.expressions import Options
 from nfverify.smat import ir
 
 WIDE = range(44)  # networks of 8 programs side by side

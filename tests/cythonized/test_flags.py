@@ -7,10 +7,10 @@ import pytest
 from agreement import describe, difference, record, shrink
 from engines import compiled, optimised
 from ir_flows import flow_chain
-from ir_random import Options as Choices
 from ir_wide import FUNCTIONS, wide_network
 
 from nfverify.cythonized.options import Options
+from nfverify.oracles.programs.expressions import Options as Choices
 from nfverify.smat import ir
 from nfverify.smat.load import load
 

@@ -7,10 +7,10 @@ import pytest
 from agreement import Maker, check, reference
 from ir_build import DROP, F, entry, field_is, i, out, program, put, table
 from ir_flows import flow_chain
-from ir_random import Options
 from ir_wide import FUNCTIONS, wide_network
 
 from nfverify.cythonized.fold import expression, folded, statements
+from nfverify.oracles.programs.expressions import Options
 from nfverify.smat import ir
 
 U8, S8 = ir.Bits(8), ir.Bits(8, signed=True)

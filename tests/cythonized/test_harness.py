@@ -18,10 +18,10 @@ from agreement import (
     shrink,
 )
 from ir_flows import flow_chain
-from ir_random import Options
 from ir_wide import FUNCTIONS, wide_network
 
 from nfverify.oracles.frames import Frames, answer, checksum
+from nfverify.oracles.programs.expressions import Options
 from nfverify.oracles.trace import Event
 from nfverify.oracles.traffic import Traffic
 from nfverify.packet.codec import Malformed, parse

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_build import DROP, F, add, chain, delay, entry, get, i, plain, program, put, table, udp
 from ir_flows import Flows
-from ir_random import Options
 
 import nfverify
 from nfverify.cythonized.sharding import SHARD_FIELDS, ShardKey, merge, shard_key, split
 from nfverify.lang.source import ModelError
+from nfverify.oracles.programs.expressions import Options
 from nfverify.oracles.traffic import Traffic
 from nfverify.packet.codec import parse
 from nfverify.semantics.machine import Machine, RunawayError

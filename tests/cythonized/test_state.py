@@ -9,10 +9,10 @@ from random import Random
 import pytest
 from hostile_frames import frame
 from ir_build import F, chain, delay, i, program
-from ir_random import random_network
 from state_layout import describe
 
 from nfverify.lang.source import ModelError
+from nfverify.oracles.programs.networks import random_network
 from nfverify.packet.codec import Malformed, Packet, parse
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.pcap import CutFrame

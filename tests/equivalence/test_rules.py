@@ -5,7 +5,6 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from ir_random import Options, random_network
 
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.predicates import RulesetPlan
@@ -16,6 +15,8 @@ from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.step import build_step, cases_of
 from nfverify.equivalence.terms import Terms
 from nfverify.equivalence.verdict import Different, Equivalent
+from nfverify.oracles.programs.expressions import Options
+from nfverify.oracles.programs.networks import random_network
 from nfverify.smat import ir
 from nfverify.smat.load import load_text
 

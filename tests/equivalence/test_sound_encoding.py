@@ -7,12 +7,13 @@ from random import Random
 
 import pytest
 from encoding import Bench, by_solver, by_terms, by_z3, value_of
-from ir_random import Options, random_network
 
 import nfverify.models
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.terms import Term, Terms
+from nfverify.oracles.programs.expressions import Options
+from nfverify.oracles.programs.networks import random_network
 from nfverify.smat.load import load
 
 LIBRARY = sorted(p.stem for p in Path(nfverify.models.__file__).parent.glob("*.nfd"))

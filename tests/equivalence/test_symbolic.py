@@ -3,7 +3,6 @@
 from random import Random
 
 import pytest
-from ir_random import Options, random_network
 
 from nfverify.equivalence.concrete import Reality
 from nfverify.equivalence.constants import collect
@@ -14,6 +13,8 @@ from nfverify.equivalence.problem import CLOCK, Event, Model, Problem, Side
 from nfverify.equivalence.problem import Options as Compared
 from nfverify.equivalence.simulate import START, Arrival, Pair, Traffic, new_pair
 from nfverify.equivalence.terms import Terms
+from nfverify.oracles.programs.expressions import Options
+from nfverify.oracles.programs.networks import random_network
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir

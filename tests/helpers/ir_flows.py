@@ -7,8 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from ir_random import Options
-
+from nfverify.oracles.programs.expressions import Options
 from nfverify.packet.fields import FLOW_FIELDS
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Row, Ruleset

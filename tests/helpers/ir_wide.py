@@ -1,14 +1,14 @@
-"""Random networks with every construct that an engine executes: all of `ir_random`, wide and odd
-types, bytes in keys and values, keys of many parts, constant tables, long rulesets, user operators,
-encryption; many programs side by side, so that one build of a network tests all of them."""
+"""Random networks with every construct that an engine executes: all of `oracles.programs`, wide
+and odd types, bytes in keys and values, keys of many parts, constant tables, long rulesets, user
+operators, encryption; many programs side by side, so that one build of a network tests all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
 
-from ir_random import NUMBERS, Maker, Options
-
+from nfverify.oracles.programs.expressions import NUMBERS, Options
+from nfverify.oracles.programs.networks import Maker
 from nfverify.packet.fields import FIELDS, FLOW_FIELDS
 from nfverify.smat import ir
 from nfverify.smat.ruleset import COLUMNS, Row, Ruleset

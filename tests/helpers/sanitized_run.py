@@ -9,11 +9,11 @@ from random import Random
 from agreement import describe, difference, record
 from engines import compiled
 from ir_flows import flow_chain
-from ir_random import Options as Choices
 from ir_wide import FUNCTIONS, wide_network
 
 from nfverify.cythonized import compiler
 from nfverify.cythonized.options import Options
+from nfverify.oracles.programs.expressions import Options as Choices
 from nfverify.smat import ir
 from nfverify.smat.load import load
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ir_build import F, add, arp, chain, entry, get, i, plain, program, put, table, udp
-from ir_random import Options, random_network
 
+from nfverify.oracles.programs.expressions import Options
+from nfverify.oracles.programs.networks import random_network
 from nfverify.semantics.machine import ENGINES, Machine, RunawayError
 from nfverify.semantics.state_json import dump, load
 from nfverify.smat import ir

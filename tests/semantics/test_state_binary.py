@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ir_build import F, chain, delay, plain, program, udp
-from ir_random import random_network
 
 from nfverify.lang.source import ModelError
+from nfverify.oracles.programs.networks import random_network
 from nfverify.packet.codec import Packet
 from nfverify.packet.pcap import CutFrame
 from nfverify.semantics import state_json

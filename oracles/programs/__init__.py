@@ -1,0 +1,1 @@
+"""Random programs and networks, for engines to be tested with."""
