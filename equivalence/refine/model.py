@@ -6,12 +6,12 @@ to be shown: it fits, or nothing fits (for an arbitrary other value: not that on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import Event, Model, Problem
-from nfverify.equivalence.refine.witness import Seen, Strategy, witness_term
+from nfverify.equivalence.refine.witness import SMALL_RANGE, Seen, Strategy, witness_term
 from nfverify.equivalence.state import State
 from nfverify.equivalence.step import Step, cone
 from nfverify.equivalence.symbolic import Choice, Chosen, Emission
@@ -99,7 +99,9 @@ class RefineModel(Model):
             if fails is not terms.false:
                 forbidden.append((name, fails))
         facts = [terms.or_(one.none, one.choice.fits(one.value)) for one in a.chosen]
-        facts += [self.nothing_fits(one, value) for one in a.chosen for value in self._tested]
+        for one in a.chosen:
+            tested = dict.fromkeys((*self._tested, *_samples(terms, one)))
+            facts += [self.nothing_fits(one, value) for value in tested]
         self.choices[event.name] = Choices(
             tuple(a.chosen), len(b.chosen), tuple(facts), tuple(forbidden)
         )
@@ -111,6 +113,16 @@ class RefineModel(Model):
         assert isinstance(type_, ir.Bits)
         fitted = terms.resize(value, type_.width, False)
         return terms.implies(one.none, terms.not_(one.choice.fits(fitted)))
+
+
+def _samples(terms: Terms, one: Chosen) -> Iterator[Term]:
+    """Values at which "nothing fits" is said of A, whatever B asks: the ends of the range, or all
+    of a small one."""
+    yield one.choice.low
+    yield one.choice.high
+    low, high, width = one.choice.low, one.choice.high, one.choice.low.width
+    if low.is_const and high.is_const and 0 < high.data - low.data < SMALL_RANGE:
+        yield from (terms.const(value, width) for value in range(low.data + 1, high.data))
 
 
 def step_by(strategy: Strategy) -> Callable[[Problem, Terms, Callable[[Term], bool]], Step]:

@@ -9,9 +9,11 @@ from nfverify.equivalence.problem import Problem, Side
 from nfverify.equivalence.refine.hands import Fits, Free, Hand, Policy, Scripted, first
 from nfverify.equivalence.refine.witness import (
     Did,
+    Else,
     OfPlain,
     OfWrite,
     Strategy,
+    Witness,
     witness_value,
 )
 from nfverify.equivalence.simulate import Arrival, Pair
@@ -57,7 +59,8 @@ class RefinePair(Pair):
         """Can B, by its strategy, not follow? Also what came out of A. Misfit of a script."""
         a, b = self.machines
         did = Did(packet=arrival.packet)
-        witnesses = [w for _, w in self.strategy.witnesses]
+        witnesses: list[Witness] = [w for _, w in self.strategy.witnesses]
+        witnesses += [w for e in witnesses if isinstance(e, Else) for w in (e.first, e.second)]
         plain = any(isinstance(w, OfPlain) for w in witnesses)
         if plain:
             did.before = self._plain()
@@ -100,7 +103,7 @@ class RefinePair(Pair):
     def _following(self, did: Did, lost: list[str]) -> Chooser:
         def following(instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
             witness = self.strategy.at((instance, node.name))
-            value = witness_value(witness, did, candidates, node.type)
+            value = witness_value(witness, did, candidates, node.type, fits)
             if value in candidates and fits(value):
                 return value
             other = next(filter(fits, candidates), None)

@@ -8,14 +8,14 @@ and solver resources bound them, not the clock.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.assumption import check_satisfiable
 from nfverify.equivalence.assumption import judge as judge_assumption
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
-from nfverify.equivalence.constants import Constants, collect
+from nfverify.equivalence.constants import Constants, collect, constant_folded
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.induction import Failed, Induction
 from nfverify.equivalence.notes import Reach, notes_on
@@ -65,6 +65,7 @@ KEPT = 3
 """Strategies that a proof is tried with."""
 
 MAX_COPIES = 6
+MANY = 64
 MAX_DEPTH = 10**6
 
 
@@ -87,11 +88,15 @@ class _Refining:
     failed: Failed | None = None
     stuck: str = ""
     excluded: int = 0
+    queue: Iterator[Strategy] = field(init=False)  # that were not looked at yet
     alive: list[Strategy] = field(default_factory=list)
     snapshots: dict[Strategy, list[Snapshot]] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
     escaped: list[Escaped] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.queue = iter(strategies(self.problem))
 
     # Verdicts -------------------------------------------------------------------------------
 
@@ -99,11 +104,16 @@ class _Refining:
         if same_model(self.problem.a.network, self.problem.b.network):
             obligation = Obligation("both sides are the same model", 0.0, "proved")
             return Equivalent(self.report(), Proof("reflexivity", 0, (), (obligation,)))
-        found = self.simulated() or self.refuted(SHALLOW, False)
-        if found is not None:
-            return found
         for quotient, thrifty in ((True, True), (True, False), (False, False)):
-            for strategy in self.alive[:KEPT]:
+            tried: set[Strategy] = set()
+            while len(tried) < KEPT:
+                found = self.refill(tried)
+                if found is not None:
+                    return found
+                strategy = next((s for s in self.alive if s not in tried), None)
+                if strategy is None:
+                    break
+                tried.add(strategy)
                 proof = self.induct(strategy, quotient, thrifty)
                 if proof is not None:
                     return proof
@@ -149,21 +159,40 @@ class _Refining:
 
     # Simulation -----------------------------------------------------------------------------
 
-    def simulated(self) -> Verdict | None:
-        """Which strategies can follow A in simulation; a refutation, if one turns up."""
-        self.notify("simulation")
-        for strategy in strategies(self.problem):
+    def refill(self, tried: set[Strategy]) -> Verdict | None:
+        """One strategy more, beside those tried, that can follow A as far as simulation and short
+        traces show; a refutation, if one turns up."""
+        while tried.issuperset(self.alive):
             if self.out_of_time():
                 raise OutOfTime
+            strategy = next(self.queue, None)
+            if strategy is None:
+                return None
             if not self.follows_escaped(strategy):
                 continue
+            self.notify("simulation")
             found = self.tried(strategy)
             if isinstance(found, Refutation):
                 return self.shortest(found)
             if found is None:
+                verdict = self.probed(strategy)
+                if verdict is not None:
+                    return verdict
+        return None
+
+    def probed(self, strategy: Strategy) -> Verdict | None:
+        """Keeps the strategy if it also follows A wherever the solver looks in short traces."""
+        found = self.searched([strategy], SHALLOW, False)
+        match found:
+            case Refutation():
+                return self.different(found)
+            case Escaped():
+                self.escaped.append(found)
+            case Stuck(reason=reason):
+                self.stuck = reason
                 self.alive.append(strategy)
-                if len(self.alive) == KEPT:
-                    break
+            case None:
+                self.alive.append(strategy)
         return None
 
     def follows_escaped(self, strategy: Strategy) -> bool:
@@ -184,13 +213,20 @@ class _Refining:
             found = simulate(pair, traffic, self.allowed, LIGHT, out_of_time=self.out_of_time)
             snapshots += found.snapshots
             self.traces += found.traces
-            if found.difference is None:
+            if found.difference is None and self.roomy:
                 found = flood(pair, traffic, self.allowed, self.out_of_time)
                 snapshots += found.snapshots
             if found.difference is not None:
                 return self.suspected(pair, found.difference)
         self.snapshots[strategy] = snapshots
         return None
+
+    @property
+    def roomy(self) -> bool:
+        """Is there a choice among many?"""
+        nodes = [n for s in self.problem.sides for n in places(s.network).values()]
+        ends = [(constant_folded(n.low), constant_folded(n.high)) for n in nodes]
+        return any(low is None or high is None or high - low > MANY for low, high in ends)
 
     @property
     def chooses(self) -> bool:
@@ -223,23 +259,9 @@ class _Refining:
     def refuted(self, depth: int, patient: bool) -> Verdict | None:
         """Search traces of up to `depth` packets; None if A does nothing there that B forbids, or
         the search got stuck."""
-        depth = min(depth, self.question.depth or depth)
         chosen = self.alive[:1] or strategies(self.problem)[:1]
         while len(chosen) <= MAX_COPIES and self.excluded < depth:
-            try:
-                refuter = Refuter(
-                    self.problem, self.pair, chosen, self.reality(), self.allowed,
-                    self.deadline, self.notify, patient,
-                )  # fmt: skip
-                found = None
-                while refuter.depth < depth and found is None:
-                    found = refuter.deepen()
-                    if refuter.excluded > self.excluded:
-                        self.excluded = refuter.excluded
-                        self.known(self.excluded, self.resistance())
-            except Unsupported as exception:
-                self.failed = self.failed or Failed("the symbolic step", str(exception), 0)
-                return None
+            found = self.searched(chosen, depth, patient)
             match found:
                 case Refutation():
                     return self.different(found)
@@ -255,6 +277,27 @@ class _Refining:
                         return None
                     chosen = [*chosen, another]
         return None
+
+    def searched(
+        self, chosen: Sequence[Strategy], depth: int, patient: bool
+    ) -> Refutation | Escaped | Stuck | None:
+        """Bounded search against some strategies at once; None up to this depth."""
+        depth = min(depth, self.question.depth or depth)
+        try:
+            refuter = Refuter(
+                self.problem, self.pair, chosen, self.reality(), self.allowed,
+                self.deadline, self.notify, patient,
+            )  # fmt: skip
+            found = None
+            while refuter.depth < depth and found is None:
+                found = refuter.deepen()
+                if refuter.excluded > self.excluded:
+                    self.excluded = refuter.excluded
+                    self.known(self.excluded, self.resistance())
+        except Unsupported as exception:
+            self.failed = self.failed or Failed("the symbolic step", str(exception), 0)
+            return Stuck(str(exception))
+        return found
 
     def another(self, escaped: Escaped, beside: Sequence[Strategy]) -> Strategy | None:
         """A strategy that can follow this run."""

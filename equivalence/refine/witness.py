@@ -7,7 +7,7 @@ that doesn't fit fails its obligation, whatever simulations showed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import assert_never
@@ -23,6 +23,8 @@ from nfverify.smat import ir
 
 MAX_STRATEGIES = 600
 SMALL_RANGE = 8
+LIKELY = 4
+FALLBACKS = 4
 
 Place = tuple[str, str]
 """An instance and the local that its `choose` binds."""
@@ -81,7 +83,18 @@ class Exactly:
     value: int
 
 
-Witness = OfChoice | OfWrite | OfPlain | OfOutput | OfArrival | Bound | Exactly
+Plain = OfChoice | OfWrite | OfPlain | OfOutput | OfArrival | Bound | Exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Else:
+    """The first of two that fits."""
+
+    first: Plain
+    second: Plain
+
+
+Witness = Plain | Else
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +124,8 @@ def said(witness: Witness) -> str:
             return "the greatest value" if high else "the least value"
         case Exactly(value=value):
             return str(value)
+        case Else(first=one, second=other):
+            return f"{said(one)}, or else {said(other)}"
         case _:
             assert_never(witness)
 
@@ -145,17 +160,30 @@ def strategies(problem: Problem) -> list[Strategy]:
 def _witnesses(problem: Problem, place: Place, node: ir.Choose) -> Iterator[Witness]:
     theirs = places(problem.a.network)
     alike = [p for p in theirs if p[1] == place[1]]
-    for one in (*alike, *theirs):
-        yield OfChoice(one, _bits(theirs[one].type))
+    for place_of_a in (*alike, *theirs):
+        yield OfChoice(place_of_a, _bits(theirs[place_of_a].type))
     written = _writes(problem.a)
     plain = list(_plain(problem.a))
     same = _shown(node.type)
-    for suits in (True, False):
-        yield from (w for w in written if (w.type.shown == same) is suits)
-        yield from (w for w in plain if (w.type.shown == same) is suits)
     sent = problem.a.written_fields()
     fields = [n for n, info in FIELDS.items() if info.on_wire and info.width and n != "iplen"]
-    yield from (OfOutput(n) for n in fields if n in sent)
+    likely: list[Plain] = []
+    for suits in (True, False):
+        likely += [w for w in written if (w.type.shown == same) is suits]
+        likely += [w for w in plain if (w.type.shown == same) is suits and not w.after]
+        if suits:
+            likely += [OfOutput(n) for n in fields if n in sent]
+    yield from likely
+    fixed: list[Plain] = [Bound(False), Bound(True)]
+    match node.low, node.high:
+        case ir.Const(value=int(low)), ir.Const(value=int(high)) if high - low < SMALL_RANGE:
+            fixed += [Exactly(value) for value in range(low + 1, high)]
+        case _:
+            pass
+    yield from fixed
+    for one in [*(OfChoice(p, _bits(theirs[p].type)) for p in (*alike, *theirs)), *likely][:LIKELY]:
+        yield from (Else(one, other) for other in fixed[:FALLBACKS])
+    yield from (w for w in plain if w.after)
     mentioned = {
         n.name
         for side in problem.sides
@@ -164,13 +192,7 @@ def _witnesses(problem: Problem, place: Place, node: ir.Choose) -> Iterator[Witn
         if isinstance(n, ir.Field | ir.SetField)
     }
     yield from (OfArrival(n) for n in fields if n in mentioned)
-    yield from (Bound(False), Bound(True))
     yield from _plain(problem.b)
-    match node.low, node.high:
-        case ir.Const(value=int(low)), ir.Const(value=int(high)) if high - low < SMALL_RANGE:
-            yield from (Exactly(value) for value in range(low, high + 1))
-        case _:
-            pass
 
 
 def _bits(type_: ir.Type) -> ir.Bits:
@@ -265,6 +287,10 @@ def witness_term(terms: Terms, witness: Witness, seen: Seen, choice: Choice) -> 
             return choice.high if high else choice.low
         case Exactly(value=number):
             return terms.const(number, size)
+        case Else(first=one, second=other):
+            value = witness_term(terms, one, seen, choice)
+            instead = witness_term(terms, other, seen, choice)
+            return terms.ite(choice.fits(value), value, instead)
         case _:
             assert_never(witness)
 
@@ -285,7 +311,9 @@ class Did:
     packet: Packet | None = None
 
 
-def witness_value(witness: Witness, did: Did, candidates: range, type_: ir.Type) -> int:
+def witness_value(
+    witness: Witness, did: Did, candidates: range, type_: ir.Type, fits: Callable[[int], bool]
+) -> int:
     """The witness as a number of the choice's type."""
     low = candidates.start
     value: ir.Value
@@ -306,6 +334,10 @@ def witness_value(witness: Witness, did: Did, candidates: range, type_: ir.Type)
             value = candidates[-1] if high and candidates else low
         case Exactly(value=number):
             value = number
+        case Else(first=one, second=other):
+            value = witness_value(one, did, candidates, type_, fits)
+            if value not in candidates or not fits(value):
+                value = witness_value(other, did, candidates, type_, fits)
         case _:
             assert_never(witness)
     assert isinstance(value, int)
