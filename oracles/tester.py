@@ -28,6 +28,7 @@ from nfverify.smat.ir import Network
 DEFAULT_ENGINES = ("reference", "symbolic", "cython")
 SILENCE = 5.0  # s without an answer that make a program hang
 PROGRAM_ATTEMPTS, PROGRAM_POLISH = 200, 60  # traces tried to shrink one: each is a process
+MODEL = "the model"  # who judges programs where it has choices
 REPEATS = 3  # runs in which a difference must show again, at least once
 _SMALL = 0xFFFF  # up to here a number counts something, and is no address
 _BARREN = 1000  # traces without an event, one after the other, that end a test
@@ -92,7 +93,8 @@ def examine(
     be started.
     """
     contest = contest_of(network, options)
-    names = (contest.judge.name, *(other.name for other in contest.others))
+    judge = MODEL if len(contest.free) == len(contest.others) else contest.judge.name
+    names = (judge, *(other.name for other in contest.others))
     packets = traces = 0
     unsettled: list[str] = []
     for origin, trace in _traces(contest, options, given, alone):
@@ -185,6 +187,8 @@ def settle(contest: Contest, found: Divergence, origin: str) -> Finding | None:
 
     is_program = isinstance(two.others[0], LineProgram | CaptureProgram)
     effort = (PROGRAM_ATTEMPTS, PROGRAM_POLISH) if is_program else (ATTEMPTS, ATTEMPTS)
+    if contest.free:
+        effort = (PROGRAM_ATTEMPTS, PROGRAM_POLISH // 2)
     small = shrink(found.trace, failing, _plainer(contest.network), *effort)
     for trace in (small, found.trace):
         for _ in range(REPEATS):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +65,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--trace", metavar="IN.pcap", help=what)
     what = "run these alone, as what arrives by a port; several are merged by time"
     add("--in", dest="inputs", metavar="PORT=FILE", action="append", default=[], help=what)
+    what = "run the traces of this suite, which `nfverify gen` wrote, before others"
+    add("--suite", metavar="DIR", help=what)
     what = "where findings are kept; those that are there are tried first"
     add("-o", dest="output", metavar="DIR", help=what)
     what = "what of the outputs counts (default: exact; others may be combined)"
@@ -87,6 +91,7 @@ def _seed(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Run the command; the exit code of the verdict."""
     from nfverify.oracles.engines.command import CommandError
+    from nfverify.oracles.story import tell
     from nfverify.oracles.tester import contest_of, examine
     from nfverify.report.finding import Test, verdict
     from nfverify.smat.load import load
@@ -96,20 +101,18 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"-o {args.output}: it is there, and is no folder")
     network = load(args.model)
     given, alone = _given(args, network)
+    folder = None
     try:
         with _progress(args.quiet) as notify:
             result = examine(network, options, given, notify, alone=alone)
             story = None
             if result.finding is not None:
-                from nfverify.oracles.story import tell
-
                 story = tell(contest_of(network, options), result.finding.divergence)
+            test = Test(args.model, network, options, result, story)
+            if story is not None:
+                test, folder = _kept(args, test)
     except CommandError as error:
         raise UsageError(f"--against: {error}") from None
-    test = Test(args.model, network, options, result, story)
-    folder = None
-    if story is not None and args.output is not None:
-        folder = _save(args, test)
     _print(args, test, folder)
     return EXIT_CODE[verdict(test)]
 
@@ -145,17 +148,61 @@ def _given(args: argparse.Namespace, network: Network) -> tuple[list[tuple[str, 
     from nfverify.oracles.trace import port_names, read_captures
     from nfverify.report.finding_files import saved
 
-    ports = port_names(network)
     sources: list[tuple[int, str]] = [] if args.trace is None else [(0, args.trace)]
     sources += [port_and_file(network, text) for text in args.inputs]
     if sources:
         return [(", ".join(file for _, file in sources), read_captures(sources))], True
-    if args.output is None or not Path(args.output).is_dir():
-        return [], False
-    return list(saved(Path(args.output), ports, args.model)), False
+    found: list[tuple[str, Trace]] = []
+    if args.output is not None and Path(args.output).is_dir():
+        found += saved(Path(args.output), port_names(network), args.model)
+    if args.suite is not None:
+        found += _suite(args.suite, network)
+    return found, False
 
 
-def _save(args: argparse.Namespace, test: Test) -> Path:
+def _suite(folder: str, network: Network) -> list[tuple[str, Trace]]:
+    """The traces of a suite by name. UsageError for what is none."""
+    from nfverify.oracles.generate.folder import traces
+    from nfverify.oracles.generate.manifest import BadManifest
+
+    try:
+        found = traces(Path(folder), network)
+    except BadManifest as error:
+        raise UsageError(f"--suite {error}") from None
+    return [(f"{folder}, trace {number}", trace) for number, trace in enumerate(found, 1)]
+
+
+def _kept(args: argparse.Namespace, test: Test) -> tuple[Test, Path | None]:
+    """The finding written down, and its folder if it stays; it counts only if what was written
+    shows it once more."""
+    with tempfile.TemporaryDirectory(prefix="nfverify-") as passing:
+        folder = _save(args, test, Path(args.output or passing))
+        if _reproduced(test, folder):
+            return test, folder if args.output else None
+    finding = test.result.finding
+    assert finding is not None  # it was written
+    once = f"{finding.origin}: a difference that its files, in {folder}, don't show"
+    result = replace(test.result, finding=None, unsettled=(*test.result.unsettled, once))
+    return replace(test, result=result, story=None), None
+
+
+def _reproduced(test: Test, folder: Path) -> bool:
+    """Do the trace in finding.json and the one in the captures show the difference?"""
+    from nfverify.oracles.tester import contest_of
+    from nfverify.oracles.trace import port_names
+    from nfverify.report.finding_files import FINDING, from_captures, read
+
+    assert test.story is not None
+    ports, found = port_names(test.network), test.story.divergence
+    trace = read(folder / FINDING, ports, test.target)
+    frames = [(event.port, event.frame) for event in from_captures(folder, ports)]
+    if trace != found.trace or frames != [(event.port, event.frame) for event in trace]:
+        return False
+    again = contest_of(test.network, test.options).run(trace)
+    return again is not None and again.kind == found.kind and again.trace == found.trace
+
+
+def _save(args: argparse.Namespace, test: Test, parent: Path) -> Path:
     """Writes the finding. The model of a saved test is found again, or stands beside it."""
     from nfverify.report.finding_files import save
     from nfverify.report.pytest_file import Model
@@ -168,7 +215,7 @@ def _save(args: argparse.Namespace, test: Test) -> Path:
         file = target if Path(target).exists() else target.rpartition(":")[0]
     absolute = str(Path(file).resolve()) if file else ""
     model = Model(target, test.network, file, absolute, beside)
-    return save(Path(args.output), test, model, [str(Path(o).resolve()) for o in args.ops])
+    return save(parent, test, model, [str(Path(o).resolve()) for o in args.ops])
 
 
 # Output -----------------------------------------------------------------------------------

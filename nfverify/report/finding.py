@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from nfverify.oracles.comparators import Comparison
 from nfverify.oracles.engines.base import UNTOLD
 from nfverify.oracles.story import Chapter, Story
-from nfverify.oracles.tester import Options, Result
+from nfverify.oracles.tester import MODEL, Options, Result
 from nfverify.oracles.trace import port_names
 from nfverify.report.document import JSON
+from nfverify.report.oddities import oddities
 from nfverify.report.packets import changes, clock, summary
 from nfverify.report.text import aligned
 from nfverify.semantics.machine import Output
@@ -33,6 +34,11 @@ class Test:
     result: Result
     story: Story | None  # of the finding
 
+    @property
+    def free(self) -> bool:
+        """May the program choose, as the model does?"""
+        return self.result.engines[0] == MODEL
+
 
 def verdict(test: Test) -> str:
     """In a word: `different`, `unknown` or `agree`."""
@@ -49,7 +55,7 @@ def text(test: Test) -> str:
 def _lines(test: Test) -> Iterator[str]:
     result = test.result
     names = " and ".join(result.engines) if len(result.engines) < 3 else ", ".join(result.engines)
-    sent = f"{result.packets:,} packets in {_count(result.traces, 'trace')}"
+    sent = f"{_count(result.packets, 'packet')} in {_count(result.traces, 'trace')}"
     if test.story is not None:
         found = test.story.divergence
         yield f"different: {found.left} and {found.right} part at packet {len(found.trace)}"
@@ -66,7 +72,7 @@ def _lines(test: Test) -> Iterator[str]:
             yield f"{found.right} wrote to standard error:"
             yield from (f"  {line}" for line in found.said.splitlines()[-12:])
     elif result.unsettled:
-        yield f"unknown: not everything that {names} did could be settled"
+        yield f"unknown: not everything that {names} did is settled"
         yield from _about(test)
         yield from (_item("unsettled", what) for what in result.unsettled[:8])
         yield _item("tested", sent)
@@ -74,7 +80,10 @@ def _lines(test: Test) -> Iterator[str]:
         yield "unknown: no packet could be sent"
         yield from _about(test)
     else:
-        yield f"agree: {names} do the same on {sent}"
+        if test.free:
+            yield f"agree: {result.engines[-1]} does what the model allows on {sent}"
+        else:
+            yield f"agree: {names} do the same on {sent}"
         yield from _about(test)
 
 
@@ -84,7 +93,8 @@ def _about(test: Test) -> Iterator[str]:
     yield _item("model", test.target)
     if options.against is not None:
         yield _item("against", options.against)
-    yield _item("compared", compared(options.comparison))
+    what = "every packet that comes out with what the model may send"
+    yield _item("compared", what if test.free else compared(options.comparison))
     if options.comparison.ignore:
         ignored = ", ".join(options.comparison.ignore)
         yield _item("ignored", f"{ignored}, and the checksums over them")
@@ -117,7 +127,8 @@ def rows_of(story: Story, network: Network) -> Iterator[tuple[str, ...]]:
     last = len(story.chapters)
     for number, chapter in enumerate(story.chapters, 1):
         event = chapter.event
-        yield str(number), clock(event.time), ports[event.port], summary(event.frame), ""
+        what = ", ".join((summary(event.frame), *oddities(event.frame)))
+        yield str(number), clock(event.time), ports[event.port], what, ""
         if found.seen:
             yield from _side(found.right, chapter, found.seen[number - 1], None, ports)
             continue

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.oracles.story import Story
-from nfverify.oracles.trace import Event, Trace, capture, captures, port_names, shift_for
+from nfverify.oracles.trace import (
+    Event,
+    Trace,
+    capture,
+    captures,
+    port_names,
+    read_folder,
+    shift_for,
+)
 from nfverify.packet.pcap import MAX_CAPTURED, TIME_LIMIT
 from nfverify.report.document import JSON
 from nfverify.report.finding import Test, dump, text
@@ -117,6 +125,11 @@ def _event(file: Path, number: int, event: JSON, ports: Sequence[str]) -> Event:
 
 def _wrong(file: Path, what: str) -> ModelError:
     return ModelError(Diagnostic("error", "finding", what, Span(Source(str(file), ""), 0, 0)))
+
+
+def from_captures(folder: Path, ports: Sequence[str]) -> Trace:
+    """The trace in the captures of a finding. CaptureError, ValueError, OSError."""
+    return read_folder(folder, ports)
 
 
 # The test ---------------------------------------------------------------------------------
