@@ -2,6 +2,7 @@
 
 from nfverify.strategies.flows import flows, icmp_echoes, tcp_sessions, udp_exchanges
 from nfverify.strategies.frame import Frame, frame
+from nfverify.strategies.programs import networks, programs
 from nfverify.strategies.states import states
 from nfverify.strategies.traces import events, packets, traces
 
@@ -11,7 +12,9 @@ __all__ = [
     "flows",
     "frame",
     "icmp_echoes",
+    "networks",
     "packets",
+    "programs",
     "states",
     "tcp_sessions",
     "traces",

@@ -1,9 +1,10 @@
 """Choices to events: a few bytes say what a packet is like, most of all in terms of earlier ones.
 
 Byte 0 says what happens, byte 1 to which earlier packet, 2-3 which packet of the pool, 4-5 which
-second one lies over it, 6-7 and 8-9 what is changed, 10 when, 11 by which port, 12 which oddity;
-13-15 how many of what kind a burst or session has, and its gap. Zeros are always the plainest choice, and all zeros no event, so that Hypothesis, which lowers
-bytes, shrinks to short and plain traces.
+second one lies over it, 6-7 and 8-9 what is changed, 10 when, 11 by which port, 12 which oddity,
+13-15 how many of what kind a burst or session has, and its gap. Zeros are always the plainest
+choice, and all zeros no event, so that Hypothesis, which lowers bytes, shrinks to short and plain
+traces.
 """
 
 from __future__ import annotations
