@@ -168,7 +168,9 @@ class Refuter:
             if isinstance(found, Refutation):
                 origin = self.problem.options.origin
                 start = START if origin is None else origin
-                if canonical(self.terms, self._solver, self._packets, fails, start):
+                free = [t for made in self._chosen for c in made for t in (c.none, c.value)]
+                made = canonical(self.terms, self._solver, self._packets, fails, start, more=free)
+                if made:
                     plainer = self._judged()
                     found = plainer if isinstance(plainer, Refutation) else found
             if found is not None:

@@ -258,7 +258,7 @@ def make_pair(seed: str) -> Pair | None:
         shortest = included(a, b, world.events)
     except TooLarge:
         return None
-    if shortest == 1 and rng.random() < 0.6:
+    if rng.random() < {None: 0.7, 1: 0.6}.get(shortest, 0.0):
         return None
     return Pair(seed, world, a, b, tuple(how), "mutation", False, shortest)
 
