@@ -54,15 +54,15 @@ class Accelerator:
 
     target: Target
     wanted: set[int]
+    runner: Runner
     ends: list[Script] = field(default_factory=list)
     needs: dict[int, int] = field(default_factory=dict)
     _common: Shared = field(init=False)
-    _runner: Runner = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises Unsupported."""
         self.target = self.target.focused(self.wanted)
-        self._common, self._runner = shared(self.target), Runner(self.target)
+        self._common = shared(self.target)
 
     def run(self, prefixes: Sequence[Script]) -> Iterator[Reached]:
         """Every entry that moves a cell, from every prefix, in every variation."""
@@ -78,7 +78,7 @@ class Accelerator:
                             yield from self._loop(prefix, mover, vary, big)
 
     def _loop(self, prefix: Script, mover: Mover, vary: Vary, big: bool) -> Iterator[Reached]:
-        machine = self._runner.after(prefix)
+        machine = self.runner.after(prefix)
         try:
             arrival = loop_packet(Unrolled(self._common, machine), mover, vary, big)
             if arrival is None:
@@ -94,7 +94,7 @@ class Accelerator:
     def _moving(self, prefix: Script, loop: Loop) -> dict[Cell, int]:
         """Cells that every repetition moves by the same, and by how much."""
         states = [
-            _cells(self._runner.after((*prefix, Loop(loop.arrival, loop.vary, n, loop.gap))))
+            _cells(self.runner.after((*prefix, Loop(loop.arrival, loop.vary, n, loop.gap))))
             for n in range(SEEN - 2, SEEN + 1)
         ]
         one, two, three = states
@@ -108,7 +108,7 @@ class Accelerator:
         self, prefix: Script, loop: Loop, mover: Mover, moving: dict[Cell, int]
     ) -> Iterator[Reached]:
         """Goals that one packet reaches after n repetitions."""
-        unrolled = Unrolled(self._common, self._runner.after((*prefix, loop)))
+        unrolled = Unrolled(self._common, self.runner.after((*prefix, loop)))
         terms = unrolled.terms
         count = terms.var("count", 64)
         before = terms.binary("sub", count, terms.const(1, 64))  # all repetitions but the last
@@ -139,7 +139,7 @@ class Accelerator:
             made = script(trace)
             last = made[len(prefix)]
             assert isinstance(last, Loop)
-            return self._runner.reached(made) if last.count <= MOST else frozenset()
+            return self.runner.reached(made) if last.count <= MOST else frozenset()
 
         solver.push()
         solver.add(near)

@@ -14,13 +14,12 @@ from nfverify.equivalence.simulate import Trace
 
 
 def from_seeds(
-    target: Target, wanted: set[int], seeds: Sequence[Script], packets: int = 1
+    target: Target, wanted: set[int], seeds: Sequence[Script], runner: Runner, packets: int = 1
 ) -> Iterator[Reached]:
     """Up to so many symbolic packets after each seed; what is reached is taken out of `wanted`."""
     if not wanted:
         return
-    target = target.focused(wanted)
-    common, runner = shared(target), Runner(target)
+    common = shared(target.focused(wanted))
     for seed in seeds:
         if not wanted:
             return
@@ -51,21 +50,19 @@ def after_seed(
 class Bounded:
     """The bounded search from the initial state; `excluded[goal]` packets don't reach it."""
 
-    def __init__(self, target: Target, wanted: set[int], depth: int) -> None:
-        self.target, self.wanted, self.depth = target, wanted, depth
+    def __init__(self, target: Target, wanted: set[int], depth: int, runner: Runner) -> None:
+        self.target, self.wanted, self.depth, self.runner = target, wanted, depth, runner
         self.excluded = dict.fromkeys(sorted(wanted), 0)
 
     def run(self) -> Iterator[Reached]:
         """Deeper and deeper, so that what is found is shortest. Raises Unsupported."""
         if not self.wanted:
             return
-        target = self.target.focused(self.wanted)
-        runner = Runner(target)
-        unrolled = Unrolled(shared(target))
+        unrolled = Unrolled(shared(self.target.focused(self.wanted)))
         undecided: set[int] = set()
         for depth in range(1, self.depth + 1):
             unrolled.deepen()
-            for trace, got in unrolled.find(self.wanted, runner.reached):
+            for trace, got in unrolled.find(self.wanted, self.runner.reached):
                 minimal = all(self.excluded.get(g, 0) == depth - 1 for g in got)
                 self.wanted -= got
                 yield Reached(trace, got, "bounded", minimal)

@@ -72,7 +72,8 @@ def snapshots_of(problem: Problem, machines: Sequence[Machine]) -> list[Snapshot
                         rows = list(content.items())
                         content = dict((*rows[:OLDEST], *rows[-NEWEST:]))
                     snapshot[problem.a.qualify(instance, name)] = content
-        found.append(snapshot)
+        if snapshot not in found:
+            found.append(snapshot)
     return found
 
 

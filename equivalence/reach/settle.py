@@ -7,7 +7,7 @@ bound each, never the clock.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nfverify.equivalence.expressions import Unsupported
@@ -17,12 +17,15 @@ from nfverify.equivalence.reach.outcome import Open, Outcome, Reached, Unreachab
 from nfverify.equivalence.reach.proofs import Prover
 from nfverify.equivalence.reach.runner import Runner
 from nfverify.equivalence.reach.script import Script, length
-from nfverify.equivalence.reach.target import Target, supported
+from nfverify.equivalence.reach.start import NEWEST
+from nfverify.equivalence.reach.target import REACHED, Target, supported
 from nfverify.equivalence.solver import OutOfTime
+from nfverify.semantics.machine import Machine
 
 DEPTH = 4
 SEEDS = 30
-SNAPSHOTS = 24
+SNAPSHOTS = 80
+ROUNDS = 4
 ENDS = 6
 """Ends of accelerated loops that are gone on from."""
 
@@ -40,7 +43,10 @@ class Settling:
     excluded: dict[int, int] = field(default_factory=dict)
     needs: dict[int, int] = field(default_factory=dict)
     reason: str = ""
+    _runner: Runner = field(init=False)
     _loops: list[Script] = field(default_factory=list)
+    _latest: list[Script] = field(default_factory=list)
+    _tried: set[str] = field(default_factory=set)
 
     def run(self) -> Iterator[Outcome]:
         """Every goal once: in a `Reached` (with others), an `Unreachable` or an `Open`."""
@@ -60,42 +66,79 @@ class Settling:
             yield Open(goal, self.excluded.get(goal, 0), reason, packets)
 
     def _methods(self) -> Iterator[Outcome]:
-        seeds = [(), *(s for s in self.scripts if s)][:SEEDS]
-        yield from self._noted(from_seeds(self.target, self.wanted, seeds))
-        yield from self._proved(inductive=False)
-        bounded = Bounded(self.target, self.wanted, self.depth)
+        self._runner = Runner(self.target.focused(self.wanted))
+        yield from self._grown([(), *(s for s in self.scripts if s)][:SEEDS])
+        yield from self._proved(self._prover(()).one_step)
+        bounded = Bounded(self.target, self.wanted, self.depth, self._runner)
         try:
-            yield from self._noted(bounded.run())
+            yield from self._grown(self._news(), bounded.run())
         finally:
             self.excluded = bounded.excluded
         if self.wanted:
-            accelerator = Accelerator(self.target, self.wanted)
+            accelerator = Accelerator(self.target, self.wanted, self._runner)
             yield from self._noted(accelerator.run([()]))
             self.needs = accelerator.needs
-            ends = sorted(dict.fromkeys(accelerator.ends), key=length)[:ENDS]
-            self._loops = ends
-            yield from self._noted(from_seeds(self.target, self.wanted, ends, 2))
-        yield from self._proved(inductive=True)
+            self._loops = sorted(dict.fromkeys(accelerator.ends), key=length)[:ENDS]
+            found = from_seeds(self.target, self.wanted, self._loops, self._runner, 2)
+            yield from self._grown(self._news(), found)
+        for thrifty in (True, False):
+            if self.wanted and self.prove:
+                chosen = dict.fromkeys((*self._loops, *reversed(self.scripts)))
+                prover = self._prover(list(chosen)[:SNAPSHOTS], thrifty)
+                yield from self._proved(prover.by_induction)
 
-    def _noted(self, found: Iterator[Reached]) -> Iterator[Reached]:
+    # Traces -------------------------------------------------------------------------------
+
+    def _grown(self, seeds: Sequence[Script], found: Iterable[Reached] = ()) -> Iterator[Reached]:
+        """What is found, then one more packet after these seeds, and after what that finds."""
+        yield from self._noted(found)
+        for _ in range(ROUNDS):
+            fresh = [s for s in (*seeds, *self._news()) if self._is_new(s)]
+            if not fresh or not self.wanted:
+                return
+            seeds = ()
+            yield from self._noted(from_seeds(self.target, self.wanted, fresh, self._runner))
+
+    def _noted(self, found: Iterable[Reached]) -> Iterator[Reached]:
         for reached in found:
             self.scripts.append(reached.script)
+            self._latest.append(reached.script)
             yield reached
 
-    def _proved(self, *, inductive: bool) -> Iterator[Unreachable]:
-        if not self.wanted or not self.prove:
-            return
+    def _news(self) -> list[Script]:
+        """What was found since this was asked last, the shortest first."""
+        found, self._latest = self._latest, []
+        return sorted(found, key=length)[:SEEDS]
+
+    def _is_new(self, script: Script) -> bool:
+        """Does it lead to a state that was not gone on from?"""
+        before = len(self._tried)
+        self._tried.add(signature(self._runner.after(script)))
+        return len(self._tried) > before
+
+    # Proofs -------------------------------------------------------------------------------
+
+    def _prover(self, scripts: Sequence[Script], thrifty: bool = True) -> Prover:
         target = self.target.focused(self.wanted)
-        runner = Runner(target)
-        machines = []
-        if inductive:
-            chosen = dict.fromkeys((*self._loops, *reversed(self.scripts)))
-            machines = [runner.after(s) for s in list(chosen)[:SNAPSHOTS]]
-        prover = Prover(target, frozenset(self.wanted), machines)
-        found = prover.by_induction() if inductive else prover.one_step()
-        for proof in found:
-            self.wanted.discard(proof.goal)
-            yield proof
+        machines = [self._runner.after(s) for s in scripts]
+        return Prover(target, frozenset(self.wanted), machines, thrifty)
+
+    def _proved(self, prove: Callable[[], Iterator[Unreachable]]) -> Iterator[Unreachable]:
+        if self.wanted and self.prove:
+            for proof in prove():
+                self.wanted.discard(proof.goal)
+                yield proof
+
+
+def signature(machine: Machine) -> str:
+    """What tells the states of a machine apart, as far as it is worth the while: the time, and most
+    of large maps, are left out."""
+    parts = []
+    for instance, variables in machine.snapshot().items():
+        for name, rows in variables.items():
+            if name != REACHED:
+                parts.append(f"{instance}.{name} {len(rows)} {list(rows.items())[-NEWEST:]}")
+    return "\n".join(parts)
 
 
 def settle(

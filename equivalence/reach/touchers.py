@@ -7,8 +7,17 @@ its entry's guard lets through.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 
-from nfverify.equivalence.components import Component, implies, is_number, locals_of, negate, number
+from nfverify.equivalence.components import (
+    Component,
+    implies,
+    is_number,
+    kindred,
+    locals_of,
+    negate,
+    number,
+)
 from nfverify.equivalence.constants import HOLE, Constants, constant_folded, replace_leaf
 from nfverify.equivalence.problem import Side
 from nfverify.equivalence.reach.loops import reads
@@ -84,9 +93,9 @@ def touchers(
 def _claims(
     ghost: Component, ks: tuple[ir.Expr, ...], components: Sequence[Component]
 ) -> Iterator[ir.Expr]:
-    for other in components:
-        if is_ghost(other) or other.keys != ghost.keys:
-            continue
+    others = [c for c in components if not is_ghost(c) and c.keys == ghost.keys]
+    yield from _orders(ks, others)
+    for other in others:
         value = other.at(ks)
         if other.type == ir.BOOL:
             yield from (value, negate(value))
@@ -103,6 +112,13 @@ def _claims(
                 yield ir.Compare("<=", bound, value)
                 yield ir.Compare("<", value, bound)
                 yield ir.Compare("<=", value, bound)
+
+
+def _orders(ks: tuple[ir.Expr, ...], others: Sequence[Component]) -> Iterator[ir.Expr]:
+    """How numbers of one kind under the same key compare."""
+    for x, y in permutations([c for c in others if is_number(c.type)], 2):
+        if x.type == y.type and kindred(x.type, y.type):
+            yield ir.Compare("<=", x.at(ks), y.at(ks))
 
 
 def _of_keys(ks: tuple[ir.Expr, ...], constants: Constants) -> Iterator[ir.Expr]:
