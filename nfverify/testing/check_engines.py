@@ -41,7 +41,7 @@ def check_engines(test: EngineTest, settings: Settings, store: Store) -> None:
         silence=test.answer_limit or SILENCE,
         well_formed=test.well_formed,
     )
-    given = [(relative(stored.path), stored.trace) for stored in store.load()]
+    given = [(relative(stored.path), stored.trace) for stored in store.load(network)]
     given += suite(test.suite, network, test.common)
     try:
         result = examine(network, options, given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ def check_equiv(test: EquivTest, settings: Settings, store: Store) -> Verdict:
         "non-ip": test.common.non_ip,
     }
     if test.verdict == "equivalent" and not test.refine:
-        for stored in store.load():
+        for stored in store.load(models.a):
             if stored.setting == setting:
                 _replayed(test, models, stored)
     limit = settings.time_limit or test.time_limit or DEFAULT_TIME
@@ -71,7 +72,9 @@ def check_equiv(test: EquivTest, settings: Settings, store: Store) -> Verdict:
         assumption=" && ".join(test.assume),
         refine=test.refine,
     )
-    verdict = supervise(a, b, question)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a fork where pytest has threads
+        verdict = supervise(a, b, question)
     _judge(test, settings, verdict, store, setting, a.ports)
     return verdict
 

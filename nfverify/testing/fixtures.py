@@ -21,6 +21,7 @@ from nfverify.semantics.machine import Output
 from nfverify.semantics.operators import Function
 from nfverify.smat.ir import Network
 from nfverify.smat.load import load
+from nfverify.testing.faults import WORDED, said
 from nfverify.testing.models import chooses
 from nfverify.testing.spec import (
     NON_IP,
@@ -57,8 +58,6 @@ def loaded(model: Model, folder: Path) -> Network:
     try:
         return load(located(model, folder))
     except ModelError as error:
-        from nfverify.testing.items import said
-
         pytest.fail(said(error), pytrace=False)
 
 
@@ -77,7 +76,10 @@ class Compiled:
     ) -> NetworkFunction:
         """A network function in its initial state. A build is made once and cached."""
         network = loaded(model, self.folder)
-        return nfverify.compile(network, operators=operators, non_ip=non_ip)
+        try:
+            return nfverify.compile(network, operators=operators, non_ip=non_ip)
+        except WORDED as error:
+            pytest.fail(said(error), pytrace=False)
 
 
 class Oracles:
@@ -197,7 +199,6 @@ class Equivalence:
     ) -> Verdict:
         """The verdict; fails, with the trace or the reason, unless it is the one expected."""
         from nfverify.testing.check_equiv import check_equiv
-        from nfverify.testing.items import WORDED, said
         from nfverify.testing.settings import settings, test_name
 
         for what, value, allowed in (

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, assert_never
 
 import pytest
 
-from nfverify.cythonized.faults import BuildError
-from nfverify.lang.render import render
 from nfverify.lang.source import ModelError
-from nfverify.packet.pcap import CaptureError
+from nfverify.testing.faults import WORDED, said
 from nfverify.testing.reading import read_tests
 from nfverify.testing.settings import settings
 from nfverify.testing.spec import AnyTest, EngineTest, EquivTest, ReplayTest
@@ -31,6 +28,10 @@ class TestFile(pytest.File):
             raise self.CollectError(said(error)) from None
         for test in tests:
             item: TestItem = TestItem.from_parent(self, name=test.common.name, test=test)
+            if test.common.skip is not None:
+                item.add_marker(pytest.mark.skip(reason=test.common.skip))
+            if test.common.xfail is not None:
+                item.add_marker(pytest.mark.xfail(reason=test.common.xfail, strict=True))
             yield item
 
 
@@ -75,16 +76,3 @@ class TestItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """The line of the table in the file."""
         return self.path, self.test.common.span.line - 1, self.name
-
-
-WORDED = (ModelError, CaptureError, BuildError, OSError)
-
-
-def said(error: BaseException) -> str:
-    """An error of the world in words, without a traceback."""
-    match error:
-        case ModelError():
-            return render(error.diagnostics).rstrip("\n")
-        case OSError(filename=str() | Path() as name, strerror=str() as reason):
-            return f"error: {os.fspath(name)}: {reason}"
-    return f"error: {error}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from traceback import walk_tb
@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, given
 
 from nfverify.oracles.comparators import Comparison
-from nfverify.oracles.engines.base import Setting
+from nfverify.oracles.engines.base import Engine, Setting
 from nfverify.oracles.engines.table import make
 from nfverify.oracles.trace import Trace
+from nfverify.semantics.machine import RunawayError
 from nfverify.semantics.operators import Function
 from nfverify.smat.ir import Network
 from nfverify.strategies import traces
@@ -67,7 +68,8 @@ def trace_test(
                 supplied = {"trace": trace, "steps": steps}
                 function(*args, **fixtures, **{name: supplied[name] for name in wanted})
 
-            engines = settings(request.config).engines or ()
+            names = settings(request.config).engines or ()
+            engines = [make(name, network, setting) for name in names]
             property_ = _Property(body, network, setting, engines, inspect.getfile(function))
             strategy = traces(network, max_size=packets, hostile=hostile, operators=operators)
             _search(property_, request, strategy, examples)
@@ -91,13 +93,16 @@ class _Property:
     body: Callable[[Trace, tuple[Step, ...]], None]
     network: Network
     setting: Setting
-    engines: tuple[str, ...]
+    engines: Sequence[Engine]
     file: str
     failure: tuple[Trace, str] | None = field(default=None)
 
     def check(self, trace: Trace) -> None:
         """Raises what the test raises."""
-        steps = execute(self.network, trace, self.setting)
+        try:
+            steps = execute(self.network, trace, self.setting)
+        except RunawayError:  # timers that never rest: no trace for anyone
+            hypothesis.reject()
         try:
             self._agree(trace)
             self.body(trace, steps)
@@ -110,7 +115,7 @@ class _Property:
     def _agree(self, trace: Trace) -> None:
         if not self.engines:
             return
-        first, *rest = (make(name, self.network, self.setting) for name in self.engines)
+        first, *rest = self.engines
         wanted = first.run(trace)
         for other in rest:
             parted = Comparison().parted(wanted, other.run(trace))
@@ -138,7 +143,7 @@ def _search(
     """Stored traces first, then new ones; pytest's Failed with the packets."""
     options = settings(request.config)
     store = options.store(request.path, test_name(request))
-    for stored in store.load():
+    for stored in store.load(property_.network):
         _run(property_, partial(property_.check, stored.trace))
         if property_.failure is not None:
             _, report = property_.failure
@@ -161,6 +166,8 @@ def _run(property_: _Property, call: Callable[[], object]) -> None:
     """What fails is in `property_.failure` afterwards; faults of the search itself go up."""
     try:
         call()
+    except hypothesis.errors.UnsatisfiedAssumption:  # of a stored trace
+        return
     except (Exception, pytest.fail.Exception):
         if property_.failure is None:
             raise

@@ -31,7 +31,7 @@ MAX_FILE = 1 << 20  # bytes
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,79}", re.ASCII)
 _AT = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 _KINDS = "`equiv = [A, B]`, `test = MODEL` or `replay = MODEL`"
-_COMMON = ("ignore", "non-ip", "ops")
+_COMMON = ("ignore", "non-ip", "ops", "skip", "xfail")
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "equiv": (
         *("equiv", "verdict", "observe", "assume", "refine", "depth", "time-limit"),
@@ -135,6 +135,8 @@ def _common(table: Table) -> Common:
         tuple(name for name in wire if name in ignored),
         table.choice("non-ip", NON_IP),
         tuple(table.path("ops", name) for name in table.texts("ops")),
+        table.text("skip") if "skip" in table.content else None,
+        table.text("xfail") if "xfail" in table.content else None,
     )
 
 

@@ -21,13 +21,15 @@ COMPARE = ("exact", "per-flow", "l2-ttl", "renaming")
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What all kinds have; `ops` are files of operators."""
+    """What all kinds have; `ops` are files of operators, `skip` and `xfail` reasons."""
 
     name: str
     span: Span
     ignore: tuple[str, ...]
     non_ip: NonIp
     ops: tuple[Path, ...]
+    skip: str | None = None
+    xfail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

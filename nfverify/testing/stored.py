@@ -13,10 +13,10 @@ from pathlib import Path
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.oracles.trace import Event, Trace
 from nfverify.packet.pcap import MAX_CAPTURED, TIME_LIMIT
+from nfverify.smat.ir import Network
 
 FORMAT = "nfverify counterexample 1"
 MAX_FILE = 64 << 20  # bytes
-MAX_PORT = 1 << 16
 SUFFIX = ".json"
 
 
@@ -35,13 +35,14 @@ class Store:
 
     folder: Path
 
-    def load(self) -> Iterator[Stored]:
+    def load(self, network: Network) -> Iterator[Stored]:
         """All of them, by name. ModelError for a file that is none of ours; OSError."""
+        ports = max(2, len(network.ports))
         if not self.folder.is_dir():
             return
         for path in sorted(self.folder.iterdir()):
             if path.name.endswith(SUFFIX) and not path.name.startswith("."):
-                yield _read(path)
+                yield _read(path, ports)
 
     def save(
         self, trace: Sequence[Event], found: str, setting: Mapping[str, object] | None = None
@@ -66,7 +67,7 @@ class Store:
         return path
 
 
-def _read(path: Path) -> Stored:
+def _read(path: Path, ports: int) -> Stored:
     name = os.path.relpath(path)
     with path.open("rb") as stream:
         data = stream.read(MAX_FILE + 1)
@@ -80,7 +81,7 @@ def _read(path: Path) -> Stored:
         packets = document.get("packets")
         if not isinstance(setting, dict) or not isinstance(packets, list) or not packets:
             raise ValueError("`packets` must be a list that isn't empty, `setting` an object")
-        return Stored(path, tuple(_event(row) for row in packets), setting)
+        return Stored(path, tuple(_event(row, ports) for row in packets), setting)
     except (ValueError, RecursionError) as error:
         message = f"not a stored counterexample: {error}"
         hint = "delete the file, or take it back from version control"
@@ -88,13 +89,13 @@ def _read(path: Path) -> Stored:
         raise ModelError(Diagnostic("error", "counterexample", message, span, hint)) from None
 
 
-def _event(row: object) -> Event:
+def _event(row: object, ports: int) -> Event:
     match row:
         case [int() as time, int() as port, str() as text] if (
-            0 <= time < TIME_LIMIT and 0 <= port < MAX_PORT and len(text) <= 2 * MAX_CAPTURED
+            0 <= time < TIME_LIMIT and 0 <= port < ports and len(text) <= 2 * MAX_CAPTURED
         ):
             return Event(time, port, bytes.fromhex(text))
-    raise ValueError(f"a packet is [time in ns, port, hex], not {json.dumps(row)[:60]}")
+    raise ValueError(f"a packet is [ns, port below {ports}, hex], not {json.dumps(row)[:60]}")
 
 
 def keep(
