@@ -15,7 +15,8 @@ import nfverify
 from nfverify.equivalence.reach.script import Script
 from nfverify.oracles.coverage.goals import REACHED
 from nfverify.oracles.generate import manifest, table
-from nfverify.oracles.generate.manifest import BadManifest, Item, Json
+from nfverify.oracles.generate.manifest import BadManifest as BadManifest
+from nfverify.oracles.generate.manifest import Item, Json
 from nfverify.oracles.generate.outcome import Generated
 from nfverify.oracles.generate.packets import events
 from nfverify.oracles.trace import Event, Trace, captures, port_names

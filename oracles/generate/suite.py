@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nfverify.equivalence.reach.runner import mark
-from nfverify.equivalence.reach.script import Loop, Script, expand, length
+from nfverify.equivalence.reach.script import VARIATIONS, Loop, Script, expand, length
 from nfverify.oracles.aim import Aim, aim_at
 from nfverify.oracles.generate.cover import Candidate, greedy, needed
 from nfverify.oracles.generate.diversify import diversified
 from nfverify.oracles.generate.folding import looped
 from nfverify.oracles.generate.manifest import Item
+from nfverify.oracles.generate.merging import merged
 from nfverify.oracles.generate.packets import ends
 from nfverify.oracles.generate.probes import probes
 from nfverify.oracles.generate.variants import (
     beginnings,
+    crowded,
     driven,
     representatives,
     strangers,
@@ -25,7 +27,8 @@ from nfverify.packet.packet import Packet
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 
-LONG = 200  # packets: such a trace is left as it is
+LONG = 200  # packets: such a trace keeps its values
+ENDLESS = 5000  # packets: such a trace is left as it is
 MAX_SPANS = 4
 MAX_STRANGERS = 24
 LOOPS = 4  # different ones
@@ -57,6 +60,7 @@ def build(
     machine of the network before any packet; `reached` says which goals a script reaches on the
     reference."""
     found = [_looped(c, reached, fields_used(network)) for c in candidates]
+    found = merged(found, reached, LONG)
     found.sort(key=lambda c: length(c.script))
     chosen = needed(greedy(found))
     chosen.sort(key=lambda pair: length(pair[0].script))
@@ -99,6 +103,7 @@ class _Work:
         if self.strength.strong and length(script) < LONG:
             used = fields_used(self.network)
             script = diversified(script, goals, self.reached, used, len(self.items) + 1)
+        if self.strength.strong and length(script) < ENDLESS:
             suffix = self.probes(script)
         self.add(script, suffix, candidate.method, goals)
 
@@ -106,7 +111,7 @@ class _Work:
         self, script: Script, suffix: Script, method: str, goals: frozenset[int] = frozenset()
     ) -> None:
         size = length(script) + length(suffix)
-        if size <= LONG or not goals:
+        if size < ENDLESS:
             self.left -= size
         name = f"{len(self.items) + 1:04}"
         goal_list = tuple(sorted(goals))
@@ -124,13 +129,19 @@ class _Work:
         others = representatives({n: c.script for n, c in enumerate(candidates)})[:MAX_STRANGERS]
         loops = _loops(candidates)
         self.optional(self.over_ip6(cases), "over IPv6")
-        driven_ = list(self.longer(short, loops))
-        self.optional(iter(driven_), "loop", 0.6)
-        self.optional(self.loops_over_ip6([script for script, _ in driven_]), "loop", 0.5)
+        crowds = [script for loop in loops if self.turns(script := crowded(loop))]
+        alone = list(self.alone(loops))
+        after = list(self.longer(short, loops))
+        self.optional(((s, self.probes(s)) for s in crowds), "loop")
+        self.optional(self.loops_over_ip6(crowds), "loop")
+        self.optional(iter(alone), "loop", 0.3)
+        self.optional(iter(after), "loop", 0.6)
+        again = [script for script, _ in alone + after]
+        self.optional(self.loops_over_ip6(again), "loop", 0.5)
         self.optional(self.with_strangers(short, others), "probed")
-        again = [b for script in short for b in beginnings(script)]
-        self.optional(((s, self.probes(s)) for s in again), "beginning")
-        self.optional(self.with_strangers(again, others), "beginning")
+        starts = [b for script in short for b in beginnings(script)]
+        self.optional(((s, self.probes(s)) for s in starts), "beginning")
+        self.optional(self.with_strangers(starts, others), "beginning")
 
     def optional(
         self, found: Iterator[tuple[Script, Script]], method: str, share: float = 1.0
@@ -167,6 +178,15 @@ class _Work:
                 if self.turns(twin):
                     yield twin, ()
                     break
+
+    def alone(self, loops: Sequence[Loop]) -> Iterator[tuple[Script, Script]]:
+        """Loops from the start, in every variation: what is counted once for all, and what for
+        each host, port or destination."""
+        for loop in loops[:1]:
+            for vary in VARIATIONS:
+                script: Script = (Loop(loop.arrival, vary, loop.count + 2, loop.gap),)
+                if self.turns(script):
+                    yield script, ()
 
     def longer(
         self, cases: Sequence[Script], loops: Sequence[Loop]

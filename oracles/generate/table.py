@@ -35,12 +35,14 @@ def markdown(found: Generated) -> str:
 def summary(found: Generated) -> str:
     """All of it in one line."""
     packets = sum(length(item.script) for item in found.items)
+    written = sum(len(item.script) for item in found.items)
     words = [f"{found.count(Hit)} of {len(found.goals)} goals reached"]
     for kind, what in ((Unreachable, "unreachable"), (Open, "unknown")):
         count = found.count(kind)
         if count:
             words.append(f"{count} {what}")
-    words.append(f"{len(found.items)} traces, {packets:,} packets")
+    loops = f" ({written:,} without repetitions)" if written < packets else ""
+    words.append(f"{len(found.items)} traces, {packets:,} packets{loops}")
     return ", ".join(words)
 
 

@@ -113,6 +113,19 @@ def representatives(scripts: Mapping[int, Script]) -> tuple[Packet, ...]:
     return tuple(found.values())
 
 
+def crowded(loop: Loop) -> Script:
+    """The loop's packet, others that share all but one of its key's fields, then the loop, a little
+    longer: a count that is kept for too many is disturbed by them."""
+    first = loop.arrival
+    near: list[Arrival] = [first]
+    for name in ("sip", "dip", "sip6", "dip6", "sport", "dport"):
+        if FIELDS[name].headers & first.packet.present:
+            new = changed(first.packet, {name: getattr(first.packet, name) ^ 1})
+            if new is not None:
+                near.append(Arrival(first.time, first.port, new))
+    return (*near, Loop(first, loop.vary, loop.count + 2, loop.gap))
+
+
 def driven(script: Script, loop: Loop, extra: int = 2) -> Script | None:
     """The trace, and after it the loop from the hosts of its last packet, a little longer."""
     last = _last(script)
