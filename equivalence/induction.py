@@ -120,8 +120,8 @@ def is_strong(candidate: Candidate) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much an attempt may cost: resources of one check, of a second try at a hard one, and the
-    number of checks."""
+    """How much an attempt may cost: resources of one check, of a second try at a hard one (0: there
+    is none), and the number of checks."""
 
     rlimit: int
     patience: int
@@ -319,6 +319,10 @@ class Induction:
         """A goal that is too hard at once: by cases, else by a solver that takes its time."""
         self.checks += 1
         literals = [*self._literals(), goal.literal]
+        if not self.effort.patience:
+            alone = self.solver.check(literals)
+            self._used = self.solver.core()
+            return alone
         used: set[int] = set()
         answer: Answer = "unsat"
         for case in cases_of(self.step, self.step.events[goal.event]):

@@ -29,8 +29,7 @@ from nfverify.smat import ir
 from nfverify.smat.unparse import Printer
 from nfverify.smat.values import Misfit
 
-RLIMIT = 600_000
-PATIENCE = 1_000_000
+RLIMIT = 400_000
 CHECKS = 40
 CHECKS_A_GOAL = 6
 OLDEST, NEWEST = 8, 24  # keys of a large map that a snapshot keeps
@@ -99,7 +98,7 @@ class Prover:
             notify=self.target.notify,
             build=partial(build, self.goals),
             give_up=True,
-            effort=Effort(RLIMIT, PATIENCE, CHECKS + CHECKS_A_GOAL * len(self.goals)),
+            effort=Effort(RLIMIT, 0, CHECKS + CHECKS_A_GOAL * len(self.goals)),
         )
 
     def one_step(self) -> Iterator[Unreachable]:
