@@ -39,6 +39,9 @@ SEEN = TIMES + 2
 MOST = 70_000
 """Repetitions that are written into a trace: all ports of a host, and some."""
 
+SIZED = ((False, 2000), (True, MOST), (False, MOST))
+"""Large packets, and up to how many, where sizes are added up: small ones while these are few."""
+
 FAR = 1 << 33
 """Repetitions that are thought about: a counter of 32 bits wraps."""
 
@@ -67,17 +70,18 @@ class Accelerator:
     def run(self, prefixes: Sequence[Script]) -> Iterator[Reached]:
         """Every entry that moves a cell, from every prefix, in every variation."""
         found = list(movers(self.target.network))[:MAX_MOVERS]
-        sizes = (False, True) if "size" in self._common.used else (False,)
         for prefix in prefixes:
             for mover in found:
-                for big in sizes:
+                for big, most in SIZED if mover.sized else ((False, MOST),):
                     for vary in VARIATIONS:
                         if not self.wanted:
                             return
                         if vary in ("none", "both") or vary in self._common.used:
-                            yield from self._loop(prefix, mover, vary, big)
+                            yield from self._loop(prefix, mover, vary, big, most)
 
-    def _loop(self, prefix: Script, mover: Mover, vary: Vary, big: bool) -> Iterator[Reached]:
+    def _loop(
+        self, prefix: Script, mover: Mover, vary: Vary, big: bool, most: int
+    ) -> Iterator[Reached]:
         machine = self.runner.after(prefix)
         try:
             arrival = loop_packet(Unrolled(self._common, machine), mover, vary, big)
@@ -87,7 +91,7 @@ class Accelerator:
             moving = self._moving(prefix, loop)
             if not moving:
                 return
-            yield from self._repeated(prefix, loop, mover, moving)
+            yield from self._repeated(prefix, loop, mover, moving, most)
         except Unsupported:
             return
 
@@ -105,7 +109,7 @@ class Accelerator:
         }
 
     def _repeated(
-        self, prefix: Script, loop: Loop, mover: Mover, moving: dict[Cell, int]
+        self, prefix: Script, loop: Loop, mover: Mover, moving: dict[Cell, int], most: int
     ) -> Iterator[Reached]:
         """Goals that one packet reaches after n repetitions."""
         unrolled = Unrolled(self._common, self.runner.after((*prefix, loop)))
@@ -129,7 +133,7 @@ class Accelerator:
         solver.add(taken)
         unrolled.counter = count
         unrolled.deepen()
-        near = terms.compare("ule", count, terms.const(MOST, 64))
+        near = terms.compare("ule", count, terms.const(most, 64))
 
         def script(trace: Trace) -> Script:
             times = int(solver.value(count))
@@ -149,7 +153,8 @@ class Accelerator:
             self.ends.append(made[:-1])
             yield Reached(made, got, "accelerated")
         solver.pop()
-        self._far(unrolled, count)
+        if most == MOST:
+            self._far(unrolled, count)
 
     def _far(self, unrolled: Unrolled, count: Term) -> None:
         """Goals that take more repetitions than can be written down."""

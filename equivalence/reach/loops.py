@@ -29,6 +29,7 @@ class Mover:
 
     instance: str
     entry: ir.Entry
+    sized: bool  # by how much depends on the packet's size
 
 
 def movers(network: ir.Network) -> Iterator[Mover]:
@@ -45,7 +46,14 @@ def movers(network: ir.Network) -> Iterator[Mover]:
                 isinstance(s, ir.Write) and s.var in compared and _moves(s, lets)
                 for s in ir.walk(node.body)
             ):
-                yield Mover(instance.name, node)
+                sized = any(
+                    isinstance(part, ir.Field) and part.name == "size"
+                    for s in ir.walk(node.body)
+                    if isinstance(s, ir.Write) and _moves(s, lets)
+                    for value in s.values
+                    for part in _through(value, lets)
+                )
+                yield Mover(instance.name, node, sized)
 
 
 def reads(expr: ir.Expr, lets: Mapping[str, ir.Expr], depth: int = 0) -> set[str]:
