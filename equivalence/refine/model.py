@@ -39,6 +39,7 @@ class RefineModel(Model):
     copy: str = ""
     choices: dict[str, Choices] = field(default_factory=dict)  # by the name of the event
     _tested: list[Term] = field(default_factory=list)
+    _name: str = ""
 
     def initial_state(self) -> State:
         """As of any problem: nothing is chosen before the first packet."""
@@ -57,7 +58,7 @@ class RefineModel(Model):
 
     def _begin(self, name: str) -> None:
         a, b = self.executors
-        self._tested = []
+        self._tested, self._name = [], name
         first = a.choices
 
         def free(choice: Choice) -> tuple[Term, Term]:
@@ -76,7 +77,8 @@ class RefineModel(Model):
     ) -> None:
         """B's turn: its witnesses are terms over what A did."""
         a, b = self.executors
-        seen = Seen(before, after, tuple(a.chosen), tuple(sent), packet)
+        number = int(self._name[1:]) if self._name[0] == "p" and self._name[1:].isdigit() else None
+        seen = Seen(before, after, tuple(a.chosen), tuple(sent), packet, number)
         terms = self.terms
 
         def witness(choice: Choice) -> tuple[Term, Term]:

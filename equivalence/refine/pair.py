@@ -10,13 +10,14 @@ from nfverify.equivalence.refine.hands import Fits, Free, Hand, Policy, Scripted
 from nfverify.equivalence.refine.witness import (
     Did,
     Else,
+    Listed,
     OfPlain,
     OfWrite,
     Strategy,
     Witness,
     witness_value,
 )
-from nfverify.equivalence.simulate import Arrival, Pair
+from nfverify.equivalence.simulate import Arrival, Pair, Trace
 from nfverify.packet.packet import Packet
 from nfverify.semantics.engine import Chooser
 from nfverify.semantics.machine import Machine
@@ -58,8 +59,9 @@ class RefinePair(Pair):
     def step(self, arrival: Arrival) -> tuple[bool, list[Packet]]:
         """Can B, by its strategy, not follow? Also what came out of A. Misfit of a script."""
         a, b = self.machines
-        did = Did(packet=arrival.packet)
+        did = Did(packet=arrival.packet, number=len(self.made))
         witnesses: list[Witness] = [w for _, w in self.strategy.witnesses]
+        witnesses += [w.then for w in witnesses if isinstance(w, Listed)]
         witnesses += [w for e in witnesses if isinstance(e, Else) for w in (e.first, e.second)]
         plain = any(isinstance(w, OfPlain) for w in witnesses)
         if plain:
@@ -85,6 +87,40 @@ class RefinePair(Pair):
             self.hands[1].decide = first
         differs = bool(lost) or not self.same(out_a, out_b)
         return differs, [e.packet for e in out_a]
+
+    def listed(self, trace: Trace, made: Sequence[Made], then: Strategy) -> Strategy:
+        """The strategy that chooses for B as in a run of it, and then as another one."""
+        machine, values = (
+            self.machines[1].clone(),
+            {place: [0] * len(trace) for place, _ in then.witnesses},
+        )
+        for number, (arrival, script) in enumerate(zip(trace, made, strict=True)):
+            scripted = Scripted(script)
+
+            def decide(
+                instance: str,
+                node: ir.Choose,
+                candidates: range,
+                fits: Fits,
+                number: int = number,
+                scripted: Scripted = scripted,
+            ) -> int | None:
+                value = scripted(instance, node, candidates, fits)
+                shown = candidates.start if value is None else value
+                values[instance, node.name][number] = shown
+                return value
+
+            self.hands[1].decide = decide
+            try:
+                machine.emit(arrival.packet, arrival.time, arrival.port)
+            finally:
+                self.hands[1].decide = first
+        return Strategy(
+            tuple(
+                (place, Listed(tuple(values[place]), w.then if isinstance(w, Listed) else w))
+                for place, w in then.witnesses
+            )
+        )
 
     def _deciding(self, did: Did, made: list[int | None]) -> Chooser:
         decide: Chooser = self._free

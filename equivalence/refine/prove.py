@@ -64,7 +64,7 @@ DEEPER = 2
 KEPT = 3
 """Strategies that a proof is tried with."""
 
-MAX_COPIES = 6
+MAX_COPIES = 12
 MANY = 64
 MAX_DEPTH = 10**6
 
@@ -303,7 +303,8 @@ class _Refining:
         """A strategy that can follow this run."""
         self.escaped.append(escaped)
         self.alive = [s for s in self.alive if self.follows(s, escaped)]
-        for strategy in (*self.alive, *strategies(self.problem)):
+        listed = self.pair.listed(escaped.trace, escaped.made, beside[0])
+        for strategy in (*self.alive, *strategies(self.problem), listed):
             if strategy not in beside and self.follows(strategy, escaped):
                 return strategy
         return None

@@ -55,6 +55,7 @@ class Escaped:
 
     trace: Trace
     script: tuple[Made, ...]
+    made: tuple[Made, ...]  # what B may choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,7 @@ def judged(
         case Refused(at=at) as refused:
             kept = Observed(seen.trace[: at + 1], seen.outputs[: at + 1])
             return Refutation(kept, script[: at + 1], refused)
-        case Allowed():
-            return Escaped(seen.trace, script)
+        case Allowed(made=made):
+            return Escaped(seen.trace, script, made)
         case Undecided(reason=reason):
             return Stuck(reason)

@@ -94,7 +94,15 @@ class Else:
     second: Plain
 
 
-Witness = Plain | Else
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """These values at the first packets of a trace, then another witness; for search only."""
+
+    values: tuple[int, ...]
+    then: Plain | Else
+
+
+Witness = Plain | Else | Listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,8 @@ def said(witness: Witness) -> str:
             return str(value)
         case Else(first=one, second=other):
             return f"{said(one)}, or else {said(other)}"
+        case Listed(values=values, then=then):
+            return f"{', '.join(map(str, values))}, then {said(then)}"
         case _:
             assert_never(witness)
 
@@ -245,6 +255,7 @@ class Seen:
     chosen: Sequence[Chosen]
     sent: Sequence[Emission]
     packet: SymbolicPacket | None  # as it arrived; None in a firing of timers
+    number: int | None = None  # of the packet in a trace from the start, from 0
 
 
 def witness_term(terms: Terms, witness: Witness, seen: Seen, choice: Choice) -> Term:
@@ -291,6 +302,10 @@ def witness_term(terms: Terms, witness: Witness, seen: Seen, choice: Choice) -> 
             value = witness_term(terms, one, seen, choice)
             instead = witness_term(terms, other, seen, choice)
             return terms.ite(choice.fits(value), value, instead)
+        case Listed(values=values, then=then):
+            if seen.number is None or seen.number >= len(values):
+                return witness_term(terms, then, seen, choice)
+            return terms.const(values[seen.number], size)
         case _:
             assert_never(witness)
 
@@ -309,6 +324,7 @@ class Did:
     written: dict[str, tuple[ir.Value, ...]] = field(default_factory=dict)
     sent: Packet | None = None
     packet: Packet | None = None
+    number: int = 0
 
 
 def witness_value(
@@ -338,6 +354,11 @@ def witness_value(
             value = witness_value(one, did, candidates, type_, fits)
             if value not in candidates or not fits(value):
                 value = witness_value(other, did, candidates, type_, fits)
+        case Listed(values=values, then=then):
+            if did.number < len(values):
+                value = values[did.number]
+            else:
+                value = witness_value(then, did, candidates, type_, fits)
         case _:
             assert_never(witness)
     assert isinstance(value, int)

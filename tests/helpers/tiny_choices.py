@@ -256,7 +256,7 @@ def make_pair(seed: str) -> Pair | None:
         how.append("swapped")
     try:
         shortest = included(a, b, world.events)
-    except TooLarge:
+    except (TooLarge, KeyError):  # a mutation left a name without its choice
         return None
     if rng.random() < {None: 0.7, 1: 0.6}.get(shortest, 0.0):
         return None

@@ -92,8 +92,9 @@ COUNTED = nf(
 
 def balancer(pick: str, state: str = "") -> str:
     return nf(
-        f"map<flow, int> to; map<int, IP> server = {{0: 192.168.1.1, 1: 192.168.1.2, 2: 192.168.1.3}};"
-        f"{state}",
+        "map<flow, int> to;",
+        "map<int, IP> server = {0: 192.168.1.1, 1: 192.168.1.2, 2: 192.168.1.3};",
+        state,
         entry("f[dip] != 10.9.9.9"),
         entry("", "f in to", "f[dip] = server[to[f]];"),
         entry(action=f"{pick} to[f] = s; f[dip] = server[s];"),
@@ -130,7 +131,10 @@ REFINES: dict[str, Pair] = {
     ),
     "an empty range": (
         nf(entry("f[ttl] > 200", action="drop;"), entry(action="f[tos] = f[ttl];")),
-        nf(entry("f[IP4] == 0 && f[IP6] == 0"), entry(action="choose x in f[ttl]..200; f[tos] = x;")),
+        nf(
+            entry("f[IP4] == 0 && f[IP6] == 0"),
+            entry(action="choose x in f[ttl]..200; f[tos] = x;"),
+        ),
     ),
     "negative numbers": (
         nf("int n;", entry(action="n = 0 - 2; f[ttl] = n + 10;")),
@@ -176,7 +180,9 @@ REFUSED: dict[str, tuple[Pair, int]] = {
     "a choice used again": (
         (
             nf("int last;", entry(action="f[tos] = 1;")),
-            nf("int last;", entry(action="choose x in 0..1 where x != last; last = x; f[tos] = x;")),
+            nf(
+                "int last;", entry(action="choose x in 0..1 where x != last; last = x; f[tos] = x;")
+            ),
         ),
         2,
     ),
@@ -215,7 +221,11 @@ REFUSED: dict[str, tuple[Pair, int]] = {
     "two choices that hang together": (
         (
             nf(entry(action="f[tos] = 1; f[ttl] = 1;")),
-            nf(entry(action="choose x in 1..2; choose y in 1..2 where y != x; f[tos] = x; f[ttl] = y;")),
+            nf(
+                entry(
+                    action="choose x in 1..2; choose y in 1..2 where y != x;f[tos] = x; f[ttl] = y;"
+                )
+            ),
         ),
         1,
     ),
