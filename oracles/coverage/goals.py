@@ -35,6 +35,7 @@ class Goal:
     """One thing to be reached in one instance, numbered over the whole network.
 
     `entry` is the title of the row that it belongs to ("" outside tables); `text` says the rest.
+    Of a pair, `after` is the row that comes first.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Goal:
     text: str
     span: Span
     entry: str = ""
+    after: str = ""
 
     @property
     def at(self) -> str:

@@ -116,10 +116,10 @@ class _Instance:
 
     # Goals --------------------------------------------------------------------------------
 
-    def goal(self, kind: Kind, text: str, span: Span) -> ir.Stmt:
+    def goal(self, kind: Kind, text: str, span: Span, after: str = "") -> ir.Stmt:
         """What records a new goal."""
         number = len(self.goals)
-        self.goals.append(Goal(number, kind, self.instance.name, text, span, self.row))
+        self.goals.append(Goal(number, kind, self.instance.name, text, span, self.row, after))
         return ir.Write(REACHED, (ir.Const(number, _NUMBER),), ())
 
     def let(self, value: ir.Expr, before: list[ir.Stmt]) -> ir.Expr:
@@ -284,8 +284,8 @@ class _Instance:
     def touched(self, *parts: ir.Expr | ir.Stmt) -> list[ir.Stmt]:
         return [] if self.pairs is None else self.pairs.touched(self.place, parts)
 
-    def pair(self, text: str, span: Span) -> ir.Stmt:
-        return self.goal("pair", text, span)
+    def pair(self, text: str, span: Span, after: str) -> ir.Stmt:
+        return self.goal("pair", text, span, after)
 
 
 def _conjuncts(guard: ir.Expr) -> tuple[ir.Expr, ...]:

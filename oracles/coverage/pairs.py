@@ -16,8 +16,8 @@ from nfverify.smat import ir
 LAST = "%last."
 _UNIT = ir.Bits(16)
 
-Record = Callable[[str, Span], ir.Stmt]
-"""What records a new goal, with a text."""
+Record = Callable[[str, Span, str], ir.Stmt]
+"""What records a new goal, with a text and the title of the unit before."""
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class Pairs:
             names = " and ".join(self.keys.classes()[key_class])
             title = self.units[before].title or "what stands outside the tables"
             text = f"after {title} on the same key of {names}"
-            self.recorders[case] = self.record(text, span)
+            self.recorders[case] = self.record(text, span, self.units[before].title)
         return self.recorders[case]
 
 

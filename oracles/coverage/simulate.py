@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 from random import Random
 from typing import Literal
 
 from nfverify.equivalence.reach.script import Script, expand
 from nfverify.equivalence.simulate import Arrival, Trace
 from nfverify.oracles.coverage.goals import REACHED, Instrumented
-from nfverify.oracles.coverage.nudging import nudged
+from nfverify.oracles.coverage.nudging import MAX_JOINED, framed, joined, nudged
 from nfverify.oracles.coverage.shrinking import shrunk
 from nfverify.oracles.coverage.watching import GHOST, Watching, needed
 from nfverify.oracles.frames import Frames
@@ -33,6 +34,8 @@ HAMMER = 300  # packets
 MAX_SEEDS = 30
 PLAIN = 0.85  # share of frames without oddities
 GAPS = (0, 1000, 1_000_000)  # ns between the packets of a hammer
+JOINED = 2  # traces to a row that are joined to others
+TAKING = ("entry", "pair", "value")  # goals whose traces end with their row taken
 ROUNDS = 8  # of short traces, at most, as long as a round reaches WORTH new goals
 WORTH = 2
 # What counts up from packet to packet, the protocol, and the SYN flag.
@@ -149,6 +152,7 @@ def simulate(
         work.run(work.hammer(varied, proto, syn))
     for prefix, others in nudged(work.traces.values(), work.traffic.aim):
         work.nudge(prefix, others)
+    work.join()
     return Simulated(work.traces, seeds(player, work.traces.values()), work.packets)
 
 
@@ -232,31 +236,57 @@ class _Simulation:
                     known[i] = len(held)
             self.credit(tuple(trace), [goal for goal in new if goal not in self.traces])
 
-    def nudge(self, before: Trace, others: Sequence[Arrival]) -> None:
-        """Each of the packets after the same beginning."""
+    def nudge(self, before: Trace, others: Iterable[Trace]) -> None:
+        """Each of the traces after the same beginning."""
         try:
             start = self.player.run(before)
         except RunawayError:
             return
         known = [len(rows) for rows in start.live(REACHED)]
-        for arrival in others:
-            if len(self.traces) == len(self.player.instrumented.goals):
-                return
+        for other in others:
             machine = start.clone()
-            self.packets += 1
+            rows, seen = machine.live(REACHED), known
             try:
-                machine.emit(arrival.packet, arrival.time, arrival.port)
+                for count, arrival in enumerate(other, 1):
+                    self.packets += 1
+                    machine.emit(arrival.packet, arrival.time, arrival.port)
+                    now = [len(held) for held in rows]
+                    if now != seen:
+                        new = [
+                            int(key[0])
+                            for held, n in zip(rows, seen, strict=True)
+                            for key in list(held)[n:]
+                        ]
+                        seen = now
+                        self.credit((*before, *other[:count]), new)
             except RunawayError:
                 continue
-            new = [
-                int(key[0])
-                for rows, count in zip(machine.live(REACHED), known, strict=True)
-                for key in list(rows)[count:]
-            ]
-            self.credit((*before, arrival), new)
+
+    def join(self) -> None:
+        """For each open pair, traces to the one row and to the other, one after the other."""
+        goals = self.player.instrumented.goals
+        takers: dict[tuple[str, str], list[Trace]] = {}
+        for number, trace in sorted(self.traces.items()):
+            goal = goals[number]
+            title = goal.entry if goal.text == "taken" or goal.kind != "entry" else goal.text
+            if goal.kind in TAKING and trace not in takers.setdefault((goal.instance, title), []):
+                takers[goal.instance, title].append(trace)
+        for goal in goals:
+            if goal.kind != "pair":
+                continue
+            firsts = takers.get((goal.instance, goal.after), [])[:JOINED]
+            seconds = takers.get((goal.instance, goal.entry), [])[:JOINED]
+            for first, second in product(firsts, seconds):
+                for trace in islice(joined(first, second), MAX_JOINED):
+                    if goal.number in self.traces:
+                        break
+                    self.nudge((), (trace,))
 
     def credit(self, trace: Trace, goals: Sequence[int]) -> None:
         """Keeps for each goal a trace to it made of this one's events."""
+        if all(goal in self.traces for goal in goals):
+            return
+        trace = framed(trace)
         for goal in goals:
             if goal in self.traces:
                 continue
