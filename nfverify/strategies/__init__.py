@@ -4,10 +4,11 @@ from nfverify.strategies.flows import flows, icmp_echoes, tcp_sessions, udp_exch
 from nfverify.strategies.frame import Frame, frame
 from nfverify.strategies.programs import networks, programs
 from nfverify.strategies.states import states
-from nfverify.strategies.traces import events, packets, traces
+from nfverify.strategies.traces import bursts, events, packets, traces
 
 __all__ = [
     "Frame",
+    "bursts",
     "events",
     "flows",
     "frame",

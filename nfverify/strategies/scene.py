@@ -117,6 +117,11 @@ class Scene:
         else:
             self._add(values, port, self._framed(choice, values, frame))
 
+    def burst(self, choice: bytes) -> None:
+        """A burst of a packet without a past."""
+        values = merged(self.fresh(choice), self.changes(choice))
+        self._burst(choice, values, part(choice[11], 256, self.pools.ports))
+
     def _subject(
         self, act: Act, choice: bytes, back: int | None
     ) -> tuple[Values, int, Frame | None]:

@@ -89,6 +89,21 @@ def trace_strategy(
     return tuple(events)
 
 
+def bursts(model: Model | None = None, *, max_size: int = 1000) -> SearchStrategy[Trace]:
+    """One packet up to `max_size` times: the same, counted up in some field, or with its answers.
+    How often lies around the model's thresholds."""
+    if max_size < 1:
+        raise ValueError(f"no burst has at most {max_size} packets")
+    return _bursts(aim(model), max_size)
+
+
+@st.composite
+def _bursts(draw: st.DrawFn, aimed: Aimed, max_size: int) -> Trace:
+    scene = Scene(aimed.pools, None, draw(STARTS), max_size, hostile=False)
+    scene.burst(draw(CHOICES))
+    return tuple(scene.events)
+
+
 def events(model: Model | None = None, *, hostile: bool = False) -> SearchStrategy[Event]:
     """One event: a trace of one packet."""
     return traces(model, min_size=1, max_size=1, bursts=False, hostile=hostile).map(lambda t: t[0])
