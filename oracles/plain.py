@@ -210,9 +210,12 @@ def _built(frame: bytes, mask: Header, values: Mapping[str, int | bytes]) -> byt
         if info.on_wire and name not in given and info.headers & present
     }
     try:
-        return build(present, found)
+        out = build(present, found)
     except ValueError:
         return frame
+    if present & Header.VLAN:  # as they came: there may be two
+        return frame[: packet.ip_at] + out[18:] if packet.bits & (IP4 | IP6) else frame
+    return out
 
 
 def _with(frame: bytes, values: Mapping[str, int]) -> bytes:

@@ -56,7 +56,7 @@ class Renaming:
             return frame
         for source in (True, False):
             address, end = _names(packet, source)
-            there, end_there = self.addresses.of(address), self.ends.of(end)
+            there, end_there = self.addresses.of(address), self._end(end)
             _rename(packet, source, there, end_there)
             if source:
                 self.addresses.relate(address, there)
@@ -81,20 +81,27 @@ class Renaming:
                 _rename(other, source, *_names(one, source))
         return comparison.alike(left, right._replace(frame=deparse(other)))
 
+    def _end(self, end: Hashable) -> Hashable:
+        """The partner of an end: of one that has none yet, the same port of its address."""
+        found = self.ends.of(end)
+        if found != end or end in self.ends.there:
+            return found
+        assert isinstance(end, tuple)
+        return end[0], self.addresses.of(end[1]), end[2]
+
     def _side(self, source: bool, came: tuple[Packet, Packet], one: Packet, other: Packet) -> bool:
         (address, end), (there, end_there) = _names(one, source), _names(other, source)
-        brought = {_names(came[0], s)[0] for s in (True, False)}
-        if address in brought and there != self.addresses.of(address):
+        brought = [_names(came[0], source)]
+        turned = _names(came[0], not source)
+        if turned[0] in self.addresses.there or not source:
+            brought.append(turned)  # not yet the address of a NAT that a packet was sent to
+        if address in [name for name, _ in brought] and there != self.addresses.of(address):
             return False
         if not self.addresses.relate(address, there):
             return False
         if not _has_ports(one):
             return True
-        brought = {_names(came[0], s)[1] for s in (True, False)}
-        if end in brought and end_there != self.ends.of(end):
-            return False
-        kept = _port(one, source) == _port(came[0], source)
-        if kept and _port(other, source) != _port(came[1], source):
+        if end in [name for _, name in brought] and end_there != self._end(end):
             return False
         return self.ends.relate(end, end_there)
 
@@ -102,8 +109,30 @@ class Renaming:
 def parted_renamed(
     left: Stepping, right: Stepping, trace: Sequence[Event], comparison: Comparison
 ) -> Parted | tuple[int, Failure] | None:
-    """Where two engines part on a trace, or the right one fails, given its own names."""
-    renaming = Renaming()
+    """Where two engines part on a trace, or the right one fails, given its own names.
+
+    An address of the right side's own may have been sent to before it was learned: so once more,
+    knowing it from the start.
+    """
+    known: dict[Hashable, Hashable] = {}
+    while True:
+        renaming = Renaming()
+        for name, partner in known.items():
+            renaming.addresses.relate(name, partner)
+        found = _parted(renaming, left, right, trace, comparison)
+        learned = {a: b for a, b in renaming.addresses.there.items() if a != b}
+        if not isinstance(found, Parted) or len(learned) <= len(known):
+            return found
+        known = learned
+
+
+def _parted(
+    renaming: Renaming,
+    left: Stepping,
+    right: Stepping,
+    trace: Sequence[Event],
+    comparison: Comparison,
+) -> Parted | tuple[int, Failure] | None:
     a, b = left.start(), right.start()
     try:
         for at, event in enumerate(trace):

@@ -66,7 +66,10 @@ program nat {{
     int given = 0;
     map<(IP, int), int> mapping;
     map<int, (IP, int)> inside;
-    entry other {{ match_flow {{ f[UDP] == 0 || f[L4] == 0 || f[FRAG] == 1 }} action_flow {{ drop; }} }}
+    entry other {{
+        match_flow   {{ f[UDP] == 0 || f[L4] == 0 || f[FRAG] == 1 }}
+        action_flow  {{ drop; }}
+    }}
     entry out_known {{
         match_flow   {{ f matches LAN }}
         match_state  {{ (f[sip], f[sport]) in mapping }}
@@ -74,7 +77,7 @@ program nat {{
     }}
     entry out_new {{
         match_flow   {{ f matches LAN }}
-        match_state  {{ given < 10 }}
+        match_state  {{ given < {room} }}
         action_flow  {{
             {take}
             given = given + 1;
@@ -95,7 +98,7 @@ program nat {{
     entry in_unknown {{ action_flow {{ drop; }} }}
 }}
 """
-ANY = "choose p in 1024..1033 where !(p in inside);"
+ANY = "choose p in 1024..1026 where !(p in inside);"  # room for 3
 UPWARDS = "let p = next; next = next + 1;"
 DOWNWARDS = "let p = 2000 - next; next = next + 1;"
 FORWARD = "program forward { entry all { action_flow { pass; } } }\n"
