@@ -88,6 +88,7 @@ def collect(networks: tuple[ir.Network, ...]) -> Constants:
     found = Constants(defaultdict(set), defaultdict(set), {}, {})
     for where, program in _programs(networks):
         lets = {n.name: n.value for n in ir.walk(program.body) if isinstance(n, ir.Let)}
+        chosen = dict(_chosen(found, program))
         for node in ir.walk(program.body):
             match node:
                 case ir.Compare(left=left, right=right):
@@ -101,6 +102,9 @@ def collect(networks: tuple[ir.Network, ...]) -> Constants:
                         number = constant_folded(value)
                         if number is not None:
                             found.variables[where, var].add(number)
+                        for leaf in leaves(value) if chosen else ():
+                            if isinstance(leaf, ir.Local):
+                                found.variables[where, var].update(chosen.get(leaf.name, ()))
                 case ir.SetField(name=name, value=value):
                     number = constant_folded(value)
                     if number is not None:
@@ -114,6 +118,21 @@ def collect(networks: tuple[ir.Network, ...]) -> Constants:
                 numbers = {int(part) for part in (*key, *initial) if isinstance(part, int)}
                 found.variables[where, variable.name] |= numbers
     return found
+
+
+def _chosen(found: Constants, program: ir.Program) -> Iterator[tuple[str, list[int]]]:
+    """The bounds of what is chosen, by local; they are tests of it, too."""
+    for node in ir.walk(program.body):
+        if isinstance(node, ir.Choose) and isinstance(node.type, ir.Bits):
+            hole = ir.Local(HOLE, node.type)
+            low, high = constant_folded(node.low), constant_folded(node.high)
+            if low is not None:
+                test = ir.Compare("<=", ir.Const(low, node.type), hole)
+                found.predicates[Predicate(node.type, test)] = None
+            if high is not None:
+                test = ir.Compare("<=", hole, ir.Const(high, node.type))
+                found.predicates[Predicate(node.type, test)] = None
+            yield node.name, [n for n in (low, high) if n is not None]
 
 
 def _comparison(
