@@ -283,7 +283,7 @@ class TestHolds:
 
 def test_a_property_fails_on_a_short_plain_trace(project: Path, run: Run) -> None:
     write(project, "nets/test_p.py", PROPERTIES.replace("{model}", "answers.nfd"))
-    code, output = run("-q", "--nf-engines", "reference,symbolic,cython", PYTHONHASHSEED="1")
+    code, output = run("-q", "--nf-engines", "reference,walk", PYTHONHASHSEED="1")
     assert (code, counts(output)) == (1, "1 failed, 1 passed"), output
     assert 'nets/test_p.py:8: assert step.port == "inside" or step.dropped, "came in"' in output
     assert "1  0.000000000  inside   tcp 10.0.0.1:1024 → 10.0.0.2:80 SYN" in output
@@ -422,7 +422,7 @@ def test_a_suite_of_gen_is_replayed(tmp_path: Path, run: Run) -> None:
     assert code == 2
     assert "x.nftest.toml:9:1: error: `suite` names no suite beside this file" in output
     write(tmp_path, "nets/x.nftest.toml", text.partition("[none]")[0])
-    code, output = run("-q", "--nf-engines", "reference,cython")
+    code, output = run("-q", "--nf-engines", "reference,walk")
     assert (code, counts(output)) == (1, "1 failed, 1 passed"), output
     assert "lib:monitor: suite/0001: packet 1: suite/0001/out ends, and more comes" in output
 
