@@ -48,6 +48,8 @@ class Renaming:
 
     addresses: OneToOne = field(default_factory=OneToOne)
     ends: OneToOne = field(default_factory=OneToOne)
+    meant: dict[Hashable, Hashable] = field(default_factory=dict)
+    """Addresses that seem to be of the sides' own, but that a packet has brought before."""
 
     def arrives(self, frame: bytes) -> bytes:
         """A frame of the left side as the right side gets it; its source keeps that name."""
@@ -98,6 +100,8 @@ class Renaming:
         if address in [name for name, _ in brought] and there != self.addresses.of(address):
             return False
         if not self.addresses.relate(address, there):
+            if source:
+                self.meant[address] = there
             return False
         if not _has_ports(one):
             return True
@@ -111,7 +115,7 @@ def parted_renamed(
 ) -> Parted | tuple[int, Failure] | None:
     """Where two engines part on a trace, or the right one fails, given its own names.
 
-    An address of the right side's own may have been sent to before it was learned: so once more,
+    An address of a side's own may have stood in packets before it was learned: then once more,
     knowing it from the start.
     """
     known: dict[Hashable, Hashable] = {}
@@ -120,7 +124,7 @@ def parted_renamed(
         for name, partner in known.items():
             renaming.addresses.relate(name, partner)
         found = _parted(renaming, left, right, trace, comparison)
-        learned = {a: b for a, b in renaming.addresses.there.items() if a != b}
+        learned = {a: b for a, b in renaming.addresses.there.items() if a != b} | renaming.meant
         if not isinstance(found, Parted) or len(learned) <= len(known):
             return found
         known = learned
