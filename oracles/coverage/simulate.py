@@ -150,9 +150,13 @@ def simulate(
     work.several(LONG)
     for varied, proto, syn in HAMMERED:
         work.run(work.hammer(varied, proto, syn))
-    for prefix, others in nudged(work.traces.values(), work.traffic.aim):
-        work.nudge(prefix, others)
-    work.join()
+    known: set[Trace] = set()
+    for _ in range(2):
+        fresh = [trace for trace in dict.fromkeys(work.traces.values()) if trace not in known]
+        known.update(fresh)
+        for prefix, others in nudged(fresh, work.traffic.aim):
+            work.nudge(prefix, others)
+        work.join()
     return Simulated(work.traces, seeds(player, work.traces.values()), work.packets)
 
 
@@ -163,6 +167,7 @@ class _Simulation:
     frames: Frames
     traces: dict[int, Trace] = field(default_factory=dict)
     outputs: list[tuple[int, int, bytes]] = field(default_factory=list)
+    joined: set[tuple[int, Trace, Trace]] = field(default_factory=set)  # tried already
     packets: int = 0
 
     # Traffic ------------------------------------------------------------------------------
@@ -277,6 +282,9 @@ class _Simulation:
             firsts = takers.get((goal.instance, goal.after), [])[:JOINED]
             seconds = takers.get((goal.instance, goal.entry), [])[:JOINED]
             for first, second in product(firsts, seconds):
+                if (goal.number, first, second) in self.joined:
+                    continue
+                self.joined.add((goal.number, first, second))
                 for trace in islice(joined(first, second), MAX_JOINED):
                     if goal.number in self.traces:
                         break

@@ -12,9 +12,11 @@ from ir_build import udp
 from nfverify.equivalence.reach.script import Loop
 from nfverify.equivalence.simulate import Arrival, Trace
 from nfverify.oracles.coverage.instrument import instrument
+from nfverify.oracles.coverage.nudging import framed, joined, renamed
 from nfverify.oracles.coverage.shrinking import shrunk
 from nfverify.oracles.coverage.simulate import Player, replay, simulate
 from nfverify.packet.codec import Packet, deparse, parse
+from nfverify.packet.packet import wire_values
 from nfverify.smat.load import load, load_text
 
 MODELS = ("napt", "firewall-stateful", "inspect", "rate-limiter")
@@ -117,6 +119,7 @@ from random import Random
 from nfverify.oracles.coverage.instrument import instrument
 from nfverify.oracles.coverage.simulate import simulate
 from nfverify.packet.codec import deparse
+from nfverify.packet.packet import wire_values
 from nfverify.smat.load import load
 found = simulate(instrument(load("lib:maglev"), "full"), Random(3))
 for goal, trace in found.traces.items():
@@ -140,8 +143,36 @@ def test_the_same_seed_gives_the_same_traces_whatever_the_hash_seed() -> None:
     assert told[0].count(b"\n") > 20
 
 
-def test_frames_of_a_trace_are_those_of_its_packets() -> None:
-    simulated = simulate(instrument(load("lib:monitor"), "full"), Random(2))
+@pytest.mark.parametrize("name", ["edge", "dns-amplification"])
+def test_every_packet_is_what_its_frame_is_read_as(name: str) -> None:
+    """Also of traces that were made by changing packets."""
+    simulated = simulate(instrument(load(f"lib:{name}"), "full"), Random(2))
     for trace in simulated.traces.values():
+        assert [a.time for a in trace] == sorted(a.time for a in trace)
         for item in trace:
+            again = parse(item.packet.frame)
+            assert isinstance(again, Packet)
+            assert wire_values(again) == wire_values(item.packet)
             assert deparse(item.packet) == item.packet.frame
+
+
+def test_traces_are_joined_on_the_ends_of_the_first_and_the_other_way_round() -> None:
+    first = (arrival(5, 1, 2), arrival(9, 3, 4))
+    second = (arrival(1, 100, 200), arrival(7, 200, 100))
+    found = [[(a.packet.sport, a.packet.dport) for a in t] for t in joined(first, second)]
+    assert found[:3] == [
+        [(1, 2), (3, 4), (3, 4)],
+        [(4, 3), (1, 2), (3, 4), (3, 4)],
+        [(1, 2), (3, 4), (4, 3), (3, 4)],
+    ]
+    assert [(1, 2), (3, 4), (4, 3)] in found
+    assert [(1, 2), (3, 4), (200, 100)] in found
+    for trace in joined(first, second):
+        assert [a.time for a in trace] == sorted(a.time for a in trace)
+
+
+def test_renaming_keeps_the_direction_of_replies() -> None:
+    trace = (arrival(1, 1, 2), arrival(2, 2, 1))
+    found = renamed(trace, {1: 50}, ("sport", "dport"))
+    assert found is not None
+    assert [(a.packet.sport, a.packet.dport) for a in framed(found)] == [(50, 2), (2, 50)]
