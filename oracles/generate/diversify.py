@@ -36,8 +36,10 @@ def diversified(
     wanted = frozenset(goals)
     unread = [name for name in _FREE if name not in used]
     best = _fresh(best, unread, number)
-    for kind in KINDS:
+    for kind in (*KINDS, *((name,) for pair in KINDS for name in pair)):
         for value in _values(best, kind):
+            if len(kind) == 1 and not _shared(best, kind[0], value):
+                continue  # it was tried already
             for other in _others(value, kind[0], number):
                 attempt = _renamed(best, kind, value, other)
                 if attempt is not None and wanted <= frozenset(reached(attempt)):
@@ -59,6 +61,12 @@ def _values(script: Script, kind: Sequence[str]) -> list[int]:
             if FIELDS[name].headers & packet.present:
                 found[getattr(packet, name)] = None
     return list(found)
+
+
+def _shared(script: Script, name: str, value: int) -> bool:
+    """Does the other field of the kind have the value, too?"""
+    (other,) = (n for kind in KINDS if name in kind for n in kind if n != name)
+    return value in _values(script, (other,))
 
 
 def _others(value: int, name: str, number: int) -> Iterator[int]:

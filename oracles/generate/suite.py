@@ -21,6 +21,7 @@ from nfverify.oracles.generate.variants import (
     driven,
     representatives,
     strangers,
+    timed,
     twins,
 )
 from nfverify.packet.packet import Packet
@@ -29,6 +30,7 @@ from nfverify.smat import ir
 
 LONG = 200  # packets: such a trace keeps its values
 ENDLESS = 5000  # packets: such a trace is left as it is
+PLAYED = 30_000  # packets of long traces that are there for no goal
 MAX_SPANS = 4
 MAX_STRANGERS = 24
 LOOPS = 4  # different ones
@@ -38,8 +40,8 @@ Reached = Callable[[Script], frozenset[int]]
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """What is done to make a suite notice more. `packets` is how many it may then have, apart from
-    traces that are longer than that because they must be."""
+    """What is done to make a suite notice more. `packets` is how many it may then have, repetitions
+    of more than LONG counted once."""
 
     strong: bool
     packets: int = 3900
@@ -92,6 +94,7 @@ class _Work:
     items: list[Item] = field(default_factory=list)
     seen: set[object] = field(default_factory=set)
     left: int = 0
+    played: int = PLAYED
 
     def __post_init__(self) -> None:
         self.left = self.strength.packets
@@ -110,9 +113,7 @@ class _Work:
     def add(
         self, script: Script, suffix: Script, method: str, goals: frozenset[int] = frozenset()
     ) -> None:
-        size = length(script) + length(suffix)
-        if size < ENDLESS:
-            self.left -= size
+        self.left -= cost((*script, *suffix))
         name = f"{len(self.items) + 1:04}"
         goal_list = tuple(sorted(goals))
         self.items.append(Item(name, (*script, *suffix), goal_list, method, len(suffix)))
@@ -134,6 +135,9 @@ class _Work:
         after = list(self.longer(short, loops))
         self.optional(((s, self.probes(s)) for s in crowds), "loop")
         self.optional(self.loops_over_ip6(crowds), "loop")
+        if clocked(self.network):
+            timed_ = [s for loop in loops[:2] for s in timed(loop, self.aim.spans[:MAX_SPANS])]
+            self.optional(((script, ()) for script in timed_), "loop", 0.6)
         self.optional(iter(alone), "loop", 0.3)
         self.optional(iter(after), "loop", 0.6)
         again = [script for script, _ in alone + after]
@@ -149,10 +153,14 @@ class _Work:
         """Traces that may be left out: the first that fit into a share of the room."""
         room = int(self.left * share)
         for script, suffix in found:
-            size = length(script) + length(suffix)
+            size, played = cost((*script, *suffix)), length(script)
             key = tuple(map(mark, (*script, *suffix)))
             if (not suffix and method != "loop") or size > room or key in self.seen:
                 continue
+            if played > LONG:
+                if played > self.played:
+                    continue
+                self.played -= played
             self.seen.add(key)
             room -= size
             self.add(script, suffix, method)
@@ -230,6 +238,23 @@ def _loops(candidates: list[Candidate]) -> list[Loop]:
                 packet = part.arrival.packet
                 found.setdefault((part.vary, packet.present, part.count > 10), part)
     return list(found.values())[:LOOPS]
+
+
+def cost(script: Script) -> int:
+    """Packets of a script; a long repetition, which a threshold of the model asks for, is one."""
+    counts = (part.count if isinstance(part, Loop) else 1 for part in script)
+    return sum(count if count <= LONG else 1 for count in counts)
+
+
+def clocked(network: ir.Network) -> bool:
+    """Does the time of a packet matter, apart from timers?"""
+    return any(
+        variable.aged for instance in network.instances for variable in instance.program.state
+    ) or any(
+        isinstance(node, ir.Now)
+        for instance in network.instances
+        for node in ir.walk(instance.program.body)
+    )
 
 
 def fields_used(network: ir.Network) -> frozenset[str]:

@@ -126,6 +126,22 @@ def crowded(loop: Loop) -> Script:
     return (*near, Loop(first, loop.vary, loop.count + 2, loop.gap))
 
 
+def timed(loop: Loop, spans: Sequence[int]) -> Iterator[Script]:
+    """The loop from time 0 on; and cut in two, the second half just before a time that matters to
+    the model has passed since the first, and just when it has."""
+    packet, port = loop.arrival.packet, loop.arrival.port
+
+    def part(time: int, count: int) -> Loop:
+        return Loop(Arrival(time, port, packet), loop.vary, count, 0)
+
+    yield (part(0, loop.count + 2),)
+    start = loop.arrival.time
+    for span in spans:
+        yield (Arrival(span - 1, port, packet), part(span, loop.count + 2))
+        for time in (start + span - 1, start + span):
+            yield (part(start, loop.count // 2), part(time, loop.count - loop.count // 2 + 2))
+
+
 def driven(script: Script, loop: Loop, extra: int = 2) -> Script | None:
     """The trace, and after it the loop from the hosts of its last packet, a little longer."""
     last = _last(script)

@@ -26,13 +26,34 @@ def reduced(network: ir.Network) -> ir.Network:
 
 
 def _program(program: ir.Program) -> ir.Program:
-    body, _ = _body(program.body, {})
+    body, _ = _body(_quiet(program.body), {})
     init, _ = _body(program.init, {})
     found = replace(program, init=init, body=body, invariants=(), properties=())
     for variable in program.state:
         found = _unread_writes(found, variable)
         found = _keys(found, variable)
     return found
+
+
+def _quiet(body: Sequence[ir.Stmt]) -> tuple[ir.Stmt, ...]:
+    """Without each `pass` before which nothing has set the output: a pass begins with it."""
+    found: list[ir.Stmt] = []
+    for place, node in enumerate(body):
+        match node:
+            case ir.SetOutput(output=ir.Forward()):
+                continue
+            case ir.Table(entries=entries):
+                node = replace(
+                    node, entries=tuple(replace(e, body=_quiet(e.body)) for e in entries)
+                )
+            case ir.If(then=then, otherwise=otherwise):
+                node = replace(node, then=_quiet(then), otherwise=_quiet(otherwise))
+            case _:
+                pass
+        found.append(node)
+        if any(isinstance(part, ir.SetOutput) for part in ir.walk((node,))):
+            return (*found, *body[place + 1 :])
+    return tuple(found)
 
 
 # What is certain --------------------------------------------------------------------------

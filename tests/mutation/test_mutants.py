@@ -1,6 +1,7 @@
 """The mutants of a model: what each operator makes, and that all of it can be run."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -90,8 +91,10 @@ def test_mutants_are_numbered_and_hardly_any_two_are_the_same() -> None:
     assert len({m.network for m in found}) > 0.95 * len(found)
 
 
-def test_instances_of_one_program_change_together() -> None:
-    network = load_text("program p { entry e { match_flow { f[ttl] == 3 } } } chain c = p -> p;"
+def test_instances_of_one_program_change_together(tmp_path: Path) -> None:
+    path = tmp_path / "x.nfd"
+    path.write_text("program p { entry e { match_flow { f[ttl] == 3 } } } chain c = p -> p;")
+    network = load(f"{path}:c")
     found = list(mutants(network))
     counts = Counter(m.instance for m in found)
     assert set(counts) == {"p"}
