@@ -6,6 +6,7 @@ network can be asked about goals without knowing of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -32,6 +33,7 @@ from nfverify.smat.unparse import Printer, printer
 MAX_OVERLAPS = 4  # later rows that one row is held against
 
 _NUMBER = ir.Bits(32)
+_ROUNDS = ir.Bits(16)
 Names = dict[ir.Expr, ir.Expr]  # of atoms: the locals that hold them
 
 
@@ -59,7 +61,8 @@ class _Instance:
     lets: int = 0
     units: int = 0  # so far
     row: str = ""  # the entry that is being written
-    asked: set[ir.Expr] = field(default_factory=set)  # values with goals in this entry so far
+    asked: set[ir.Expr] = field(default_factory=set)  # `?:` with goals in this entry so far
+    told: dict[ir.Expr, ir.Stmt] = field(default_factory=dict)  # values, and what records them
 
     def program(self) -> ir.Program:
         program = self.instance.program
@@ -88,7 +91,8 @@ class _Instance:
             case ir.While():
                 return self.loop(node)
             case ir.Choose():  # its condition is about the choice
-                return [*self.noted(node.low, node.high), node, *self.noted(node.where)]
+                before = self.noted(node.low, node.high)
+                return [*before, node, *self.noted(node.where), *self.choice(node)]
             case _:
                 return [*self.noted(node), node]
 
@@ -142,11 +146,11 @@ class _Instance:
         before: list[ir.Stmt] = []
         names: Names = {}
         guards = [self.named(plain(entry.guard), names, before) for entry in table.entries]
-        outer = self.row, self.asked
+        outer = self.row, self.asked, self.told
         free: ir.Expr = ir.TRUE  # no entry has been taken so far
         entries: list[ir.Entry] = []
         for index, (entry, guard) in enumerate(zip(table.entries, guards, strict=True)):
-            self.row, self.asked = entry_title(entry, index + 1), set()
+            self.row, self.asked, self.told = entry_title(entry, index + 1), set(), {}
             first = [self.goal("entry", "taken", entry.span)]
             before += self.when(
                 free,
@@ -158,7 +162,7 @@ class _Instance:
             body = self.inner(entry.body, *first, guard=(entry.guard,))
             entries.append(replace(entry, body=body))
             free = self.let(conjunction([free, negation(guard)]), before)
-        self.row, self.asked = outer
+        self.row, self.asked, self.told = outer
         before += (
             self.when(free, self.goal("gap", "no entry taken", table.span))
             if free != ir.FALSE
@@ -180,13 +184,24 @@ class _Instance:
         """Its condition is tested before the first round and after each."""
         text = self.out.natural(node.condition).text
         tested = [*self.conditionals(node.condition), *self.condition(node.condition)]
-        before = [*tested, *self.telling(node.condition), *self.touched(node.condition)]
+        tested += self.telling(node.condition)
+        before = [*tested, *self.touched(node.condition)]
         before += settled(self.place)
         skipped = self.goal("entry", f"never while {text}", node.span)
         before += self.when(negation(node.condition), skipped)
         entered = self.goal("entry", f"while {text}", node.span)
-        body = (*self.inner(node.body, entered, again=True), *tested)
-        return [*before, replace(node, body=body)]
+        body = [*self.inner(node.body, entered, again=True), *tested]
+        if "value" in self.kinds:
+            rounds = ir.Local(f"%{self.lets}", _ROUNDS)
+            self.lets += 1
+            before.append(ir.Let(rounds.name, ir.Const(0, _ROUNDS)))
+            more = ir.Arithmetic("+", rounds, ir.Const(1, _ROUNDS), _ROUNDS)
+            last = ir.Compare("==", rounds, ir.Const(node.bound, _ROUNDS))
+            full = self.goal("value", f"while {text}: {node.bound} rounds", node.span)
+            over = self.goal("value", f"while {text}: over its bound", node.span)
+            at_last = [full, *self.when(node.condition, over)]
+            body += [ir.Let(rounds.name, more), *self.when(last, *at_last)]
+        return [*before, replace(node, body=tuple(body))]
 
     # Boundaries ---------------------------------------------------------------------------
 
@@ -259,10 +274,20 @@ class _Instance:
             return []
         found: list[ir.Stmt] = []
         for value, text, condition in telling(parts, self.instance.program, self.out):
-            if value not in self.asked:
-                self.asked.add(value)
-                found += self.when(condition, self.goal("value", text, value.span))
+            if value not in self.told:
+                self.told[value] = self.goal("value", text, value.span)
+            found += self.when(condition, self.told[value])
         return found
+
+    def choice(self, node: ir.Choose) -> list[ir.Stmt]:
+        """Goals of a choice that was made: nothing fits, or not the first candidate."""
+        if "value" not in self.kinds:
+            return []
+        name = re.sub(r"_[0-9]+$", "", node.name)
+        other = ir.Compare("!=", ir.Local(node.name, node.type), node.low)
+        none = self.goal("value", f"nothing fits {name}", node.span)
+        later = self.goal("value", f"{name} is not the first candidate", node.span)
+        return [*self.when(negation(node.where), none), *self.when(other, later)]
 
     def overlaps(
         self, taken: ir.Expr, guards: Sequence[ir.Expr], entries: Sequence[ir.Entry], index: int

@@ -4,6 +4,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from ir_build import udp
 from ir_flows import flow_chain
 
 from nfverify.lang.source import ModelError
@@ -145,3 +146,56 @@ def test_what_the_rows_of_a_ruleset_decide_are_goals() -> None:
         "rule 1 of R: dport at its last",
         "rule 1 of R: dport just above",
     ]
+
+
+def told(text: str, *packets: bytes) -> set[str]:
+    """The goals that these packets reach, in words, without the entries."""
+    found = instrument(load_text(text), "full")
+    machine = Machine(found.network)
+    for time, frame in enumerate(packets):
+        machine.step(time, 0, frame)
+    return {found.goals[n].text for n in reached(machine) if found.goals[n].kind != "entry"}
+
+
+LOOP = """
+program p {
+    map<int, int> m;
+    int i = 0;
+    i = 0;
+    while (i < f[dport]) bound 3 { m[i] = i; i = i + 1; }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("dport", "rounds"),
+    [(0, set()), (2, set()), (3, {"3 rounds"}), (4, {"3 rounds", "over its bound"})],
+)
+def test_a_loop_that_runs_to_its_bound_is_a_goal(dport: int, rounds: set[str]) -> None:
+    found = told(LOOP, udp(dport=dport))
+    assert {t.split(": ")[1] for t in found if t.startswith("while ")} == rounds
+    assert ("i < f[dport]: true, one below" in found) == (dport >= 1)
+    assert ("i < f[dport]: false, at the bound" in found) == (dport <= 3)
+    assert ("i is not the default" in found) == (dport > 1)
+
+
+CHOICE = """
+program p {
+    set<int> used;
+    choose x in 5..6 where !(x in used);
+    used = used | {x};
+}
+"""
+
+
+def test_what_a_choice_may_come_to_are_goals() -> None:
+    first = "x is not the first candidate"
+    assert told(CHOICE, udp()) & {first, "nothing fits x"} == set()
+    assert told(CHOICE, udp(), udp()) & {first, "nothing fits x"} == {first}
+    assert told(CHOICE, udp(), udp(), udp()) >= {first, "nothing fits x"}
+
+
+def test_the_operands_of_a_choice_are_looked_at_where_it_stands() -> None:
+    """`x` has no value before the statement."""
+    text = CHOICE.replace("!(x in used)", "!(x in used) && (f[dport] == 9 ? x > 0 : x > 5)")
+    assert "f[dport] == 9: equal" in told(text, udp(dport=9))
