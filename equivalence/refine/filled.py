@@ -17,7 +17,8 @@ from nfverify.smat import ir
 
 
 def filled(problem: Problem) -> Iterator[Candidate]:
-    """low <= k && k < next -> k is taken; for each map with one key and each counter."""
+    """low <= k && k < next -> k is taken, and k is taken -> k <= next; for each map with one key
+    and each counter."""
     variables = {n: v for n, v in problem.variables().items() if not v.constant and n != CLOCK}
     lows = {
         found
@@ -35,6 +36,8 @@ def filled(problem: Problem) -> Iterator[Candidate]:
                     if not isinstance(type_, ir.Bits) or not kindred(type_, keys[0].type):
                         continue
                     limit = ir.Read(other, (), index, type_)
+                    within = implies(taken, at_most(keys[0], limit))
+                    yield Candidate("freshkey", variable.keys, within)
                     start = counter.default[index]
                     for low in sorted({*lows, int(start) if isinstance(start, int) else 0}):
                         if ir.wrap(low, variable.keys[0]) != low:

@@ -152,10 +152,9 @@ class RefinePair(Pair):
     def _plain(self) -> dict[str, tuple[ir.Value, ...]]:
         found = {}
         for side, machine in zip(self.problem.sides, self.machines, strict=True):
-            for instance, variables in machine.snapshot().items():
-                for name, content in variables.items():
-                    if () in content:
-                        found[side.qualify(instance, name)] = content[()]
+            for instance, variables in machine.plain().items():
+                for name, values in variables.items():
+                    found[side.qualify(instance, name)] = values
         return found
 
     def _record(self, did: Did) -> Callable[[Visit], None]:

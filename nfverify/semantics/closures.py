@@ -41,10 +41,7 @@ from nfverify.smat.ir import (
 
 
 def build(program: Program, context: Context) -> Compiled:
-    """The engine; what nests too deep for Python, and what has a chooser of its own, is left to the
-    walk. ModelError as there."""
-    if context.chooser is not None:
-        return judge.build(program, context)
+    """The engine; what nests too deep for Python is left to the walk. ModelError as there."""
     names: dict[str, object] = {"__builtins__": {}, **HELPERS}
     try:
         init = _Function("init", program, context, names).source(program.init)
@@ -132,6 +129,16 @@ class _Function(Function):
         high = self.text(node.high)
         name = self.locals.setdefault(node.name, f"v{len(self.locals)}")
         candidates = f"range({low}, min({high}, {low} + {MAX_CHOICES - 1}) + 1)"
+        if self.context.chooser is not None:
+            fits = f"w{len(self.lines)}"
+            with self.block(f"def {fits}({name}):"):
+                self.line(f"return {self.text(node.where)}")
+            who = [self.bind(v) for v in (self.context.chooser, self.context.instance, node)]
+            self.line(f"{name} = {who[0]}({who[1]}, {who[2]}, {candidates}, {fits})")
+            with self.block(f"if {name} is None:"):
+                self.line(f"{name} = {low}")
+                self.fail("no_choice")
+            return
         with self.block(f"for {name} in {candidates}:", loop=True):
             self.line(f"if {self.text(node.where)}: break")
         with self.block("else:"):

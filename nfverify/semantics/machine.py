@@ -304,6 +304,17 @@ class Machine:
             if held.name == variable
         )
 
+    def plain(self) -> dict[str, dict[str, Values]]:
+        """The variables without keys, by instance: cheap, however much the maps hold."""
+        return {
+            node.name: {
+                variable.name: rows[()]
+                for variable, rows in zip(node.program.state, store, strict=True)
+                if () in rows
+            }
+            for node, store in zip(self._nodes, self._stores, strict=True)
+        }
+
     @property
     def timers(self) -> tuple[Timer, ...]:
         """The packets that wait, in the order in which they will fire."""
