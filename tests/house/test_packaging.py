@@ -111,6 +111,9 @@ def test_installed_elsewhere_it_proves_and_compiles(
     assert Path(where.strip()).is_relative_to(tmp_path / "venv")
     verdict = call(bin_ / "nfverify", "equiv", "lib:edge", "lib:edge-table", cwd=elsewhere)
     assert re.search(r"^equivalent\b", verdict, re.MULTILINE)
+    test = elsewhere / "it.nftest.toml"
+    test.write_text('[same]\nequiv = ["lib:firewall", "lib:firewall"]\n')
+    assert "1 passed" in call(bin_ / "pytest", "-q", cwd=elsewhere)
     built = call(
         *(bin_ / "nfverify", "build", "lib:firewall", "--emit", "so", "--emit", "exe"),
         cwd=elsewhere,
