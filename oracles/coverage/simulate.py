@@ -5,50 +5,31 @@ Most goals fall to this, at no cost; the solver is for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from random import Random
 from typing import Literal
 
-from nfverify.equivalence.reach.script import Script, expand
 from nfverify.equivalence.simulate import Arrival, Trace
+from nfverify.oracles.coverage.crowds import HAMMERED, Crowd
 from nfverify.oracles.coverage.goals import REACHED, Instrumented
 from nfverify.oracles.coverage.nudging import MAX_JOINED, framed, joined, nudged
-from nfverify.oracles.coverage.shrinking import shrunk
-from nfverify.oracles.coverage.watching import GHOST, Watching, needed
-from nfverify.oracles.frames import Frames
+from nfverify.oracles.coverage.player import Player
+from nfverify.oracles.coverage.watching import GHOST
 from nfverify.oracles.trace import Event
-from nfverify.oracles.traffic import Traffic
 from nfverify.packet.codec import Malformed, deparse, parse
-from nfverify.packet.fields import FIELDS
-from nfverify.semantics.engine import Engine
 from nfverify.semantics.machine import Machine, RunawayError
 from nfverify.semantics.operators import Function
 from nfverify.smat.ir import Value
 
-START = 1_000_000_000  # ns: the stamp of the first packet
 SHORT = (40, 6)  # traces, packets in each
 LONG = (30, 20)
-HAMMER = 300  # packets
 MAX_SEEDS = 30
-PLAIN = 0.85  # share of frames without oddities
-GAPS = (0, 1000, 1_000_000)  # ns between the packets of a hammer
 JOINED = 2  # traces to a row that are joined to others
 TAKING = ("entry", "pair", "value")  # goals whose traces end with their row taken
 ROUNDS = 8  # of short traces, at most, as long as a round reaches WORTH new goals
 WORTH = 2
-# What counts up from packet to packet, the protocol, and the SYN flag.
-HAMMERED = (
-    ((), 17, 0),
-    (("sport",), 6, 1),
-    (("dip",), 6, 1),
-    (("sip",), 17, 0),
-    (("dport",), 6, 1),
-    (("sport",), 17, 0),
-    ((), 6, 0),
-    (("sport", "sip"), 6, 1),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,78 +42,6 @@ class Simulated:
     packets: int  # that were run
 
 
-@dataclass(slots=True)
-class Player:
-    """Runs traces on the reference and says what they reach."""
-
-    instrumented: Instrumented
-    operators: Mapping[str, Function] = field(default_factory=dict)
-    non_ip: Literal["bypass", "drop"] = "bypass"
-    start: Machine = field(init=False)
-    _watching: tuple[Watching, Machine] | None = None
-
-    def __post_init__(self) -> None:
-        self.start = self._machine("closures")
-
-    def _machine(self, engine: str | Engine) -> Machine:
-        network = self.instrumented.network
-        return Machine(network, operators=self.operators, non_ip=self.non_ip, engine=engine)
-
-    def run(self, trace: Iterable[Arrival]) -> Machine:
-        """The machine after a trace. RunawayError."""
-        machine = self.start.clone()
-        for arrival in trace:
-            machine.emit(arrival.packet, arrival.time, arrival.port)
-        return machine
-
-    def reaches(self, trace: Iterable[Arrival]) -> frozenset[int]:
-        """The goals that a trace reaches; none if the network runs away."""
-        try:
-            return reached(self.run(trace))
-        except RunawayError:
-            return frozenset()
-
-    def replay(self, script: Script) -> frozenset[int]:
-        """The goals that a script reaches from the initial state."""
-        return self.reaches(expand(script))
-
-    def least(self, trace: Trace, goal: int) -> Trace:
-        """A short trace to a goal that the last event of `trace` reaches, made of its events."""
-        pairs = self.instrumented.goals[goal].kind == "pair"
-
-        def reaches(part: Trace) -> bool:
-            return goal in self.reaches(part)
-
-        rests = self.watched(trace, pairs)
-        whole = rests if len(rests) == len(trace) or reaches(rests) else trace
-        return shrunk(whole, reaches)
-
-    def watched(self, trace: Trace, pairs: bool) -> Trace:
-        """The events of a trace on which the last one rests. RunawayError."""
-        if self._watching is None:
-            engine = Watching()
-            self._watching = engine, self._machine(engine)
-        engine, start = self._watching
-        engine.log.clear()
-        machine = start.clone()
-        for arrival in trace:
-            engine.log.begin()
-            machine.emit(arrival.packet, arrival.time, arrival.port)
-        return tuple([trace[n] for n in needed(engine.log, pairs)])
-
-
-def reached(machine: Machine) -> frozenset[int]:
-    """The goals that a machine of an instrumented network has recorded."""
-    return frozenset(int(key[0]) for rows in machine.live(REACHED) for key in rows)
-
-
-def replay(
-    instrumented: Instrumented, script: Script, operators: Mapping[str, Function] | None = None
-) -> frozenset[int]:
-    """The goals that a script reaches on the reference; for many scripts, keep a Player."""
-    return Player(instrumented, operators or {}).replay(script)
-
-
 def simulate(
     instrumented: Instrumented,
     rng: Random,
@@ -141,7 +50,7 @@ def simulate(
 ) -> Simulated:
     """What aimed traffic reaches; the same from the same `rng`."""
     player = Player(instrumented, operators or {}, non_ip)
-    work = _Simulation(player, Traffic(instrumented.original, rng, PLAIN), Frames(rng, 1.0))
+    work = _Simulation(player, Crowd.of(instrumented.original, rng))
     for _ in range(ROUNDS):
         before = len(work.traces)
         work.several(SHORT)
@@ -149,12 +58,12 @@ def simulate(
             break
     work.several(LONG)
     for varied, proto, syn in HAMMERED:
-        work.run(work.hammer(varied, proto, syn))
+        work.run(work.crowd.hammer(varied, proto, syn))
     known: set[Trace] = set()
     for _ in range(2):
         fresh = [trace for trace in dict.fromkeys(work.traces.values()) if trace not in known]
         known.update(fresh)
-        for prefix, others in nudged(fresh, work.traffic.aim):
+        for prefix, others in nudged(fresh, work.crowd.traffic.aim):
             work.nudge(prefix, others)
         work.join()
     return Simulated(work.traces, seeds(player, work.traces.values()), work.packets)
@@ -163,56 +72,16 @@ def simulate(
 @dataclass(slots=True)
 class _Simulation:
     player: Player
-    traffic: Traffic
-    frames: Frames
+    crowd: Crowd
     traces: dict[int, Trace] = field(default_factory=dict)
-    outputs: list[tuple[int, int, bytes]] = field(default_factory=list)
     joined: set[tuple[int, Trace, Trace]] = field(default_factory=set)  # tried already
     packets: int = 0
-
-    # Traffic ------------------------------------------------------------------------------
-
-    def mixed(self, count: int) -> Iterator[Event]:
-        """Frames of every kind, and answers to what came out."""
-        traffic = self.traffic
-        traffic.recent.clear()
-        traffic.wants.clear()
-        traffic.now = START
-        for _ in range(count):
-            yield traffic.event()
-            traffic.saw(self.outputs)
-
-    def hammer(self, varied: Sequence[str], proto: int, syn: int) -> Iterator[Event]:
-        """One packet again and again, but for fields that count up: what reaches thresholds. It has
-        no RST and no FIN, which would undo the loop. Then a little of everything."""
-        traffic, rng = self.traffic, self.traffic.rng
-        want = {"proto": proto} | traffic.wanted()
-        want |= {"flag_rst": 0, "flag_fin": 0, "flag_ack": 0, "flag_syn": syn}
-        want |= {"tos": 0, "ttl": 64, "seq": 1, "ack_no": 0, "window": 1024}
-        port, gap = (
-            want.pop("iface", rng.randrange(traffic.ports)) % traffic.ports,
-            rng.choice(GAPS),
-        )
-        payload = traffic.payload()
-        time = START
-        for step in range(HAMMER):
-            for name in varied:
-                name6 = name + "6"
-                want[name6 if name6 in want else name] = want.get(name6, want.get(name, 0)) + 1
-            yield Event(time, port, self.frames.frame(masked(want), payload))
-            if step % 50 == 49:
-                traffic.saw(self.outputs)
-            time += gap
-        traffic.now = time
-        for _ in range(LONG[1]):
-            yield traffic.event()
-            traffic.saw(self.outputs)
 
     # Goals --------------------------------------------------------------------------------
 
     def several(self, traces: tuple[int, int]) -> None:
         for _ in range(traces[0]):
-            self.run(self.mixed(traces[1]))
+            self.run(self.crowd.mixed(traces[1]))
 
     def run(self, events: Iterable[Event]) -> None:
         """One trace; each packet that reaches an open goal ends a trace of its own."""
@@ -223,7 +92,7 @@ class _Simulation:
         for event in events:
             packet = parse(event.frame)
             if isinstance(packet, Malformed):
-                self.outputs = []
+                self.crowd.seen = []
                 continue
             time = max(time, event.time)
             arrival = Arrival(time, event.port, packet)
@@ -233,7 +102,7 @@ class _Simulation:
                 out = machine.emit(packet, time, event.port)
             except RunawayError:
                 return
-            self.outputs = [(e.time, e.port, deparse(e.packet)) for e in out[:4]]
+            self.crowd.seen = [(e.time, e.port, deparse(e.packet)) for e in out[:4]]
             new: list[int] = []
             for i, held in enumerate(rows):
                 if len(held) != known[i]:
@@ -302,14 +171,6 @@ class _Simulation:
             for other in sorted(self.player.reaches(short)):
                 if other not in self.traces:
                     self.traces[other] = short
-
-
-def masked(want: Mapping[str, int]) -> dict[str, int]:
-    """Field values within their widths."""
-    return {
-        name: value & (1 << FIELDS[name].width) - 1 if name in FIELDS else value
-        for name, value in want.items()
-    }
 
 
 def seeds(player: Player, traces: Iterable[Trace]) -> tuple[Trace, ...]:

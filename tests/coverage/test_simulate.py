@@ -13,8 +13,9 @@ from nfverify.equivalence.reach.script import Loop
 from nfverify.equivalence.simulate import Arrival, Trace
 from nfverify.oracles.coverage.instrument import instrument
 from nfverify.oracles.coverage.nudging import framed, joined, renamed
+from nfverify.oracles.coverage.player import Player, replay
 from nfverify.oracles.coverage.shrinking import shrunk
-from nfverify.oracles.coverage.simulate import Player, replay, simulate
+from nfverify.oracles.coverage.simulate import simulate
 from nfverify.packet.codec import Packet, deparse, parse
 from nfverify.packet.packet import wire_values
 from nfverify.smat.load import load, load_text

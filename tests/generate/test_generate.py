@@ -12,7 +12,7 @@ from ir_build import udp
 from nfverify.cli.main import main
 from nfverify.equivalence.reach.outcome import Open, Unreachable
 from nfverify.equivalence.reach.script import length
-from nfverify.oracles.coverage.simulate import replay
+from nfverify.oracles.coverage.player import replay
 from nfverify.oracles.generate import table
 from nfverify.oracles.generate.folder import load, save, traces
 from nfverify.oracles.generate.outcome import Generated, Hit
