@@ -40,6 +40,7 @@ MAX_SUPPORTS = 24
 FEW_SUPPORTS = 3
 MAX_CHECKS = 400
 GROUP = 8
+MANY = 400
 GENERATIONS = 2
 AT_ONCE = 3
 Where = tuple[str, str, str]  # side, instance, entry
@@ -171,6 +172,7 @@ class Induction:
         self.checks = 0
         self._used: set[int] = set()  # Z3 ids of the assumptions of the last proof
         self._alone: set[int] = set()  # goals that were too hard within a disjunction
+        self._size = MANY if give_up else GROUP  # of what must be impossible, at once
         self._processed = 0
         self._touched_by_var: dict[str, list[tuple[Term, ...]]] = {}
         self._touched: list[tuple[str, tuple[Term, ...]]] = []
@@ -296,6 +298,8 @@ class Induction:
                 stuck = self._strengthen(group, ranked)
                 if stuck is not None:
                     return stuck
+            elif len(group) > GROUP:
+                self._size = max(GROUP, len(group) // 4)
             elif not hard:
                 self._alone.update(g.literal.id for g in group)
             elif group[0].candidate is None:
@@ -344,7 +348,8 @@ class Induction:
         goals = list(self._open_goals())
         first = [g for g in goals if g.candidate is None] or goals
         easy = [g for g in first if g.literal.id not in self._alone]
-        return easy[:GROUP] or first[:1]
+        outputs = bool(first) and first[0].candidate is None
+        return easy[: self._size if outputs else GROUP] or first[:1]
 
     def _open_goals(self) -> Iterator[Goal]:
         yield from (g for g in self.outputs if g.proof is None)
@@ -414,9 +419,15 @@ class Induction:
             self.activate(candidate, depth)
         if chosen:
             return None
-        if output is not None:
-            return self._resists(output, self._describe(state))
-        self._drop(failed)
+        if output is None:
+            self._drop(failed)
+            return None
+        # All that happens in this very state resists alike.
+        for goal in failed if self.give_up else [output]:
+            if goal.candidate is None:
+                stuck = self._resists(goal, self._describe(state))
+                if stuck is not None:
+                    return stuck
         return None
 
     def _blockers(

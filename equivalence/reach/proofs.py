@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.components import Components
@@ -24,14 +25,17 @@ from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.step import Step, cone
 from nfverify.equivalence.templates import Templates
 from nfverify.equivalence.terms import Term, Terms
+from nfverify.equivalence.verdict import Obligation
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 from nfverify.smat.unparse import Printer
 from nfverify.smat.values import Misfit
 
 RLIMIT = 400_000
-CHECKS = 40
-CHECKS_A_GOAL = 6
+CHECKS = 60
+CHECKS_A_GOAL = 4
+MOST_CHECKS = 240
+ATTEMPTS = 4
 OLDEST, NEWEST = 8, 24  # keys of a large map that a snapshot keeps
 
 
@@ -90,6 +94,7 @@ class Prover:
     def __post_init__(self) -> None:
         """Raises Unsupported."""
         self.problem = problem_of(self.target)
+        checks = min(MOST_CHECKS, CHECKS + CHECKS_A_GOAL * len(self.goals))
         self.induction = Induction(
             self.problem,
             snapshots_of(self.problem, self.machines),
@@ -98,7 +103,7 @@ class Prover:
             notify=self.target.notify,
             build=partial(build, self.goals),
             give_up=True,
-            effort=Effort(RLIMIT, 0, CHECKS + CHECKS_A_GOAL * len(self.goals)),
+            effort=Effort(RLIMIT, 0, checks),
         )
 
     def one_step(self) -> Iterator[Unreachable]:
@@ -151,38 +156,47 @@ class Prover:
         return tuple(active[n].candidate for n in sorted(needed))
 
     def _certified(
-        self, proved: dict[int, tuple[Candidate, ...]], method: str
+        self, proved: dict[int, tuple[Candidate, ...]], method: Literal["one step", "induction"]
     ) -> Iterator[Unreachable]:
-        """What is left of them when all has been proved once more; goals with one relation at
-        once."""
-        groups: dict[tuple[Candidate, ...], list[int]] = {}
-        for goal, relation in proved.items():
-            groups.setdefault(relation, []).append(goal)
-        for relation, goals in groups.items():
+        """What is left of them when all has been proved once more, by one relation for all of
+        them; without those that needed what could not be."""
+        for _ in range(ATTEMPTS):
+            if not proved:
+                return
+            relation = tuple(dict.fromkeys(c for core in proved.values() for c in core))
             obligations = certify(
                 self.problem,
                 relation,
                 self.target.deadline,
                 lambda n: f"({n + 1})",
                 self.target.notify,
-                build=partial(build, frozenset(goals)),
+                build=partial(build, frozenset(proved)),
             )
-            shared_ = [o for o in obligations if not o.name.startswith("goal ")]
-            if any(o.result != "proved" for o in shared_):
-                continue
-            texts = tuple(text_of(c, self.problem.variables()) for c in relation)
-            for goal in goals:
-                own = [
-                    o for o in obligations
-                    if o.name.startswith("goal ") and goal_of(o.name) == goal
-                ]  # fmt: skip
-                if all(o.result == "proved" for o in own):
-                    yield Unreachable(
-                        goal,
-                        "induction" if method == "induction" else "one step",
-                        texts,
-                        (*own, *shared_),
-                    )
+            own: dict[int, list[Obligation]] = {goal: [] for goal in proved}
+            common: list[Obligation] = []
+            for obligation in obligations:
+                if obligation.name.startswith("goal "):
+                    own[goal_of(obligation.name)].append(obligation)
+                else:
+                    common.append(obligation)
+            refuted = [o for o in common if o.result != "proved"]
+            weak = {relation[n] for n in map(conjunct_of, refuted) if n is not None}
+            if not refuted:
+                texts = tuple(text_of(c, self.problem.variables()) for c in relation)
+                for goal, mine in own.items():
+                    # No obligation is that the step never records the goal at all.
+                    if all(o.result == "proved" for o in mine):
+                        yield Unreachable(goal, method, texts, (*mine, *common))
+                return
+            if not weak:
+                return
+            proved = {goal: core for goal, core in proved.items() if weak.isdisjoint(core)}
+
+
+def conjunct_of(obligation: Obligation) -> int | None:
+    """The number of the conjunct that an obligation of the certificate is about, from 0."""
+    number = obligation.name.partition(")")[0].removeprefix("(")
+    return int(number) - 1 if number.isdigit() else None
 
 
 def text_of(candidate: Candidate, variables: dict[str, ir.StateVar]) -> str:
