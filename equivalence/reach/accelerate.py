@@ -10,20 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.problem import CLOCK
 from nfverify.equivalence.reach.loops import (
     TIMES,
+    Looping,
     Mover,
     concrete_packet,
-    loop_packet,
     moved,
     movers,
     takes,
 )
 from nfverify.equivalence.reach.outcome import Reached
 from nfverify.equivalence.reach.runner import Runner
-from nfverify.equivalence.reach.script import VARIATIONS, Loop, Script, Vary
+from nfverify.equivalence.reach.script import VARIATIONS, Loop, Script
 from nfverify.equivalence.reach.start import ConcreteBase
 from nfverify.equivalence.reach.target import Target
 from nfverify.equivalence.reach.unroll import Shared, Unrolled, shared
@@ -45,7 +44,9 @@ SIZED = ((False, 2000), (True, MOST), (False, MOST))
 FAR = 1 << 33
 """Repetitions that are thought about: a counter of 32 bits wraps."""
 
-MAX_MOVERS = 24
+MAX_MOVERS = 32
+ALIKE = 4
+"""Loops that move the same variables by the same, and are gone on from."""
 
 Cell = tuple[str, tuple[ir.Value, ...], int]
 
@@ -60,40 +61,34 @@ class Accelerator:
     runner: Runner
     ends: list[Script] = field(default_factory=list)
     needs: dict[int, int] = field(default_factory=dict)
-    _common: Shared = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Raises Unsupported."""
-        self.target = self.target.focused(self.wanted)
-        self._common = shared(self.target)
+    _bare: Shared = field(init=False)  # without any goals: entries are taken all the same
+    _moved: dict[frozenset[tuple[str, int]], int] = field(default_factory=dict)
 
     def run(self, prefixes: Sequence[Script]) -> Iterator[Reached]:
-        """Every entry that moves a cell, from every prefix, in every variation."""
+        """Every entry that moves a cell, from every prefix, in every variation. Raises
+        Unsupported."""
+        self._bare = shared(self.target.focused(()))
         found = list(movers(self.target.network))[:MAX_MOVERS]
-        for prefix in prefixes:
+        used = self._bare.used
+        varies = [v for v in VARIATIONS if v in ("none", "both") or v in used]
+        for prefix in prefixes if found else ():
+            machine = self.runner.after(prefix)
+            loops = {v: Looping(Unrolled(self._bare, machine), v, found) for v in varies}
             for mover in found:
                 for big, most in SIZED if mover.sized else ((False, MOST),):
-                    for vary in VARIATIONS:
+                    for vary, looping in loops.items():
                         if not self.wanted:
                             return
-                        if vary in ("none", "both") or vary in self._common.used:
-                            yield from self._loop(prefix, mover, vary, big, most)
+                        arrival = looping.arrival(mover, big)
+                        if arrival is not None:
+                            yield from self._loop(prefix, mover, Loop(arrival, vary, SEEN), most)
 
-    def _loop(
-        self, prefix: Script, mover: Mover, vary: Vary, big: bool, most: int
-    ) -> Iterator[Reached]:
-        machine = self.runner.after(prefix)
-        try:
-            arrival = loop_packet(Unrolled(self._common, machine), mover, vary, big)
-            if arrival is None:
-                return
-            loop = Loop(arrival, vary, SEEN)
-            moving = self._moving(prefix, loop)
-            if not moving:
-                return
+    def _loop(self, prefix: Script, mover: Mover, loop: Loop, most: int) -> Iterator[Reached]:
+        moving = self._moving(prefix, loop)
+        kind = frozenset((cell[0], step) for cell, step in moving.items())
+        self._moved[kind] = self._moved.get(kind, 0) + 1
+        if moving and self._moved[kind] <= ALIKE:
             yield from self._repeated(prefix, loop, mover, moving, most)
-        except Unsupported:
-            return
 
     def _moving(self, prefix: Script, loop: Loop) -> dict[Cell, int]:
         """Cells that every repetition moves by the same, and by how much."""
@@ -112,7 +107,8 @@ class Accelerator:
         self, prefix: Script, loop: Loop, mover: Mover, moving: dict[Cell, int], most: int
     ) -> Iterator[Reached]:
         """Goals that one packet reaches after n repetitions."""
-        unrolled = Unrolled(self._common, self.runner.after((*prefix, loop)))
+        common = shared(self.target.focused(self.wanted), self._bare.settled)
+        unrolled = Unrolled(common, self.runner.after((*prefix, loop)))
         terms = unrolled.terms
         count = terms.var("count", 64)
         before = terms.binary("sub", count, terms.const(1, 64))  # all repetitions but the last

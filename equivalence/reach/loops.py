@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from nfverify.equivalence.canonical import canonical
 from nfverify.equivalence.concrete import NotRealisable
@@ -25,10 +25,11 @@ MAX_LETS = 8
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """An entry of an instance that adds to a cell, or takes from it."""
+    """An entry of an instance that adds to a cell, or takes from it; its number among all entries
+    of the program."""
 
     instance: str
-    entry: ir.Entry
+    number: int
     sized: bool  # by how much depends on the packet's size
 
 
@@ -41,8 +42,8 @@ def movers(network: ir.Network) -> Iterator[Mover]:
         for node in ir.walk(body):
             if isinstance(node, ir.Compare):
                 compared |= reads(node, lets)
-        for node in ir.walk(body):
-            if isinstance(node, ir.Entry) and any(
+        for number, node in enumerate(entries(instance.program)):
+            if any(
                 isinstance(s, ir.Write) and s.var in compared and _moves(s, lets)
                 for s in ir.walk(node.body)
             ):
@@ -53,7 +54,12 @@ def movers(network: ir.Network) -> Iterator[Mover]:
                     for value in s.values
                     for part in _through(value, lets)
                 )
-                yield Mover(instance.name, node, sized)
+                yield Mover(instance.name, number, sized)
+
+
+def entries(program: ir.Program) -> list[ir.Entry]:
+    """All entries of a program, in textual order: as many however it is focused."""
+    return [n for n in ir.walk(program.body) if isinstance(n, ir.Entry)]
 
 
 def reads(expr: ir.Expr, lets: Mapping[str, ir.Expr], depth: int = 0) -> set[str]:
@@ -131,39 +137,60 @@ def concrete_packet(terms: Terms, arrival: Arrival) -> SymbolicPacket:
 def takes(unrolled: Unrolled, mover: Mover) -> Term:
     """Did the executor's last step take the entry?"""
     executor = unrolled.model.executors[0]
+    program = next(i.program for i in executor.network.instances if i.name == mover.instance)
+    entry = entries(program)[mover.number]
     return unrolled.terms.any(
-        t.guard for t in executor.taken if t.entry is mover.entry and t.instance == mover.instance
+        t.guard for t in executor.taken if t.entry is entry and t.instance == mover.instance
     )
 
 
-def loop_packet(unrolled: Unrolled, mover: Mover, vary: Vary, big: bool) -> Arrival | None:
-    """The plainest packet that, repeated, takes the entry TIMES times in a row. Raises
-    Unsupported."""
-    terms, model, solver = unrolled.terms, unrolled.model, unrolled.solver
-    problem = model.problem
-    packet, facts = arriving_packet(terms, "loop.", problem.port_count, problem.only_ip())
-    now = terms.const(unrolled.start, 64)
-    facts += realisable(terms, packet)
-    if big:
-        facts.append(terms.eq(packet.fields["size"], terms.const(BIG, packet.fields["size"].width)))
-    state, taken = unrolled.state, []
-    for number in range(TIMES + 1):
-        this = moved(terms, packet, vary, terms.const(number, 64))
-        state, _ = model.executors[0].packet_step(state, this, now)
-        if number:
-            taken.append(takes(unrolled, mover))
-    solver.push()
-    try:
-        solver.add(*facts)
-        goal = terms.all(taken)
-        if solver.check([goal]) != "sat":
+@dataclass(slots=True)
+class Looping:
+    """One packet, in one variation, several times in a row from one state: which entries does it
+    take each time but the first?"""
+
+    unrolled: Unrolled
+    vary: Vary
+    movers: Sequence[Mover]
+    packet: SymbolicPacket = field(init=False)
+    taken: dict[Mover, Term] = field(init=False)
+    big: Term = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Raises Unsupported."""
+        unrolled = self.unrolled
+        terms, model = unrolled.terms, unrolled.model
+        problem = model.problem
+        self.packet, facts = arriving_packet(terms, "loop.", problem.port_count, problem.only_ip())
+        size = self.packet.fields["size"]
+        self.big = terms.eq(size, terms.const(BIG, size.width))
+        unrolled.solver.add(*facts, *realisable(terms, self.packet))
+        taken: dict[Mover, list[Term]] = {mover: [] for mover in self.movers}
+        state = unrolled.state
+        for number in range(TIMES + 1):
+            this = moved(terms, self.packet, self.vary, terms.const(number, 64))
+            state, _ = model.executors[0].packet_step(state, this, self.now)
+            if number:
+                for mover in self.movers:
+                    taken[mover].append(takes(unrolled, mover))
+        self.taken = {mover: terms.all(found) for mover, found in taken.items()}
+
+    @property
+    def now(self) -> Term:
+        return self.unrolled.terms.const(self.unrolled.start, 64)
+
+    def arrival(self, mover: Mover, big: bool) -> Arrival | None:
+        """The plainest packet that takes the entry TIMES times in a row."""
+        unrolled = self.unrolled
+        terms, solver = unrolled.terms, unrolled.solver
+        goal = terms.and_(self.taken[mover], self.big) if big else self.taken[mover]
+        if goal is terms.false or solver.check([goal]) != "sat":
             return None
+        packets = [(self.packet, self.now)]
         hints, used = unrolled.shared.hints, unrolled.shared.used
-        packets = [(packet, now)]
         if not canonical(terms, solver, packets, goal, unrolled.start, hints, used):
             return None
-        return unrolled.concrete(packets)[0]
-    except NotRealisable:
-        return None
-    finally:
-        solver.pop()
+        try:
+            return unrolled.concrete(packets)[0]
+        except NotRealisable:
+            return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from nfverify.equivalence.canonical import canonical, least_size
 from nfverify.equivalence.concrete import NotRealisable, Strings, concretise, lemmas
 from nfverify.equivalence.constants import collect
-from nfverify.equivalence.firing import Firings
+from nfverify.equivalence.firing import Firings, idempotent
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import CLOCK, Event, Model, Problem
 from nfverify.equivalence.reach.start import concrete_state
@@ -41,14 +41,13 @@ class Shared:
     used: frozenset[str]  # fields that are read
 
 
-def shared(target: Target) -> Shared:
-    """Looked up once for each network. Raises Unsupported."""
-    from nfverify.equivalence.firing import idempotent
-
+def shared(target: Target, settled: bool | None = None) -> Shared:
+    """Looked up once for each network; `settled` (see Firings), if it is known of another focus.
+    Raises Unsupported."""
     problem = problem_of(target)
-    terms, translator = Terms(), Translator()
-    side = Solver(translator, "", deadline=target.deadline, rlimit=RLIMIT)
-    settled = idempotent(Model(problem, terms, side.feasible), side)
+    if settled is None:
+        side = Solver(Translator(), "", deadline=target.deadline, rlimit=RLIMIT)
+        settled = idempotent(Model(problem, Terms(), side.feasible), side)
     used = frozenset(
         n.name
         for i in target.network.instances
