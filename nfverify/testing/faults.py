@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from nfverify.cythonized.faults import BuildError
 from nfverify.lang.render import render
 from nfverify.lang.source import ModelError
@@ -21,3 +23,8 @@ def said(error: BaseException) -> str:
         case OSError(filename=str() | Path() as name, strerror=str() as reason):
             return f"error: {os.fspath(name)}: {reason}"
     return f"error: {error}"
+
+
+def failed(error: BaseException) -> BaseException:
+    """The same as a failure of a test; to be raised `from None`."""
+    return pytest.fail.Exception(said(error), pytrace=False)

@@ -21,7 +21,7 @@ from nfverify.semantics.machine import Output
 from nfverify.semantics.operators import Function
 from nfverify.smat.ir import Network
 from nfverify.smat.load import load
-from nfverify.testing.faults import WORDED, said
+from nfverify.testing.faults import WORDED, failed
 from nfverify.testing.models import chooses
 from nfverify.testing.spec import (
     NON_IP,
@@ -58,7 +58,7 @@ def loaded(model: Model, folder: Path) -> Network:
     try:
         return load(located(model, folder))
     except ModelError as error:
-        pytest.fail(said(error), pytrace=False)
+        raise failed(error) from None
 
 
 class Compiled:
@@ -79,7 +79,7 @@ class Compiled:
         try:
             return nfverify.compile(network, operators=operators, non_ip=non_ip)
         except WORDED as error:
-            pytest.fail(said(error), pytrace=False)
+            raise failed(error) from None
 
 
 class Oracles:
@@ -226,4 +226,4 @@ class Equivalence:
         try:
             return check_equiv(test, options, options.store(request.path, test_name(request)))
         except WORDED as error:
-            pytest.fail(said(error), pytrace=False)
+            raise failed(error) from None

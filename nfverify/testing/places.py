@@ -36,6 +36,8 @@ def places(text: str) -> Mapping[Place, Range]:
             case None if word and header and depth and starts:
                 table = (word,)
                 found.setdefault(table, token.span())
+                if token["word"]:  # [a.b] is a table in [a]
+                    found.setdefault((word.partition(".")[0],), token.span())
             case None if word and starts and not depth:
                 found.setdefault((*table, word), token.span())
         if token["mark"] != "[" and (token["mark"] or word):

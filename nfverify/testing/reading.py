@@ -108,7 +108,10 @@ def _test(table: Table) -> AnyTest | None:
         if kinds:
             message = f"`{table.name}` has `{'` and `'.join(kinds)}`, and is one test"
         meant = [near for key in table.content if (near := did_you_mean(key, _KEYS))]
-        table.wrong(message + (meant[0] if meant and not kinds else ""), f"write {_KINDS}")
+        hint = f"write {_KINDS}"
+        if any(isinstance(value, dict) for value in table.content.values()):
+            hint = 'a name with a dot stands in quotes: ["v1.2"]'
+        table.wrong(message + (meant[0] if meant and not kinds else ""), hint)
         return None
     (kind,) = kinds
     known = _KEYS[kind]

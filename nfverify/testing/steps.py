@@ -104,6 +104,8 @@ Sides = Mapping[str, tuple[Sent, ...]]  # who -> what came out
 
 def table(steps: Sequence[Step], last: Sides | None = None) -> str:
     """The steps in columns; at the last one, what each of several came to, if they differ."""
+    if not steps:
+        return "No packet arrives."
     hidden = len(steps) - MAX_SHOWN
     rows: list[tuple[str, ...]] = [("", "time", "port", "packet", "entries")]
     if hidden > 0:

@@ -79,8 +79,8 @@ def _read(path: Path, ports: int) -> Stored:
             raise ValueError(f'it has no "format": "{FORMAT}"')
         setting = document.get("setting", {})
         packets = document.get("packets")
-        if not isinstance(setting, dict) or not isinstance(packets, list) or not packets:
-            raise ValueError("`packets` must be a list that isn't empty, `setting` an object")
+        if not isinstance(setting, dict) or not isinstance(packets, list):
+            raise ValueError("`packets` must be a list, `setting` an object")
         return Stored(path, tuple(_event(row, ports) for row in packets), setting)
     except (ValueError, RecursionError) as error:
         message = f"not a stored counterexample: {error}"

@@ -271,6 +271,10 @@ def test_nobody_comes_in(steps):
     for step in steps:
         assert step.port == "inside" or step.dropped, "came in"
 
+@trace_test("{model}", examples=3)
+def test_of_no_packets(trace):
+    raise ValueError(f"of {len(trace)} packets")
+
 class TestHolds:
     @pytest.mark.parametrize("least", [0])
     @trace_test("{model}", examples=10, packets=5, hostile=True)
@@ -284,21 +288,23 @@ class TestHolds:
 def test_a_property_fails_on_a_short_plain_trace(project: Path, run: Run) -> None:
     write(project, "nets/test_p.py", PROPERTIES.replace("{model}", "answers.nfd"))
     code, output = run("-q", "--nf-engines", "reference,walk", PYTHONHASHSEED="1")
-    assert (code, counts(output)) == (1, "1 failed, 1 passed"), output
+    assert (code, counts(output)) == (1, "2 failed, 1 passed"), output
+    assert "ValueError: of 0 packets\n\nNo packet arrives." in output
     assert 'nets/test_p.py:8: assert step.port == "inside" or step.dropped, "came in"' in output
     assert "1  0.000000000  inside   tcp 10.0.0.1:1024 → 10.0.0.2:80 SYN" in output
     assert "answers: answer" in output
     assert not [word for word in (*NOISE, "hypothesis", "Falsifying") if word in output]
-    (kept,) = (project / "nets/counterexamples").rglob("*.json")
+    (kept,) = (project / "nets/counterexamples/test_p/test_nobody_comes_in").iterdir()
     assert len(json.loads(kept.read_text())["packets"]) == 2
 
     # It comes first from now on, and the same seed finds the same in any process.
     code, again = run("-q", PYTHONHASHSEED="2")
     assert f"It stands in {kept.relative_to(project)}" in again
+    assert again.count("It stands in ") == 2
     text = kept.read_text()
     kept.unlink()
     run("-q", PYTHONHASHSEED="3")
-    (found,) = (project / "nets/counterexamples").rglob("*.json")
+    (found,) = kept.parent.iterdir()
     assert found.read_text() == text
 
 
@@ -345,7 +351,8 @@ def test_fixtures(tmp_path: Path, run: Run) -> None:
     assert "packet 1: what came out is not what the model says" in output
     assert "napt: out_new" in output
     assert "different: here/fw.nfd and lib:monitor part after 1 packet" in output
-    assert "egde.nfd" in output
+    assert "egde.nfd:1:1: error: egde.nfd can't be read: No such file" in output
+    assert "During handling" not in output
     assert not [word for word in NOISE if word in output.replace("def test", "")]
 
 

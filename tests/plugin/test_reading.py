@@ -98,6 +98,7 @@ WRONG = [
     ("[t]\na = 1\na = 2\n", ":3:6: error: not TOML: ", ""),
     ('verdict = "different"\n', ":1:1: error: `verdict` stands in no test", "[its-name]"),
     ("[t]\n", ":1:2: error: `t` doesn't say what is tested", "equiv = [A, B]"),
+    ("[a.b]\nequiv = 1\n", ":1:2: error: `a` doesn't say what is tested", "stands in quotes"),
     ('[t]\nequvi = ["a", "b"]\n', ":1:2: error: `t` doesn't say", "did you mean `equiv`?"),
     ('[t]\nequiv = ["a", "b"]\ntest = "a"\n', ":1:2: error: `t` has `equiv` and `test`", ""),
     ('[t]\nequiv = ["a"]\n', ":2:1: error: `equiv` is not two models", '["a.nfd", "lib:edge"]'),
