@@ -30,7 +30,7 @@ from nfverify.smat import ir
 
 LONG = 200  # packets: such a trace keeps its values
 ENDLESS = 5000  # packets: such a trace is left as it is
-PLAYED = 30_000  # packets of long traces that are there for no goal
+PLAYED = 40_000  # packets of long traces that are there for no goal
 MAX_SPANS = 4
 MAX_STRANGERS = 24
 LOOPS = 4  # different ones
@@ -138,14 +138,16 @@ class _Work:
         if clocked(self.network):
             timed_ = [s for loop in loops[:2] for s in timed(loop, self.aim.spans[:MAX_SPANS])]
             self.optional(((script, ()) for script in timed_), "loop", 0.6)
+            self.optional(self.loops_over_ip6(timed_), "loop", 0.6)
         self.optional(iter(alone), "loop", 0.3)
         self.optional(iter(after), "loop", 0.6)
         again = [script for script, _ in alone + after]
         self.optional(self.loops_over_ip6(again), "loop", 0.5)
-        self.optional(self.with_strangers(short, others), "probed")
+        self.optional(self.with_strangers(short, others, moved=True), "probed", 0.6)
+        self.optional(self.with_strangers(short, others, moved=False), "probed", 0.6)
         starts = [b for script in short for b in beginnings(script)]
         self.optional(((s, self.probes(s)) for s in starts), "beginning")
-        self.optional(self.with_strangers(starts, others), "beginning")
+        self.optional(self.with_strangers(starts, others, moved=True), "beginning")
 
     def optional(
         self, found: Iterator[tuple[Script, Script]], method: str, share: float = 1.0
@@ -184,7 +186,7 @@ class _Work:
         for script in cases:
             for twin in twins(script, self.aim):
                 if self.turns(twin):
-                    yield twin, ()
+                    yield twin, self.probes(twin)
                     break
 
     def alone(self, loops: Sequence[Loop]) -> Iterator[tuple[Script, Script]]:
@@ -222,11 +224,11 @@ class _Work:
         return len(found) > 1
 
     def with_strangers(
-        self, cases: list[Script], others: tuple[Packet, ...]
+        self, cases: Sequence[Script], others: Sequence[Packet], *, moved: bool
     ) -> Iterator[tuple[Script, Script]]:
         for script in cases:
             _, last = ends(script)
-            yield script, tuple(strangers(last, others))
+            yield script, tuple(strangers(last, others, moved=moved))
 
 
 def _loops(candidates: list[Candidate]) -> list[Loop]:

@@ -65,28 +65,25 @@ def beginnings(script: Script) -> Iterator[Script]:
         yield script[:count]
 
 
-def strangers(last: Arrival, others: Sequence[Packet]) -> Iterator[Arrival]:
-    """Packets of other traces as the hosts of the last packet would send them."""
+def strangers(last: Arrival, others: Sequence[Packet], *, moved: bool) -> Iterator[Arrival]:
+    """Packets of other traces, the last packet again after each; `moved`: as the last packet's
+    host would send them."""
     seen = {_wire(last.packet)}
     for packet in others:
-        for arrival in _as_hosts(last, packet):
-            key = _wire(arrival.packet)
-            if key not in seen:
-                seen.add(key)
-                yield arrival
+        other = _from_host_of(last.packet, packet) if moved else packet
+        if other is not None and _wire(other) not in seen:
+            seen.add(_wire(other))
+            yield Arrival(last.time, last.port, other)
+            yield last
 
 
-def _as_hosts(last: Arrival, packet: Packet) -> Iterator[Arrival]:
-    mine = last.packet
+def _from_host_of(mine: Packet, packet: Packet) -> Packet | None:
     if mine.present & (Header.IP4 | Header.IP6) != packet.present & (Header.IP4 | Header.IP6):
-        return
-    sources = {"sip": mine.sip} if mine.bits & IP4 else {"sip6": mine.sip6}
-    ports = {}
+        return None
+    values = {"sip": mine.sip} if mine.bits & IP4 else {"sip6": mine.sip6}
     if mine.present & packet.present & (Header.TCP | Header.UDP):
-        ports = {"sport": mine.sport}
-    new = changed(packet, sources | ports)
-    if new is not None:
-        yield Arrival(last.time, last.port, new)
+        values["sport"] = mine.sport
+    return changed(packet, values)
 
 
 def representatives(scripts: Mapping[int, Script]) -> tuple[Packet, ...]:
@@ -117,13 +114,17 @@ def crowded(loop: Loop) -> Script:
     """The loop's packet, others that share all but one of its key's fields, then the loop, a little
     longer: a count that is kept for too many is disturbed by them."""
     first = loop.arrival
-    near: list[Arrival] = [first]
+    near = [Arrival(first.time, first.port, packet) for packet in _near(first.packet)]
+    return (first, first, *near, Loop(first, loop.vary, loop.count + 2, loop.gap))
+
+
+def _near(packet: Packet) -> Iterator[Packet]:
+    """With one bit of one end changed."""
     for name in ("sip", "dip", "sip6", "dip6", "sport", "dport"):
-        if FIELDS[name].headers & first.packet.present:
-            new = changed(first.packet, {name: getattr(first.packet, name) ^ 1})
+        if FIELDS[name].headers & packet.present:
+            new = changed(packet, {name: getattr(packet, name) ^ 1})
             if new is not None:
-                near.append(Arrival(first.time, first.port, new))
-    return (*near, Loop(first, loop.vary, loop.count + 2, loop.gap))
+                yield new
 
 
 def timed(loop: Loop, spans: Sequence[int]) -> Iterator[Script]:
@@ -140,6 +141,9 @@ def timed(loop: Loop, spans: Sequence[int]) -> Iterator[Script]:
         yield (Arrival(span - 1, port, packet), part(span, loop.count + 2))
         for time in (start + span - 1, start + span):
             yield (part(start, loop.count // 2), part(time, loop.count - loop.count // 2 + 2))
+        before = Arrival(start + span - 1, port, packet)
+        neighbour = next(_near(packet), packet)
+        yield (Arrival(start, port, neighbour), before, part(start + span, loop.count + 2))
 
 
 def driven(script: Script, loop: Loop, extra: int = 2) -> Script | None:

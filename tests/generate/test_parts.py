@@ -159,7 +159,7 @@ def test_cousins_of_a_trace() -> None:
     last = more[-1]
     assert isinstance(last, Loop)
     assert last.arrival.packet.sip == 5
-    assert length(crowded(loop)) == 102 + 5
+    assert length(crowded(loop)) == 102 + 6
 
 
 # Manifests --------------------------------------------------------------------------------
