@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 from nfverify.semantics.engine import Chooser
 from nfverify.smat import ir
 
 Fits = Callable[[int], bool]
-Policy = Literal["first", "last", "random"]
+Policy = Literal["first", "last", "random", "onward"]
 POLICIES: tuple[Policy, ...] = ("first", "last", "random")
 TRIES = 12
 
@@ -45,18 +46,30 @@ class Free:
 
     policy: Policy
     rng: random.Random = field(default_factory=lambda: random.Random(1))
+    latest: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __call__(self, instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
         if not candidates or self.policy == "first":
             return next(filter(fits, candidates), None)
         if self.policy == "last":
             return next(filter(fits, reversed(candidates)), None)
+        if self.policy == "onward":
+            return self._onward((instance, node.name), candidates, fits)
         for _ in range(TRIES):
             value = self.rng.choice(candidates)
             if fits(value):
                 return value
         start = self.rng.randrange(len(candidates))
-        return next(filter(fits, (*candidates[start:], *candidates[:start])), None)
+        return next(filter(fits, chain(candidates[start:], candidates[:start])), None)
+
+    def _onward(self, place: tuple[str, str], candidates: range, fits: Fits) -> int | None:
+        """The next one that fits, round and round."""
+        latest = self.latest.get(place, candidates.start - 1)
+        start = latest + 1 - candidates.start if latest + 1 in candidates else 0
+        value = next(filter(fits, chain(candidates[start:], candidates[:start])), None)
+        if value is not None:
+            self.latest[place] = value
+        return value
 
 
 @dataclass(slots=True)

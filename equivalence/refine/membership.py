@@ -244,13 +244,13 @@ class _Solving:
             else:
                 return Undecided("timers that fire too often")
             now = terms.const(clock, 64)
-            packet = _as_terms(terms, arrival.packet, arrival.port)
+            packet = as_terms(terms, arrival.packet, arrival.port)
             state, sent = self.executor.packet_step(state, packet, now)
             here += self.executor.chosen
             self.chosen.append(here)
             facts = [terms.or_(c.none, c.choice.fits(c.value)) for c in here]
             event = Event(
-                "", packet, now, (), state, _sent(terms, out), tuple(sent)
+                "", packet, now, (), state, sent_terms(terms, out), tuple(sent)
             )  # fmt: skip
             same = terms.not_(self.model.outputs_differ(event))
             if any(e.time != clock for e in out):
@@ -329,7 +329,7 @@ class _Solving:
         return None
 
 
-def _as_terms(terms: Terms, packet: Packet, port: int) -> SymbolicPacket:
+def as_terms(terms: Terms, packet: Packet, port: int) -> SymbolicPacket:
     """A packet whose fields are all known."""
     present = {h: terms.boolean(bool(packet.bits & h.value)) for h in HEADERS}
     fields = {
@@ -341,8 +341,9 @@ def _as_terms(terms: Terms, packet: Packet, port: int) -> SymbolicPacket:
     return SymbolicPacket(present, fields | {"iface": terms.const(port, 16)}, {})
 
 
-def _sent(terms: Terms, out: Sequence[Emission]) -> tuple[Sent, ...]:
+def sent_terms(terms: Terms, out: Sequence[Emission]) -> tuple[Sent, ...]:
+    """What came out, as terms."""
     return tuple(
-        Sent(terms.true, terms.const(e.port, 16), _as_terms(terms, e.packet, e.packet.iface))
+        Sent(terms.true, terms.const(e.port, 16), as_terms(terms, e.packet, e.packet.iface))
         for e in out
     )

@@ -20,7 +20,7 @@ from nfverify.equivalence.refine.witness import (
 from nfverify.equivalence.simulate import Arrival, Pair, Trace
 from nfverify.packet.packet import Packet
 from nfverify.semantics.engine import Chooser
-from nfverify.semantics.machine import Machine
+from nfverify.semantics.machine import Emission, Machine
 from nfverify.semantics.tracing import Visit
 from nfverify.smat import ir
 
@@ -30,13 +30,16 @@ Made = tuple[int | None, ...]
 
 @dataclass(slots=True)
 class RefinePair(Pair):
-    """`hands` choose for the machines. `made` are A's choices so far, by event."""
+    """`hands` choose for the machines. `made` are A's choices so far, by event, `made_by_b` those
+    of B; `sent` is what A sent last."""
 
     hands: tuple[Hand, Hand] = field(default_factory=lambda: (Hand(), Hand()))
     strategy: Strategy = Strategy(())  # noqa: RUF009  # frozen
     policy: Policy = "first"
     script: Sequence[Made] | None = None  # instead of the policy
     made: list[Made] = field(default_factory=list)
+    made_by_b: list[Made] = field(default_factory=list)
+    sent: list[Emission] = field(default_factory=list)
     _free: Free = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +58,12 @@ class RefinePair(Pair):
         return RefinePair(
             self.problem, (a.clone(), b.clone()), self.hands, strategy, policy, script
         )
+
+    def copied(self) -> RefinePair:
+        """As it is now; a policy begins anew."""
+        other = self.clone()
+        other.made, other.made_by_b = list(self.made), list(self.made_by_b)
+        return other
 
     def step(self, arrival: Arrival) -> tuple[bool, list[Packet]]:
         """Can B, by its strategy, not follow? Also what came out of A. Misfit of a script."""
@@ -76,15 +85,18 @@ class RefinePair(Pair):
             a.trace = None
             self.hands[0].decide = first
         self.made.append(tuple(made))
+        self.sent = out_a
         if plain:
             did.after = self._plain()
         did.sent = out_a[0].packet if out_a else None
         lost: list[str] = []
-        self.hands[1].decide = self._following(did, lost)
+        by_b: list[int | None] = []
+        self.hands[1].decide = self._following(did, lost, by_b)
         try:
             out_b = b.emit(arrival.packet, arrival.time, arrival.port)
         finally:
             self.hands[1].decide = first
+        self.made_by_b.append(tuple(by_b))
         differs = bool(lost) or not self.same(out_a, out_b)
         return differs, [e.packet for e in out_a]
 
@@ -136,16 +148,18 @@ class RefinePair(Pair):
 
         return deciding
 
-    def _following(self, did: Did, lost: list[str]) -> Chooser:
+    def _following(self, did: Did, lost: list[str], made: list[int | None]) -> Chooser:
         def following(instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
             witness = self.strategy.at((instance, node.name))
             value = witness_value(witness, did, candidates, node.type, fits)
-            if value in candidates and fits(value):
-                return value
-            other = next(filter(fits, candidates), None)
-            if other is not None:
-                lost.append(node.name)
-            return other
+            if value not in candidates or not fits(value):
+                other = next(filter(fits, candidates), None)
+                if other is not None:
+                    lost.append(node.name)
+                made.append(other)
+                return other
+            made.append(value)
+            return value
 
         return following
 

@@ -23,6 +23,7 @@ from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
 from nfverify.equivalence.prove import compare_ports, port_notes, relate, relation_text, same_model
 from nfverify.equivalence.question import Question, report_on
+from nfverify.equivalence.refine.deep import Flood, determined
 from nfverify.equivalence.refine.filled import filled
 from nfverify.equivalence.refine.hands import POLICIES, Policy
 from nfverify.equivalence.refine.membership import observe
@@ -93,6 +94,7 @@ class _Refining:
     snapshots: dict[Strategy, list[Snapshot]] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
     escaped: list[Escaped] = field(default_factory=list)
+    deep: set[Strategy] = field(default_factory=set)  # that were flooded
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -117,7 +119,7 @@ class _Refining:
                 proof = self.induct(strategy, quotient, thrifty)
                 if proof is not None:
                     return proof
-            found = self.refuted(self.excluded + DEEPER, False)
+            found = self.refuted(self.excluded + DEEPER, False) or self.flooded()
             if found is not None:
                 return found
         found = self.refuted(MAX_DEPTH, True)
@@ -277,6 +279,26 @@ class _Refining:
                         return None
                     chosen = [*chosen, another]
         return None
+
+    def flooded(self) -> Verdict | None:
+        """A refutation by a run that uses up a pool, where B's strategy is at an end."""
+        new = [s for s in self.alive if s not in self.deep]
+        if not self.roomy or not new or self.question.depth is not None:
+            return None
+        self.deep.add(new[0])
+        self.notify("a flood of new flows")
+        if not determined(self.problem, self.deadline):
+            return None
+        flood = Flood(
+            self.problem,
+            self.pair.like(new[0], "onward"),
+            self.constants,
+            self.allowed,
+            self.out_of_time,
+            self.deadline,
+        )
+        found = flood.refute()
+        return None if found is None else self.different(found)
 
     def searched(
         self, chosen: Sequence[Strategy], depth: int, patient: bool

@@ -10,12 +10,17 @@ from nfverify.equivalence.replay import NotReproduced, differences_of, port_name
 from nfverify.equivalence.verdict import Counterexample, Emitted, Event, SideOfEvent
 from nfverify.packet.codec import deparse
 
+LONG = 400
+SHOWN = 20
+"""Events at either end of a long trace of which the entries are told, too."""
+
 
 def shown(problem: Problem, pair: RefinePair, found: Refutation, excluded: int) -> Counterexample:
     """The events, replayed frame by frame. B follows A up to the last event, and there takes the
     first that fits. NotReproduced: an internal error."""
     run = pair.like(pair.strategy)
     trace, at = found.seen.trace, found.refused.at
+    shortened = len(trace) > LONG
     events = []
     differences: list[str] = []
     scripts: tuple[tuple[Made, ...], tuple[Made, ...]] = (found.script, found.refused.made)
@@ -26,8 +31,12 @@ def shown(problem: Problem, pair: RefinePair, found: Refutation, excluded: int) 
             problem.sides, run.machines, run.hands, scripts, strict=True
         ):
             hand.decide = Scripted(made[number]) if number < len(made) else first
+            near = not shortened or number < SHOWN or number >= len(trace) - SHOWN
             try:
-                out, entries = step_of(machine, arrival.time, arrival.port, frame)
+                if near:
+                    out, entries = step_of(machine, arrival.time, arrival.port, frame)
+                else:
+                    out, entries = machine.step(arrival.time, arrival.port, frame), ()
             finally:
                 hand.decide = first
             names = side.network.ports
