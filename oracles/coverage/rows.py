@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nfverify.oracles.coverage.conditions import conjunction, negation
 from nfverify.smat import ir
-from nfverify.smat.ruleset import Row, full
+from nfverify.smat.ruleset import Bounds, Row, full
 
 MAX_ROWS = 64  # rules of one ruleset that are goals
 MAX_EDGED = 16  # rules whose ends are goals, too
@@ -30,8 +30,9 @@ def rules(
         if number <= MAX_EDGED:
             for i, column in enumerate(columns):
                 others = conjunction([free, *parts[:i], *parts[i + 1 :]])
-                for text, edge in _edges(column, row, test.args[i], i):
-                    found += ask(f"{name}: {column} {text}", conjunction([edge, others]))
+                for text, value in edges(column, row.bounds[i]):
+                    at = _is(test.args[i], value)
+                    found += ask(f"{name}: {column} {text}", conjunction([at, others]))
         free = let(conjunction([free, negation(here)]), found)
     if len(kept) == len(test.ruleset.rows) and free != ir.FALSE:
         found += ask(f"no rule of {test.ruleset.name} matches", free)
@@ -53,15 +54,16 @@ def _within(row: Row, columns: tuple[str, ...], args: tuple[ir.Expr, ...], i: in
     return conjunction(parts)
 
 
-def _edges(column: str, row: Row, arg: ir.Expr, i: int) -> list[tuple[str, ir.Expr]]:
-    low, high = row.bounds[i]
+def edges(column: str, bounds: Bounds) -> list[tuple[str, int]]:
+    """The ends of a rule's range and what lies beside them, where it constrains the column."""
+    low, high = bounds
     least, most = full(column)
     if low > high or (low, high) == (least, most):
         return []
     places = [("just below", low - 1), ("at its first", low)]
     places += [("at its last", high)] if high > low else []
     places += [("just above", high + 1)]
-    return [(text, _is(arg, at)) for text, at in places if least <= at <= most]
+    return [(text, at) for text, at in places if least <= at <= most]
 
 
 def _is(arg: ir.Expr, value: int) -> ir.Expr:

@@ -56,6 +56,8 @@ def simulate(
         work.several(SHORT)
         if len(work.traces) < before + WORTH:
             break
+    for event in work.crowd.at_rows(instrumented.original):
+        work.run((event,))
     work.several(LONG)
     for varied, proto, syn in HAMMERED:
         work.run(work.crowd.hammer(varied, proto, syn))

@@ -177,3 +177,26 @@ def test_renaming_keeps_the_direction_of_replies() -> None:
     found = renamed(trace, {1: 50}, ("sport", "dport"))
     assert found is not None
     assert [(a.packet.sport, a.packet.dport) for a in framed(found)] == [(50, 2), (2, 50)]
+
+
+def test_rules_of_one_connection_each_are_reached_at_their_ends() -> None:
+    text = """
+    program p {
+        ruleset R = {
+            (sip:192.0.2.1, dip:198.51.100.0/24, sport:5000, dport:6000-6009, proto:udp),
+            (sip6:2001:db8::/32, dport:53, proto:tcp, action:drop),
+            (iface:wan, dip:203.0.113.9)
+        };
+        iface lan, wan;
+        entry yes { match_flow { f matches R } action_flow { pass; } }
+        entry no { action_flow { drop; } }
+    }
+    """
+    found = instrument(load_text(text), "boundaries")
+    simulated = simulate(found, Random(0))
+    open_ = {goal.text for goal in found.goals if goal.number not in simulated.traces}
+    # A packet of another protocol has no ports to match, and there are two interfaces.
+    assert open_ <= {
+        "rule 3 of R: iface just above",
+        *(f"rule {n} of R: proto just {side}" for n in (1, 2) for side in ("below", "above")),
+    }
