@@ -187,7 +187,7 @@ def settle(contest: Contest, found: Divergence, origin: str) -> Finding | None:
 
     is_program = isinstance(two.others[0], LineProgram | CaptureProgram)
     effort = (PROGRAM_ATTEMPTS, PROGRAM_POLISH) if is_program else (ATTEMPTS, ATTEMPTS)
-    if contest.free:
+    if contest.free or found.kind == "hang":
         effort = (PROGRAM_ATTEMPTS, PROGRAM_POLISH // 2)
     small = shrink(found.trace, failing, _plainer(contest.network), *effort)
     for trace in (small, found.trace):
