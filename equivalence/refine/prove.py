@@ -119,7 +119,7 @@ class _Refining:
                 proof = self.induct(strategy, quotient, thrifty)
                 if proof is not None:
                     return proof
-            found = self.refuted(self.excluded + DEEPER, False) or self.flooded()
+            found = self.flooded() or self.refuted(self.excluded + DEEPER, False)
             if found is not None:
                 return found
         found = self.refuted(MAX_DEPTH, True)

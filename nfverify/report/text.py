@@ -24,6 +24,7 @@ TESTED = (
     " are dropped by both."
 )
 _LABEL = 12
+MANY, AT_ENDS = 200, 5  # events of a trace that are all shown; of a longer one, at either end
 
 
 def text(verdict: Verdict, a: str, b: str) -> str:
@@ -137,11 +138,20 @@ def _notes(report: Report, more: Iterable[str]) -> Iterator[str]:
 
 def table(example: Counterexample) -> Iterator[str]:
     """The trace event by event: what came in, what each side did, and at last what differs."""
-    rows = [row for number, event in enumerate(example.events, 1) for row in _rows(number, event)]
-    yield from aligned([("", "time", "port", "packet", "entries"), *rows])
+    yield from aligned([("", "time", "port", "packet", "entries"), *_shown(example)])
     yield ""
     yield f"After packet {len(example.events)}:"
     yield from (f"  {difference}" for difference in example.differences)
+
+
+def _shown(example: Counterexample) -> Iterator[tuple[str, ...]]:
+    """The rows of all events; of a very long trace those at its ends."""
+    count = len(example.events)
+    for number, event in enumerate(example.events, 1):
+        if count <= MANY or number <= AT_ENDS or number > count - AT_ENDS:
+            yield from _rows(number, event)
+        elif number == AT_ENDS + 1:
+            yield ("…", "", "", f"{count - 2 * AT_ENDS:,} packets more", "")
 
 
 def _rows(number: int, event: Event) -> Iterator[tuple[str, ...]]:
@@ -170,9 +180,8 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 def markdown(example: Counterexample, a: str, b: str) -> str:
     """The trace as a table in Markdown."""
     lines = ["| | time, s | port | packet | entries |", "| - | - | - | - | - |"]
-    for number, event in enumerate(example.events, 1):
-        rows = ([cell.replace("|", r"\|") for cell in row] for row in _rows(number, event))
-        lines += [f"| {' | '.join(row)} |" for row in rows]
+    rows = ([cell.replace("|", r"\|") for cell in row] for row in _shown(example))
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", f"`a` is `{a}`, `b` is `{b}`; {wording(example)}.", ""]
     lines += [f"* {difference}" for difference in example.differences]
     return "\n".join(lines) + "\n"
