@@ -20,9 +20,11 @@ Raw = bool | int | bytes
 Part = Raw | Term
 Key = tuple[Raw, ...]
 Rows = dict[Key, tuple[Part, ...]]
+Group = tuple[Key, Key, Part]  # rows from one key to another, and what they share
 Change = Callable[[Sequence[Term]], list[Term]]
 
-MOST_GROUPS = 3000  # of rows that a look-up at an unknown key tells apart
+MOST_GROUPS = 70_000  # of rows that a look-up at an unknown key tells apart
+MOST_SEVERAL = 2000  # if the key has several components
 
 
 class Unclear(Exception):
@@ -148,24 +150,45 @@ class GroundBase:
         terms = self.terms
         index, _, var = rest.partition(" ") if kind == "part" else ("", "", rest)
         bits = self._width(var, int(index)) if index else 0
-        result = terms.raw(self.default(var, int(index)), bits) if index else terms.false
-        for low, high, value in self._groups(var, int(index) if index else None):
-            hit = terms.all(
-                _within(terms, k, a, b) for k, a, b in zip(keys, low, high, strict=True)
-            )  # fmt: skip
+        default = terms.raw(self.default(var, int(index)), bits) if index else terms.false
+        groups = self._groups(var, int(index) if index else None)
+        if len(keys) == 1 and keys[0].width:
+            return self._searched(keys[0], groups, default)
+        result = default
+        for key, _, value in groups:
+            pairs = zip(keys, key, strict=True)
+            hit = terms.all(terms.eq(k, terms.raw(a, k.width)) for k, a in pairs)
             result = terms.ite(hit, terms.raw(value, bits), result)
         return result
 
-    def _groups(self, var: str, index: int | None) -> list[tuple[Key, Key, Part]]:
+    def _searched(self, key: Term, groups: Sequence[Group], default: Term) -> Term:
+        """The value of the group that a key is in, by halving."""
+        terms = self.terms
+        if not groups:
+            return default
+        if len(groups) == 1:
+            [(low, high, value)] = groups
+            return terms.ite(
+                _within(terms, key, low[0], high[0]), terms.raw(value, default.width), default
+            )
+        middle = len(groups) // 2
+        below = terms.compare("ult", key, terms.raw(groups[middle][0][0], key.width))
+        return terms.ite(
+            below,
+            self._searched(key, groups[:middle], default),
+            self._searched(key, groups[middle:], default),
+        )
+
+    def _groups(self, var: str, index: int | None) -> list[Group]:
         """Rows as (lowest key, highest key, value); neighbours with one value are one group."""
-        groups: list[tuple[Key, Key, Part]] = []
+        groups: list[Group] = []
         for key, row in sorted(self.rows[var].items(), key=lambda item: item[0]):
             value: Part = True if index is None else row[index]
             if groups and _follows(groups[-1][1], key) and groups[-1][2] == value:
                 groups[-1] = (groups[-1][0], key, value)
                 continue
             groups.append((key, key, value))
-            if len(groups) > MOST_GROUPS:
+            if len(groups) > (MOST_GROUPS if len(key) == 1 else MOST_SEVERAL):
                 raise Unclear(f"a look-up in {var} at a key that is not known")
         return groups
 
@@ -333,6 +356,14 @@ class Holdings:
 def changed(parts: Sequence[Part], change: Change) -> tuple[Part, ...]:
     """The terms among some parts by `change`."""
     return tuple(part(change([p])[0]) if isinstance(p, Term) else p for p in parts)
+
+
+def put_in(terms: GroundTerms, roots: Sequence[Term], known: dict[int, Term]) -> list[Term]:
+    """The roots with symbols (by id) replaced; also those that looked-up rows bring in."""
+    found = replace(terms, roots, known)
+    while known and any(t.op == "var" and t.id in known for t in subterms(found)):
+        found = replace(terms, found, known)
+    return found
 
 
 def moved(terms: GroundTerms, roots: Sequence[Term]) -> list[Term]:

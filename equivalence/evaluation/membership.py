@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from nfverify.equivalence.evaluation.decisions import replace
 from nfverify.equivalence.evaluation.ground import (
     Change,
     GroundTerms,
@@ -19,9 +18,11 @@ from nfverify.equivalence.evaluation.ground import (
     ground_aged,
     moved,
     part,
+    put_in,
 )
 from nfverify.equivalence.evaluation.meaning import Meaning
 from nfverify.equivalence.evaluation.narrowing import MOST_WAYS, Leaf, Narrowing, Seen
+from nfverify.equivalence.evaluation.passes import build
 from nfverify.equivalence.evaluation.scene import Scene, scene_of
 from nfverify.equivalence.evaluation.solving import Model, Solving, related, symbols
 from nfverify.equivalence.evaluation.verdicts import Allowed, Judgement, Made, NotAllowed, Undecided
@@ -30,17 +31,26 @@ from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.packets import HEADERS, SymbolicPacket, width_of
 from nfverify.equivalence.symbolic import Choice, Chosen, Executor
 from nfverify.equivalence.terms import Term
-from nfverify.packet.codec import Malformed, parse
+from nfverify.packet.codec import Malformed, deparse, parse
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import IP4, IP6, Packet
 from nfverify.semantics.engine import Context
-from nfverify.semantics.machine import MAX_TIME
+from nfverify.semantics.machine import MAX_TIME, Machine, RunawayError
 from nfverify.semantics.state import SavedState
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
-MOST_FIRINGS = 5000  # of timers between two packets
+MOST_FIRINGS = 1000  # of timers between two packets, if they choose or depend on choices
+SOON = 20  # firings after which the machine is asked to do the rest
 MOST_TERMS = 300_000  # in a table, before the next one is begun
+
+
+class _Chose(Exception):
+    """A timer came to a choice."""
+
+
+def _refuse(*_: object) -> int | None:
+    raise _Chose
 
 
 class _Way(NamedTuple):
@@ -66,6 +76,7 @@ class Membership:
     _narrowing: Narrowing = field(init=False)
     _executor: Executor = field(init=False)
     _meanings: list[Meaning] = field(init=False)
+    _machine: Machine | None = None
     _choices: int = 0
     _base: tuple[Term, ...] = ()  # conditions of the world in hand
     _reasons: dict[str, None] = field(default_factory=dict)
@@ -105,6 +116,17 @@ class Membership:
             return bool(term.data)
         asked = self._terms.base.expand([term]) if self._terms.base is not None else [term]
         return self._solving.model([*related(self._base, asked), *asked]) is not None
+
+    def copy(self) -> Membership:
+        """An independent one that has followed the same trace."""
+        other = Membership(self.network, self.context, self.non_ip, self.state)
+        worlds: list[World] = []
+        for world in self.worlds:
+            copied = world.copy()
+            copied.move(lambda roots: moved(other._terms, roots))
+            worlds.append(copied)
+        other.worlds, other.broken, other._choices = worlds, self.broken, self._choices
+        return other
 
     # Events -------------------------------------------------------------------------------
 
@@ -174,6 +196,11 @@ class Membership:
                 done.append(way)
                 continue
             firings += 1
+            if firings == SOON and len(ways) == 0 and not way.world.unknown():
+                hurried = self._hurried(way, at)
+                if hurried is not None:
+                    done += hurried
+                    continue
             if firings > MOST_FIRINGS:
                 raise Unclear(f"timers fire over {MOST_FIRINGS:,} times between two packets")
             timer, *rest = way.world.timers
@@ -182,6 +209,31 @@ class Membership:
             if len(ways) > MOST_WAYS:
                 raise Unclear("too many ways in which it may have gone")
         return done
+
+    def _hurried(self, way: _Way, time: int) -> list[_Way] | None:
+        """All timers until a time, by the machine, which needn't fire each; None if one of them
+        comes to a choice."""
+        world, tags = way.world, self.context.tags
+        if self._machine is None:
+            self._machine = Machine(
+                self.network, operators=self.context.operators, engine=build, chooser=_refuse
+            )
+        self._machine.restore(state_of(self.network, world, tags, list))
+        try:
+            out = [Seen(e.time, e.port, deparse(e.packet)) for e in self._machine.wait(time)]
+        except _Chose:
+            return None
+        except RunawayError as error:
+            raise Unclear(str(error)) from error
+        for expected, seen in zip(out, way.left, strict=False):
+            if seen != expected._replace(time=expected.time if seen.time is not None else None):
+                self._reasons[f"a timer sends another frame at {expected.time} ns"] = None
+                return []
+        if len(out) > len(way.left):
+            self._reasons[f"timers send {len(out)} frames before this packet"] = None
+            return []
+        after = world_of(self.network, self._machine.save(), tags)
+        return [_Way(after, way.left[len(out) :], way.made)]
 
     def _start(self, way: _Way, time: int) -> list[_Way]:
         """`init`, and the first timers."""
@@ -220,7 +272,30 @@ class Membership:
     # Steps --------------------------------------------------------------------------------
 
     def _step(self, way: _Way, arrival: Waiting, *, last: bool) -> list[_Way]:
-        """A packet enters an instance: all ways in which that agrees with what was seen."""
+        """A packet enters an instance: all ways in which that agrees with what was seen. If what
+        is not known of the state is in the way, each state that it may be is looked at alone."""
+        try:
+            return self._run(way, arrival, last=last)
+        except Unclear:
+            if not way.world.unknown():
+                raise
+        return [
+            after
+            for world in self._each(way.world)
+            for after in self._run(way._replace(world=world), arrival, last=last)
+        ]
+
+    def _each(self, world: World) -> Iterator[World]:
+        """The states that a world may be, of which nothing is unknown."""
+        asked = symbols(world.unknown())
+        for model in self._solving.all_models(world.conditions, asked, MOST_WAYS):
+            known = world.copy()
+            known.move(self._putting_in(model))
+            known.holdings.settle_logs(known.holdings.logs)
+            known.conditions = ()
+            yield known
+
+    def _run(self, way: _Way, arrival: Waiting, *, last: bool) -> list[_Way]:
         world, terms, executor = way.world, self._terms, self._executor
         now = world.now or 0
         state = world.holdings.state(terms, now)
@@ -255,7 +330,7 @@ class Membership:
         world, terms, scene = way.world, self._terms, leaf.scene
 
         def change(roots: Sequence[Term]) -> list[Term]:
-            return replace(terms, list(roots), leaf.known)
+            return put_in(terms, roots, leaf.known)
 
         world.holdings.change_rows(change)
         world.holdings.settle(scene.plain, scene.logs)
@@ -292,7 +367,7 @@ class Membership:
                 more.append(terms.not_(same))
 
     def _putting_in(self, model: Model) -> Change:
-        return lambda roots: replace(self._terms, list(roots), model)
+        return lambda roots: put_in(self._terms, roots, model)
 
 
 def _common(made: Sequence[tuple[Made, ...]]) -> tuple[Made, ...]:

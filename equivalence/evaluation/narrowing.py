@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nfverify.equivalence.evaluation.decisions import assume, replace
-from nfverify.equivalence.evaluation.ground import GroundTerms, Unclear
+from nfverify.equivalence.evaluation.decisions import assume
+from nfverify.equivalence.evaluation.ground import GroundTerms, Unclear, put_in
 from nfverify.equivalence.evaluation.scene import Scene
 from nfverify.equivalence.evaluation.solving import (
     Model,
@@ -30,6 +30,7 @@ from nfverify.packet.packet import Packet
 from nfverify.smat import ir
 
 MOST_WAYS = 64
+TRIES = 32  # candidates that are looked at before the solver is asked
 MOST_VARIANTS = 400  # of one step: which of its undetermined conditions hold
 
 
@@ -144,21 +145,47 @@ class Narrowing:
         conditions = self._settled([*world.conditions, *fresh], known)
         for place, nothing in none.items():
             if not nothing:
+                conditions = self._settled(
+                    [*conditions, *self._bounds(chosen[place], conditions, known)], known
+                )
                 value = known.get(chosen[place].value.id, chosen[place].value)
-                [fits] = replace(terms, [chosen[place].choice.fits(value)], known)
+                [fits] = put_in(terms, [chosen[place].choice.fits(value)], known)
                 if fits is terms.false:
-                    name = chosen[place].choice.node.name
-                    raise Mismatch(f"{_shown(value, chosen[place])} doesn't fit `choose {name}`")
+                    raise Mismatch(_unfit(value, chosen[place]))
                 conditions = self._settled([*conditions, fits], known)
         conditions = self._consistent(world, base.expand(conditions), known)
         for extra in self._none_fits(none, chosen, conditions, known):
             every = known | extra
-            rest = [t for t in replace(terms, conditions, every) if t is not terms.true]
+            rest = [t for t in put_in(terms, conditions, every) if t is not terms.true]
             if extra:
                 rest = self._consistent(world, rest, every)
-            narrowed = scene.rebuilt(base.expand(replace(terms, scene.terms(), every)))
+            narrowed = scene.rebuilt(
+                put_in(terms, base.expand(put_in(terms, scene.terms(), every)), every)
+            )
             made = tuple(_made(chosen[i], none[i], every) for i in none)
             yield Leaf(narrowed, rest, every, made, left)
+
+    def _bounds(
+        self, chosen: Chosen, conditions: Sequence[Term], known: Model
+    ) -> Iterator[Term]:  # fmt: skip
+        """The value of a choice whose last bits are known, where its range holds one such."""
+        choice, value, type_ = chosen.choice, chosen.value, chosen.choice.node.type
+        low, high = put_in(self.terms, [choice.low, choice.high], known)
+        if value.id in known or not (low.is_const and high.is_const):
+            return
+        assert isinstance(type_, ir.Bits)
+        start, end = ir.wrap(low.data, type_), ir.wrap(high.data, type_)
+        end = min(end, start + ir.MAX_CHOICES - 1)
+        for condition in conditions:
+            if condition.op == "eq":
+                bits, number = sorted(condition.args, key=lambda t: t.is_const)
+                if number.is_const and bits.op == "trunc" and bits.args[0] is value:
+                    step = 1 << bits.width
+                    first = start + (number.data - start) % step
+                    if first > end:
+                        raise Mismatch(f"{number.data} is outside the range of `choose`")
+                    if first + step > end:
+                        yield self.terms.eq(value, self.terms.const(first, type_.width))
 
     def _none_fits(
         self,
@@ -179,24 +206,40 @@ class Narrowing:
             found: list[Model] = []
             for model in models:
                 given = known | model
-                [fits] = base.expand(replace(terms, [it.choice.fits(asked)], given))
+                [fits] = base.expand(put_in(terms, [it.choice.fits(asked)], given))
+                [fits] = put_in(terms, [fits], given)
                 others = [s for s in symbols([fits]) if s is not asked]
-                there = [t for t in replace(terms, conditions, given) if t is not terms.true]
+                if not others and self._tried(it, asked, fits):
+                    continue
+                there = [t for t in put_in(terms, conditions, given) if t is not terms.true]
                 ways = self.solving.all_models(there, others, MOST_WAYS) if others else [{}]
                 found += [
                     model | way
                     for way in ways
-                    if self.solving.model(replace(terms, [fits], way)) is None
+                    if self.solving.model(put_in(terms, [fits], way)) is None
                 ]
             models = found
             if not models:
                 raise Mismatch(f"something fits `choose {it.choice.node.name}`")
         yield from models
 
+    def _tried(self, chosen: Chosen, asked: Term, fits: Term) -> bool:
+        """Does one of a few candidates fit? Mostly one does, and no solver is needed."""
+        low, high = chosen.choice.low, chosen.choice.high
+        if not (low.is_const and high.is_const):
+            return False
+        width = low.width
+        span = (high.data - low.data) % (1 << width)
+        for number in {low.data + span * i // TRIES for i in range(TRIES + 1)}:
+            candidate = self.terms.const(number, width)
+            if put_in(self.terms, [fits], {asked.id: candidate})[0] is self.terms.true:
+                return True
+        return False
+
     def _settled(self, conditions: Iterable[Term], known: Model) -> list[Term]:
         """Conditions with what they say outright put in, and added to `known`."""
         terms = self.terms
-        rest = conjuncts(replace(terms, list(conditions), known))
+        rest = conjuncts(put_in(terms, list(conditions), known))
         while True:
             if any(t is terms.false for t in rest):
                 raise Mismatch("nothing that it may have chosen gives this")
@@ -204,7 +247,7 @@ class Narrowing:
             if not new:
                 return rest
             known.update(new)
-            rest = conjuncts(replace(terms, rest, new))
+            rest = conjuncts(put_in(terms, rest, known))
 
     def _consistent(
         self, world: World, conditions: Sequence[Term], known: Model
@@ -264,9 +307,12 @@ def _made(chosen: Chosen, nothing: bool, known: Model) -> Made:
     return Made(instance, node.name, ir.wrap(int(value.data), node.type))
 
 
-def _shown(value: Term, chosen: Chosen) -> str:
-    assert isinstance(chosen.choice.node.type, ir.Bits)
-    return str(ir.wrap(value.data, chosen.choice.node.type)) if value.is_const else "nothing"
+def _unfit(value: Term, chosen: Chosen) -> str:
+    node = chosen.choice.node
+    assert isinstance(node.type, ir.Bits)
+    if not value.is_const:
+        return f"nothing fits `choose {node.name}`"
+    return f"{ir.wrap(value.data, node.type)} doesn't fit `choose {node.name}`"
 
 
 def _frames(count: int) -> str:

@@ -70,3 +70,13 @@ class SymbolicOracle(Machine):
         """As Machine.restore; `allows` starts from there."""
         super().restore(state)
         self._membership = None
+
+    def clone(self) -> SymbolicOracle:
+        """An independent oracle in the same state, of the machine and of `allows`; shares the
+        code."""
+        machine, other = super().clone(), SymbolicOracle.__new__(SymbolicOracle)
+        for name in Machine.__slots__:
+            setattr(other, name, getattr(machine, name))
+        followed = self._membership
+        other._membership = None if followed is None else followed.copy()
+        return other

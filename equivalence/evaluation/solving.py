@@ -86,7 +86,7 @@ class Solving:
         """Values under which all conditions really hold; None if there are none."""
         terms, asked = self.terms, symbols(conditions)
         solver = Solver(
-            self._translator, "", deadline=time.monotonic() + PATIENCE, rlimit=RLIMIT
+            self._translator, "QF_UFBV", deadline=time.monotonic() + PATIENCE, rlimit=RLIMIT
         )  # fmt: skip
         solver.add(*self._numbered(conditions))
         for _ in range(MOST_REFUTED):

@@ -12,6 +12,7 @@ from nfverify.equivalence.evaluation.ground import (
     Part,
     Rows,
     changed,
+    expired,
     raw_value,
     typed_value,
 )
@@ -154,6 +155,7 @@ def state_of(
                 held[variable.name] = {
                     _typed(key, variable.keys): _typed(row, (*variable.values, ir.TIME))
                     for key, row in rows.items()
+                    if not (variable.aged and expired(variable, row, world.now or 0))
                 }
     timers = []
     for waiting in world.timers:
