@@ -155,24 +155,52 @@ class Flood:
                 self.events.append(arrival)
                 differs, out = run.step(arrival)
                 if differs:
-                    return self._judged(run, saved, start)
+                    return last_refused(self.problem, run, saved, self.events, start, self.deadline)
                 silent += not out
             if silent > 2 * SILENT:
                 return None
         return None
 
-    def _judged(self, run: RefinePair, before: RefinePair, start: int) -> Refutation | None:
-        """All choices of B at the last event; until then it has only one state."""
-        before.script = run.made
-        for arrival in self.events[start:-1]:
-            before.step(arrival)
-        last, at = self.events[-1], len(self.events) - 1
-        if not refused(self.problem, before, last, run.sent, self.deadline):
-            return None
-        ways = "b's state follows from what it sends, and no choice at the last packet sends that"
-        seen = Observed(tuple(self.events), ())
-        made: tuple[Made, ...] = tuple(run.made_by_b[:at])
-        return Refutation(seen, tuple(run.made), Refused(at, made, f"{ways} (solver)"))
+
+def last_refused(
+    problem: Problem,
+    run: RefinePair,
+    before: RefinePair,
+    events: Sequence[Arrival],
+    start: int,
+    deadline: float,
+) -> Refutation | None:
+    """Of a run whose last event B's strategy cannot follow: can no choice? `before` is the pair as
+    it was before event `start`. Only where B's state is `determined`."""
+    before.script = run.made
+    for arrival in events[start:-1]:
+        before.step(arrival)
+    at = len(events) - 1
+    if not refused(problem, before, events[-1], run.sent, deadline):
+        return None
+    ways = "b's state follows from what it sends, and no choice at the last packet sends that"
+    seen = Observed(tuple(events), ())
+    made: tuple[Made, ...] = tuple(run.made_by_b[:at])
+    return Refutation(seen, tuple(run.made), Refused(at, made, f"{ways} (solver)"))
+
+
+def long_refuted(
+    problem: Problem, pair: RefinePair, trace: Sequence[Arrival], deadline: float
+) -> Refutation | None:
+    """A long trace on which a strategy of B fails, without what A doesn't answer."""
+    run = pair.clone()
+    kept = []
+    for number, arrival in enumerate(trace):
+        run.step(arrival)
+        if run.sent or number == len(trace) - 1:
+            kept.append(arrival)
+    for attempt in (kept, list(trace)):
+        run = pair.clone()
+        for number, arrival in enumerate(attempt):
+            if run.step(arrival)[0]:
+                events = attempt[: number + 1]
+                return last_refused(problem, run, pair.clone(), events, 0, deadline)
+    return None
 
 
 def refused(

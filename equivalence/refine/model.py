@@ -11,8 +11,16 @@ from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import Event, Model, Problem
-from nfverify.equivalence.refine.witness import SMALL_RANGE, Seen, Strategy, witness_term
-from nfverify.equivalence.state import State
+from nfverify.equivalence.refine.witness import (
+    SMALL_RANGE,
+    Place,
+    Seen,
+    Strategy,
+    matchings,
+    places,
+    witness_term,
+)
+from nfverify.equivalence.state import State, width
 from nfverify.equivalence.step import Step, cone
 from nfverify.equivalence.symbolic import Choice, Chosen, Emission
 from nfverify.equivalence.terms import Term, Terms
@@ -79,15 +87,50 @@ class RefineModel(Model):
         a, b = self.executors
         number = int(self._name[1:]) if self._name[0] == "p" and self._name[1:].isdigit() else None
         seen = Seen(before, after, tuple(a.chosen), tuple(sent), packet, number)
-        terms = self.terms
+
+        if packet is not None:
+            seen = replace(seen, matching=self._matching(seen, packet))
 
         def witness(choice: Choice) -> tuple[Term, Term]:
-            at = self.strategy.at((choice.instance, choice.node.name))
-            value = witness_term(terms, at, seen, choice)
+            value, none = self._witness(seen, choice)
             self._tested.append(value)
-            return value, terms.not_(choice.fits(value))
+            return value, none
 
         b.chooser = witness
+
+    def _witness(self, seen: Seen, choice: Choice) -> tuple[Term, Term]:
+        at = self.strategy.at((choice.instance, choice.node.name))
+        value = witness_term(self.terms, at, seen, choice)
+        return value, self.terms.not_(choice.fits(value))
+
+    def _matching(self, seen: Seen, packet: SymbolicPacket) -> dict[Place, Term]:
+        """The first values, of those that the strategy tries, with which B sends the same: B runs
+        with each, and then once more."""
+        terms = self.terms
+        found: dict[Place, Term] = {}
+        b = self.executors[1]
+        widths = {p: width(n.type) for p, n in places(self.problem.b.network).items()}
+        for values in reversed(matchings(self.strategy)):
+            trial = replace(seen, matching={})
+
+            def take(
+                choice: Choice, values: dict[Place, int] = values, trial: Seen = trial
+            ) -> tuple[Term, Term]:
+                place = (choice.instance, choice.node.name)
+                if place not in values:
+                    return self._witness(trial, choice)
+                value = terms.const(values[place], choice.low.width)
+                return value, terms.not_(choice.fits(value))
+
+            b.chooser = take
+            post, sent = b.packet_step(seen.after, packet, self.executors[0].now)
+            event = Event("", packet, b.now, (), post, tuple(seen.sent), tuple(sent))
+            fit = [terms.or_(terms.not_(c.choice.guard), terms.not_(c.none)) for c in b.chosen]
+            works = terms.all([*fit, terms.not_(self.outputs_differ(event))])
+            for place, number in values.items():
+                value = terms.const(number, widths[place])
+                found[place] = terms.ite(works, value, found[place]) if place in found else value
+        return found
 
     def _settled(self, event: Event) -> Event:
         terms = self.terms
@@ -122,9 +165,9 @@ def _samples(terms: Terms, one: Chosen) -> Iterator[Term]:
     of a small one."""
     yield one.choice.low
     yield one.choice.high
-    low, high, width = one.choice.low, one.choice.high, one.choice.low.width
+    low, high, size = one.choice.low, one.choice.high, one.choice.low.width
     if low.is_const and high.is_const and 0 < high.data - low.data < SMALL_RANGE:
-        yield from (terms.const(value, width) for value in range(low.data + 1, high.data))
+        yield from (terms.const(value, size) for value in range(low.data + 1, high.data))
 
 
 def step_by(strategy: Strategy) -> Callable[[Problem, Terms, Callable[[Term], bool]], Step]:

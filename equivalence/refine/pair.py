@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nfverify.equivalence.problem import Problem, Side
@@ -13,8 +13,10 @@ from nfverify.equivalence.refine.witness import (
     Listed,
     OfPlain,
     OfWrite,
+    Place,
     Strategy,
     Witness,
+    matchings,
     witness_value,
 )
 from nfverify.equivalence.simulate import Arrival, Pair, Trace
@@ -89,6 +91,7 @@ class RefinePair(Pair):
         if plain:
             did.after = self._plain()
         did.sent = out_a[0].packet if out_a else None
+        did.matching = self._matching(did, arrival, out_a)
         lost: list[str] = []
         by_b: list[int | None] = []
         self.hands[1].decide = self._following(did, lost, by_b)
@@ -99,6 +102,21 @@ class RefinePair(Pair):
         self.made_by_b.append(tuple(by_b))
         differs = bool(lost) or not self.same(out_a, out_b)
         return differs, [e.packet for e in out_a]
+
+    def _matching(self, did: Did, arrival: Arrival, out: Sequence[Emission]) -> Mapping[Place, int]:
+        """The first values, of those that the strategy tries, with which B sends the same."""
+        tried = matchings(self.strategy)
+        for values in tried:
+            did.matching = values
+            lost: list[str] = []
+            self.hands[1].decide = self._following(did, lost, [])
+            try:
+                sent = self.machines[1].clone().emit(arrival.packet, arrival.time, arrival.port)
+            finally:
+                self.hands[1].decide = first
+            if not lost and self.same(out, sent):
+                return values
+        return tried[0] if tried else {}
 
     def listed(self, trace: Trace, made: Sequence[Made], then: Strategy) -> Strategy:
         """The strategy that chooses for B as in a run of it, and then as another one."""
@@ -151,7 +169,7 @@ class RefinePair(Pair):
     def _following(self, did: Did, lost: list[str], made: list[int | None]) -> Chooser:
         def following(instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
             witness = self.strategy.at((instance, node.name))
-            value = witness_value(witness, did, candidates, node.type, fits)
+            value = witness_value(witness, (instance, node.name), did, candidates, node.type, fits)
             if value not in candidates or not fits(value):
                 other = next(filter(fits, candidates), None)
                 if other is not None:

@@ -23,7 +23,7 @@ from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
 from nfverify.equivalence.prove import compare_ports, port_notes, relate, relation_text, same_model
 from nfverify.equivalence.question import Question, report_on
-from nfverify.equivalence.refine.deep import Flood, determined
+from nfverify.equivalence.refine.deep import Flood, determined, long_refuted
 from nfverify.equivalence.refine.filled import filled
 from nfverify.equivalence.refine.hands import POLICIES, Policy
 from nfverify.equivalence.refine.membership import observe
@@ -67,6 +67,8 @@ KEPT = 3
 
 MAX_COPIES = 12
 MANY = 64
+LONG = 150  # packets: more are not unrolled
+SEARCHED = 30
 MAX_DEPTH = 10**6
 
 
@@ -94,6 +96,7 @@ class _Refining:
     snapshots: dict[Strategy, list[Snapshot]] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
     escaped: list[Escaped] = field(default_factory=list)
+    follows_outputs: bool | None = None
     deep: set[Strategy] = field(default_factory=set)  # that were flooded
     notes: tuple[str, ...] = ()
 
@@ -224,6 +227,13 @@ class _Refining:
         return None
 
     @property
+    def determined(self) -> bool:
+        """Does B's state follow from what it sends?"""
+        if self.follows_outputs is None:
+            self.follows_outputs = determined(self.problem, self.deadline)
+        return self.follows_outputs
+
+    @property
     def roomy(self) -> bool:
         """Is there a choice among many?"""
         nodes = [n for s in self.problem.sides for n in places(s.network).values()]
@@ -236,6 +246,11 @@ class _Refining:
 
     def suspected(self, pair: RefinePair, trace: Trace) -> Refutation | Escaped | Stuck:
         """A trace on which a strategy fails, shortened, and judged over all that B can do."""
+        if len(trace) > LONG:
+            if not self.determined:
+                return Stuck("a trace too long to look at all choices")
+            long = long_refuted(self.problem, pair, trace, self.deadline)
+            return long or Stuck("a trace too long to look at all choices")
         found: Refutation | Escaped | Stuck = Stuck("")
         for attempt in (shrink(pair, trace), trace):
             run = pair.clone()
@@ -255,7 +270,7 @@ class _Refining:
     def shortest(self, found: Refutation) -> Verdict:
         """A refutation is at hand; the search may find a shorter or plainer one."""
         length = len(found.seen.trace)
-        verdict = self.refuted(length, False)
+        verdict = self.refuted(length if length <= SEARCHED else SHALLOW, False)
         return verdict or self.different(found)
 
     def refuted(self, depth: int, patient: bool) -> Verdict | None:
@@ -287,7 +302,7 @@ class _Refining:
             return None
         self.deep.add(new[0])
         self.notify("a flood of new flows")
-        if not determined(self.problem, self.deadline):
+        if not self.determined:
             return None
         flood = Flood(
             self.problem,

@@ -25,6 +25,7 @@ MAX_STRATEGIES = 600
 SMALL_RANGE = 8
 LIKELY = 4
 FALLBACKS = 4
+MAX_MATCHING = 24
 
 Place = tuple[str, str]
 """An instance and the local that its `choose` binds."""
@@ -99,10 +100,17 @@ class Listed:
     """These values at the first packets of a trace, then another witness; for search only."""
 
     values: tuple[int, ...]
-    then: Plain | Else
+    then: Plain | Else | Matching
 
 
-Witness = Plain | Else | Listed
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The first of these values with which B sends what A sent."""
+
+    values: tuple[int, ...]
+
+
+Witness = Plain | Else | Listed | Matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,8 @@ def said(witness: Witness) -> str:
             return f"{said(one)}, or else {said(other)}"
         case Listed(values=values, then=then):
             return f"{', '.join(map(str, values))}, then {said(then)}"
+        case Matching(values=values):
+            return f"the first of {values[0]}..{values[-1]} by which it sends what a does"
         case _:
             assert_never(witness)
 
@@ -188,6 +198,7 @@ def _witnesses(problem: Problem, place: Place, node: ir.Choose) -> Iterator[Witn
     match node.low, node.high:
         case ir.Const(value=int(low)), ir.Const(value=int(high)) if high - low < SMALL_RANGE:
             fixed += [Exactly(value) for value in range(low + 1, high)]
+            yield Matching(tuple(range(low, high + 1)))
         case _:
             pass
     yield from fixed
@@ -243,6 +254,13 @@ def _plain(side: Side) -> Iterator[OfPlain]:
                         yield OfPlain(name, index, type_, after)
 
 
+def matchings(strategy: Strategy) -> list[dict[Place, int]]:
+    """The values that are tried together at all places that match; [] if there is none."""
+    found = [(place, w.values) for place, w in strategy.witnesses if isinstance(w, Matching)]
+    combinations = islice(product(*(values for _, values in found)), MAX_MATCHING)
+    return [dict(zip((p for p, _ in found), c, strict=True)) for c in combinations if found]
+
+
 # Over terms -------------------------------------------------------------------------------
 
 
@@ -256,6 +274,7 @@ class Seen:
     sent: Sequence[Emission]
     packet: SymbolicPacket | None  # as it arrived; None in a firing of timers
     number: int | None = None  # of the packet in a trace from the start, from 0
+    matching: Mapping[Place, Term] = field(default_factory=dict)
 
 
 def witness_term(terms: Terms, witness: Witness, seen: Seen, choice: Choice) -> Term:
@@ -306,6 +325,8 @@ def witness_term(terms: Terms, witness: Witness, seen: Seen, choice: Choice) -> 
             if seen.number is None or seen.number >= len(values):
                 return witness_term(terms, then, seen, choice)
             return terms.const(values[seen.number], size)
+        case Matching():
+            return seen.matching.get((choice.instance, choice.node.name), choice.low)
         case _:
             assert_never(witness)
 
@@ -325,17 +346,23 @@ class Did:
     sent: Packet | None = None
     packet: Packet | None = None
     number: int = 0
+    matching: Mapping[Place, int] = field(default_factory=dict)
 
 
 def witness_value(
-    witness: Witness, did: Did, candidates: range, type_: ir.Type, fits: Callable[[int], bool]
+    witness: Witness,
+    place: Place,
+    did: Did,
+    candidates: range,
+    type_: ir.Type,
+    fits: Callable[[int], bool],
 ) -> int:
     """The witness as a number of the choice's type."""
     low = candidates.start
     value: ir.Value
     match witness:
-        case OfChoice(place=place):
-            value = did.chosen.get(place, low)
+        case OfChoice(place=of_a):
+            value = did.chosen.get(of_a, low)
         case OfWrite(var=var, position=position):
             parts = did.written.get(var, ())
             value = parts[position] if position < len(parts) else low
@@ -351,14 +378,16 @@ def witness_value(
         case Exactly(value=number):
             value = number
         case Else(first=one, second=other):
-            value = witness_value(one, did, candidates, type_, fits)
+            value = witness_value(one, place, did, candidates, type_, fits)
             if value not in candidates or not fits(value):
-                value = witness_value(other, did, candidates, type_, fits)
+                value = witness_value(other, place, did, candidates, type_, fits)
         case Listed(values=values, then=then):
             if did.number < len(values):
                 value = values[did.number]
             else:
-                value = witness_value(then, did, candidates, type_, fits)
+                value = witness_value(then, place, did, candidates, type_, fits)
+        case Matching():
+            value = did.matching.get(place, low)
         case _:
             assert_never(witness)
     assert isinstance(value, int)

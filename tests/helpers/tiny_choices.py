@@ -219,6 +219,38 @@ def settled(program: ir.Program, rng: Random) -> ir.Program | None:
     )
 
 
+def scoped(statements: Sequence[Any], bound: frozenset[str] = frozenset()) -> bool:
+    """Is every local bound before it is read?"""
+    for statement in statements:
+        match statement:
+            case ir.Table(entries=entries):
+                if not all(scoped((ir.If(e.guard, e.body, ()),), bound) for e in entries):
+                    return False
+                continue
+            case ir.If(condition=test, then=then, otherwise=otherwise):
+                if not (scoped(then, bound) and scoped(otherwise, bound)):
+                    return False
+                read: tuple[Any, ...] = (test,)
+            case ir.While(condition=test, body=body):
+                if not scoped(body, bound):
+                    return False
+                read = (test,)
+            case ir.Choose(name=name, low=low, high=high, where=where):
+                if not scoped((ir.Let("", low), ir.Let("", high)), bound):
+                    return False
+                read = (where,)
+                bound |= {name}
+            case ir.Let(name=name, value=value):
+                read = (value,)
+            case _:
+                read = (statement,)
+        if any(isinstance(n, ir.Local) and n.name not in bound for n in ir.walk(read)):
+            return False
+        if isinstance(statement, ir.Let):
+            bound |= {statement.name}
+    return True
+
+
 def make_pair(seed: str) -> Pair | None:
     """A pair by its seed; None if its world is too large, or nothing could be changed. `shortest`
     is that of a trace of A that B does not allow."""
@@ -254,9 +286,11 @@ def make_pair(seed: str) -> Pair | None:
     if rng.random() < 0.35:
         a, b = b, a
         how.append("swapped")
+    if not all(scoped(i.program.body) for side in (a, b) for i in side.instances):
+        return None  # a mutation left a name without its choice
     try:
         shortest = included(a, b, world.events)
-    except (TooLarge, KeyError):  # a mutation left a name without its choice
+    except TooLarge:
         return None
     if rng.random() < {None: 0.7, 1: 0.6}.get(shortest, 0.0):
         return None
