@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from nfverify.oracles.engines.base import Failure, Stepping
+from nfverify.oracles.engines.base import Failure, Setting, Stepping
+from nfverify.oracles.engines.reference import Reference
+from nfverify.oracles.hammer import Hammer
 from nfverify.oracles.needs import Needs
 from nfverify.oracles.trace import Event, Trace
-from nfverify.oracles.traffic import LATEST, Traffic
+from nfverify.oracles.traffic import Traffic
+from nfverify.semantics.machine import Machine
 from nfverify.smat.ir import Network
 
 # Length, share of frames without oddities, share of ends never seen before; hammers repeat a few.
@@ -18,11 +21,11 @@ _KINDS = (
     ("mixed", 12, 1.0, 0.0),
     ("mixed", 40, 1.0, 0.0),
     ("mixed", 40, 0.5, 0.0),
-    ("hammer", 160, 1.0, 0.0),
+    ("hammer", 0, 1.0, 0.0),
     ("mixed", 150, 0.8, 0.1),
+    ("hammer", 0, 1.0, 0.0),
     ("mixed", 600, 0.5, 0.3),
 )
-_FAVOURITES = 3  # packets that a hammer repeats, at most
 MAX_TRIES = 50  # events that don't fit, for each that does
 
 
@@ -36,6 +39,7 @@ class Campaign:
     seed: int
     needs: Needs = Needs()  # noqa: RUF009 - frozen
     allowed: Callable[[Event], bool] = lambda event: True
+    setting: Setting = Setting()  # noqa: RUF009 - frozen
 
     def traces(self) -> Iterator[Trace]:
         """Without end; some may be empty."""
@@ -50,10 +54,16 @@ class Campaign:
         rng = Random(f"{self.seed} {number}")
         traffic = Traffic(self.network, rng, plain, many)
         if kind == "hammer":
-            return self._run(_Hammer(traffic, rng, length), length)
+            hammer = Hammer(traffic, rng, self._machine())
+            return self._run(hammer, hammer.length)
         return self._run(traffic, length)
 
-    def _run(self, traffic: Traffic | _Hammer, length: int) -> Trace:
+    def _machine(self) -> Machine:
+        if isinstance(self.source, Reference):
+            return self.source.fresh
+        return Machine(self.network, operators=self.setting.operators, non_ip=self.setting.non_ip)
+
+    def _run(self, traffic: Traffic | Hammer, length: int) -> Trace:
         session = self.source.start()
         found: list[Event] = []
         tries = 0
@@ -73,28 +83,3 @@ class Campaign:
         finally:
             session.close()
         return tuple(found)
-
-
-class _Hammer:
-    """A few packets again and again, close in time, with others in between."""
-
-    def __init__(self, traffic: Traffic, rng: Random, length: int) -> None:
-        self.traffic, self.rng = traffic, rng
-        self.favourites = [traffic.event() for _ in range(rng.randrange(1, _FAVOURITES + 1))]
-        self.gap = rng.choice((0, 1000, 1_000_000, 20_000_000))
-        if traffic.aim.ticks:
-            self.gap = min(self.gap, traffic.aim.ticks)
-        self.now = self.favourites[0].time
-        self.calm = length - length // 8  # then others come
-        self.count = 0
-
-    def event(self) -> Event:
-        self.count += 1
-        if self.count > self.calm and self.rng.random() < 0.7:
-            event = self.traffic.event()
-            return event._replace(time=max(event.time, self.now))
-        self.now = min(self.now + self.gap, LATEST)
-        return self.favourites[self.count % len(self.favourites)]._replace(time=self.now)
-
-    def saw(self, outputs: object) -> None:
-        self.traffic.saw(outputs)  # type: ignore[arg-type]

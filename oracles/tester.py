@@ -146,7 +146,9 @@ def _traces(
         return
     started, sent, barren = time.monotonic(), 0, 0
     source = stepping(contest.others[-1]) if contest.free else contest.judge
-    campaign = Campaign(contest.network, source, options.seed, contest.needs, allowed)
+    campaign = Campaign(
+        contest.network, source, options.seed, contest.needs, allowed, contest.setting
+    )
     for number, trace in enumerate(campaign.traces()):
         if options.seconds is None:
             trace = trace[: options.examples - sent]
