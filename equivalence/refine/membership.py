@@ -90,12 +90,12 @@ def judge(
 ) -> Judgement:
     """Could B have sent what A did? AssertionError if the two ways to know disagree."""
     try:
-        found: Judgement = _Solving(problem, pair, seen, reality, deadline).judge()
+        found: Judgement = Solving(problem, pair, seen, reality, deadline).judge()
     except Unsupported as exception:
         found = Undecided(str(exception))
     if isinstance(found, Allowed):
         return found
-    tried = _Trying(pair, seen).judge()
+    tried = Trying(pair, seen).judge()
     if isinstance(found, Undecided):
         return found if isinstance(tried, Undecided) else tried
     match tried:
@@ -136,7 +136,9 @@ class _Prefix:
 
 
 @dataclass(slots=True)
-class _Trying:
+class Trying:
+    """Every choice of B, run."""
+
     pair: RefinePair
     seen: Observed
     left: int = RUNS
@@ -187,7 +189,9 @@ class _Trying:
 # All choices at once, by the solver -----------------------------------------------------------
 
 
-class _Solving:
+class Solving:
+    """All choices of B at once, by terms."""
+
     def __init__(
         self,
         problem: Problem,
