@@ -7,7 +7,7 @@ side under its own name for it. What a packet brings along is called the same on
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nfverify.oracles.comparators import Comparison, Parted
@@ -17,6 +17,8 @@ from nfverify.packet.codec import Malformed, Packet, deparse, parse
 from nfverify.packet.packet import IP4, IP6, TCP, UDP
 from nfverify.semantics.machine import Output
 
+MAX_PASSES = 12  # over one trace, to learn names
+
 
 @dataclass(slots=True)
 class OneToOne:
@@ -24,6 +26,14 @@ class OneToOne:
 
     there: dict[Hashable, Hashable] = field(default_factory=dict)
     back: dict[Hashable, Hashable] = field(default_factory=dict)
+
+    @classmethod
+    def of_pairs(cls, pairs: Mapping[Hashable, Hashable]) -> OneToOne:
+        """With these, as far as they go together."""
+        found = cls()
+        for name, partner in pairs.items():
+            found.relate(name, partner)
+        return found
 
     def of(self, name: Hashable) -> Hashable:
         """The partner: of a name that is only a partner itself, the one that nobody else has."""
@@ -48,8 +58,9 @@ class Renaming:
 
     addresses: OneToOne = field(default_factory=OneToOne)
     ends: OneToOne = field(default_factory=OneToOne)
-    meant: dict[Hashable, Hashable] = field(default_factory=dict)
-    """Addresses that seem to be of the sides' own, but that a packet has brought before."""
+    meant: list[tuple[Hashable, Hashable]] = field(default_factory=list)
+    meant_ends: list[tuple[Hashable, Hashable]] = field(default_factory=list)
+    """What seems to be of the sides' own, but stood in a packet before."""
 
     def arrives(self, frame: bytes) -> bytes:
         """A frame of the left side as the right side gets it; its source keeps that name."""
@@ -93,21 +104,28 @@ class Renaming:
 
     def _side(self, source: bool, came: tuple[Packet, Packet], one: Packet, other: Packet) -> bool:
         (address, end), (there, end_there) = _names(one, source), _names(other, source)
-        brought = [_names(came[0], source)]
-        turned = _names(came[0], not source)
-        if turned[0] in self.addresses.there or not source:
-            brought.append(turned)  # not yet the address of a NAT that a packet was sent to
-        if address in [name for name, _ in brought] and there != self.addresses.of(address):
+        own, turned = _names(came[0], source), _names(came[0], not source)
+        # What a packet was sent to may yet become a name of the NAT's: it is brought if known.
+        addresses, ends = {own[0]}, {own[1]}
+        if not source or turned[0] in self.addresses.there:
+            addresses.add(turned[0])
+        if not source or turned[1] in self.ends.there:
+            ends.add(turned[1])
+        if address in addresses and there != self.addresses.of(address):
             return False
         if not self.addresses.relate(address, there):
             if source:
-                self.meant[address] = there
+                self.meant.append((address, there))
             return False
         if not _has_ports(one):
             return True
-        if end in [name for _, name in brought] and end_there != self._end(end):
+        if end in ends and end_there != self._end(end):
             return False
-        return self.ends.relate(end, end_there)
+        if not self.ends.relate(end, end_there):
+            if source:
+                self.meant_ends.append((end, end_there))
+            return False
+        return True
 
 
 def parted_renamed(
@@ -115,19 +133,26 @@ def parted_renamed(
 ) -> Parted | tuple[int, Failure] | None:
     """Where two engines part on a trace, or the right one fails, given its own names.
 
-    An address of a side's own may have stood in packets before it was learned: then once more,
-    knowing it from the start.
+    A name of a side's own may have stood in packets before it was learned: then once more, knowing
+    it from the start.
     """
-    known: dict[Hashable, Hashable] = {}
-    while True:
-        renaming = Renaming()
-        for name, partner in known.items():
-            renaming.addresses.relate(name, partner)
+    known: tuple[dict[Hashable, Hashable], dict[Hashable, Hashable]] = {}, {}
+    for _ in range(MAX_PASSES):
+        renaming = Renaming(OneToOne.of_pairs(known[0]), OneToOne.of_pairs(known[1]))
         found = _parted(renaming, left, right, trace, comparison)
-        learned = {a: b for a, b in renaming.addresses.there.items() if a != b} | renaming.meant
-        if not isinstance(found, Parted) or len(learned) <= len(known):
+        learned = (
+            _others(renaming.addresses.there) | dict(renaming.meant),
+            _others(renaming.ends.there) | dict(renaming.meant_ends),
+        )
+        grown = len(learned[0]) > len(known[0]) or len(learned[1]) > len(known[1])
+        if not isinstance(found, Parted) or not grown:
             return found
         known = learned
+    return found
+
+
+def _others(pairs: Mapping[Hashable, Hashable]) -> dict[Hashable, Hashable]:
+    return {name: partner for name, partner in pairs.items() if name != partner}
 
 
 def _parted(
