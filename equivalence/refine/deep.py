@@ -16,7 +16,7 @@ from nfverify.equivalence.constants import Constants
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.packets import arriving_packet
 from nfverify.equivalence.problem import Event, Model, Problem
-from nfverify.equivalence.refine.hands import Fits, first
+from nfverify.equivalence.refine.hands import Fits, Hand, first
 from nfverify.equivalence.refine.membership import Observed, Refused, as_terms, sent_terms
 from nfverify.equivalence.refine.pair import Made, RefinePair
 from nfverify.equivalence.refine.refute import Refutation
@@ -28,7 +28,7 @@ from nfverify.equivalence.symbolic import Choice, Chosen
 from nfverify.equivalence.terms import Term, Terms, signed
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
-from nfverify.semantics.machine import Emission
+from nfverify.semantics.machine import Emission, Machine
 from nfverify.smat import ir
 
 RLIMIT = 30_000_000
@@ -211,7 +211,9 @@ def refused(
     deadline: float,
 ) -> bool:
     """From the state of B, can no choice at this packet send that? Only what is read at known keys
-    is looked up; about the rest the solver may assume anything."""
+    is looked up; about the rest the solver may assume anything. B's timers choose nothing."""
+    machine = pair.machines[1].clone()
+    machine.wait(arrival.time, start=True)  # `init` and the timers that are due come first
     terms, translator = Terms(), Translator()
     solver = Solver(translator, deadline=deadline, rlimit=RLIMIT)
     side = Solver(translator, "", deadline=deadline, rlimit=RLIMIT // 10)
@@ -219,7 +221,7 @@ def refused(
     pre, base = model.arbitrary_state()
     held = {
         problem.b.qualify(instance, name): content
-        for instance, variables in pair.machines[1].snapshot().items()
+        for instance, variables in machine.snapshot().items()
         for name, content in variables.items()
     }
     for name, variable in problem.b.variables():
@@ -236,7 +238,10 @@ def refused(
     facts = [terms.or_(c.none, c.choice.fits(c.value)) for c in executor.chosen]
     if len(executor.chosen) == 1:
         (one,) = executor.chosen
-        facts += [_nothing(terms, one, value) for value in _some_free(terms, pair, arrival)]
+        facts += [
+            _nothing(terms, one, value)
+            for value in _some_free(terms, machine, pair.hands[1], arrival)
+        ]
     event = Event("", packet, now, (), post, sent_terms(terms, out), tuple(sent))
     solver.add(*facts, terms.not_(model.outputs_differ(event)))
     for var, keys in list(base.touched):
@@ -252,7 +257,7 @@ def refused(
     return solver.check(patience=RLIMIT) == "unsat"
 
 
-def _some_free(terms: Terms, pair: RefinePair, arrival: Arrival) -> list[Term]:
+def _some_free(terms: Terms, machine: Machine, hand: Hand, arrival: Arrival) -> list[Term]:
     """A value that fits, if one does, as B's machine says."""
     found: list[Term] = []
 
@@ -262,10 +267,9 @@ def _some_free(terms: Terms, pair: RefinePair, arrival: Arrival) -> list[Term]:
             found.append(terms.const(value, node.type.width))
         return value
 
-    hand = pair.hands[1]
     hand.decide = look
     try:
-        pair.machines[1].clone().emit(arrival.packet, arrival.time, arrival.port)
+        machine.clone().emit(arrival.packet, arrival.time, arrival.port)
     finally:
         hand.decide = first
     return found

@@ -83,6 +83,19 @@ def test_a_pool_of_hundreds() -> None:
     assert example.events[-1].b.outputs
 
 
+def test_timers_that_fire_before_the_last_packet() -> None:
+    """B's state is the one after them: it may send what A does, by a choice no rule names."""
+    model = """
+    int n; int e;
+    every 400ns {{ if (n > 300) {{ e = 1; }} }}
+    entry odd {{ match_flow {{ f[L4] == 0 }} action_flow {{ drop; }} }}
+    entry special {{ match_state {{ e == 1 }} action_state {{ e = 0; n = 0; {} }} }}
+    entry rest {{ action_state {{ n = n < 1000 ? n + 1 : n; }} action_flow {{ f[sport] = 5; }} }}"""
+    a = nf(model.format("f[sport] = 40001;"))
+    b = nf(model.format("choose p in 1000..30000; f[sport] = p * 2 + 1;"))
+    assert not isinstance(ask(a, b, seconds=8), Different)
+
+
 def test_what_must_be_guessed_early_is_not_refuted() -> None:
     early = nf(
         "int x; int have;",
