@@ -126,8 +126,8 @@ def _patience(aim: Aim) -> int:
 
 
 def _values(aim: Aim, name: str) -> tuple[int, ...]:
-    """Of a field: plain ones, what it or its other side is compared with, what lies beside it,
-    constants of its width, and the ends of its range."""
+    """Of a field: what it or its other side is compared with, what lies beside that, constants of
+    its width, plain ones, and the ends of its range."""
     width = FIELDS[name].width
     limit = (1 << width) - 1
     constants = [*aim.values.get(name, ()), *aim.values.get(OTHER_SIDE.get(name, ""), ())]
@@ -137,7 +137,7 @@ def _values(aim: Aim, name: str) -> tuple[int, ...]:
         wide = [n for n in aim.numbers.get(width, ()) if n > 0xFFFF or width <= 16]
         near += thinned(wide, MAX_OF_FIELD // 8)
     ends = (0, limit) if name in aim.fields else ()
-    return tuple(dict.fromkeys([*_PLAIN.get(name, ()), *found, *near, *ends]))
+    return tuple(dict.fromkeys([*found, *near, *_PLAIN.get(name, ()), *ends]))
 
 
 def _payloads(patterns: Iterable[bytes]) -> tuple[bytes, ...]:

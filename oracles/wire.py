@@ -41,6 +41,8 @@ ECHO = {1: (8, 0), 58: (128, 129)}  # request and reply by protocol
 NON_IP = 0x88B5  # the IEEE's "local experimental" ethertype
 NO_L4 = 253  # RFC 3692's protocol number for experiments
 _TCP_FIELDS = frozenset({"seq", "ack_no", "window", *FLAG_VALUES})
+_EXTENSIONS = (0, 43, 44, 60)  # IPv6 headers before the protocol's, of which eight may stand
+_EIGHT = b"\x3c\0\x01\x04\0\0\0\0" * 8
 _NAMES_OF_FLAGS = frozenset(FLAG_VALUES)
 _ICMP_FIELDS = frozenset({"icmp_type", "icmp_code", "icmp_id", "icmp_seq"})
 _SIDES = (("sip", "dip"), ("sip6", "dip6"), ("sport", "dport"), ("smac", "dmac"))
@@ -109,13 +111,16 @@ def _ip4(values: Values, proto: int, later: bool) -> bytes:
 def _ip6(values: Values, proto: int, later: bool) -> bytes:
     number = _numbers(values)
     source, target = number("sip6", SIP6), number("dip6", DIP6)
-    extension = b""
+    extension, follows = b"", proto
     if values.get("FRAG") == 1:
-        extension = bytes((proto, 0, 0, 8 if later else 1, 0, 0, 0, 0))
+        proto = NO_L4 if proto in _EXTENSIONS else proto
+        extension, follows = bytes((proto, 0, 0, 8 if later else 1, 0, 0, 0, 0)), 44
+    elif proto in _EXTENSIONS:  # the ninth: the last that a frame may have, and so its protocol
+        extension, follows = _EIGHT[:-8] + bytes((proto,)) + _EIGHT[-7:], 60
     body = _transport(values, proto, 6, source + target, later, 40 + len(extension))
     first = 6 << 28 | number("tos", 0) << 20
     head = first << 32 | len(extension) + len(body) << 16
-    head |= (44 if extension else proto) << 8 | number("ttl", TTL)
+    head |= follows << 8 | number("ttl", TTL)
     return (head << 256 | source << 128 | target).to_bytes(40, "big") + extension + body
 
 

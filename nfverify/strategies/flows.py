@@ -14,7 +14,7 @@ from nfverify.semantics.machine import Machine
 from nfverify.semantics.operators import Function
 from nfverify.strategies.aimed import Aimed, Model, aim
 from nfverify.strategies.frame import Frame, field_value
-from nfverify.strategies.scene import Scene, part
+from nfverify.strategies.scene import Scene
 from nfverify.strategies.traces import CHOICES, STARTS
 
 ENDS: tuple[End, ...] = ("fin", "rst", "none")
@@ -109,7 +109,7 @@ def _talks(
     if "proto" not in fixed:
         client.pop("proto", None)
     converse = talk(draw)
-    port = part(choice[11], 256, aimed.pools.ports)
+    port = choice[11] % aimed.pools.ports
     ports = port, 1 - port if port < 2 else 0
     machine = aimed.machine()
     through = None if machine is None else _through(machine)

@@ -2,14 +2,14 @@
 
 Byte 0 says what happens, byte 1 to which earlier packet, 2-3 which packet of the pool, 4-5 which
 second one lies over it, 6-7 and 8-9 what is changed, 10 when, 11 by which port, 12 which oddity,
-13-15 how many of what kind a burst or session has, and its gap. Zeros are always the plainest
-choice, and all zeros no event, so that Hypothesis, which lowers bytes, shrinks to short and plain
-traces.
+13-15 how many of what kind a burst or session has, and its gap. Zeros are always the plainest, and
+a 0 in byte 0 is the end, so that Hypothesis, which lowers bytes, shrinks to short, plain traces.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import cache
 from typing import Final
 
 from nfverify.oracles.flows import ENDPOINTS, End, exchange, tcp_steps
@@ -24,14 +24,15 @@ from nfverify.strategies.frame import Frame
 LENGTH: Final = 16  # bytes of choices for one event
 LATEST: Final = (1 << 62) - 1  # ns
 MEMORY: Final = 64  # outputs that may be answered
-PLAIN_FRAMES: Final = 160  # choices of 256 without an oddity
+PLAIN_FRAMES: Final = 160  # the last choice without an oddity
+ALONE: Final = 160  # the last choice of a packet without another one over it
 _NONE: Values = {}
 
 
 class Act(Enum):
     """What one group of choices makes happen."""
 
-    NOTHING = auto()
+    END = auto()
     REPEAT = auto()
     ANSWER = auto()
     FRESH = auto()
@@ -41,7 +42,6 @@ class Act(Enum):
 
 
 _WEIGHTS = (
-    (Act.NOTHING, 1),
     (Act.REPEAT, 40),
     (Act.ANSWER, 45),
     (Act.FRESH, 100),
@@ -49,7 +49,7 @@ _WEIGHTS = (
     (Act.BURST, 15),
     (Act.SESSION, 15),
 )
-ACTS: Final = tuple(act for act, weight in _WEIGHTS for _ in range(weight))
+_ACTS = tuple(act for act, weight in _WEIGHTS for _ in range(weight))
 DATA: Final = ((b"request", b"response"), (), (b"a", b"b", b"c"))
 ENDS: Final[tuple[End, ...]] = ("fin", "rst", "none")
 VARIED: Final = (
@@ -62,9 +62,20 @@ VARIED: Final = (
 )
 
 
-def part(choice: int, whole: int, count: int) -> int:
-    """One of `count` for a choice below `whole`: 0 for 0, and never falling."""
-    return choice * count // whole
+@cache
+def acts_for(most: int) -> tuple[Act, ...]:
+    """What byte 0 means where a trace has at most so many packets: half of them on average."""
+    ends = max(1, min(64, 512 // most))
+    rest = 256 - ends
+    return (Act.END,) * ends + tuple(_ACTS[at * len(_ACTS) // rest] for at in range(rest))
+
+
+def picked(high: int, low: int, count: int, whole: int = 256) -> int:
+    """One of `count` by two bytes, the first below `whole`: by the second alone where that will do,
+    so that neighbouring choices are neighbouring picks, which Hypothesis tries."""
+    if count <= 256:
+        return low % count
+    return (high << 8 | low) * count // (whole << 8)
 
 
 class Scene:
@@ -82,6 +93,7 @@ class Scene:
     ) -> None:
         self.pools, self.machine, self.most = pools, machine, most
         self.hostile, self.bursts = hostile, bursts
+        self.acts = acts_for(most)
         self.now = start
         rest = [(gap, False) for gap in pools.gaps[1:]]
         rest += [(span, anchored) for anchored in (True, False) for span in pools.spans]
@@ -94,12 +106,12 @@ class Scene:
 
     # Choices ------------------------------------------------------------------------------
 
-    def play(self, choice: bytes, *, must: bool = False) -> None:
-        """One more group of choices; with `must`, at least one event comes of it."""
-        act = ACTS[choice[0]]
-        if act is Act.NOTHING:
+    def play(self, choice: bytes, *, must: bool = False) -> bool:
+        """One more group of choices; False at the end, which `must` forbids."""
+        act = self.acts[choice[0]]
+        if act is Act.END:
             if not must:
-                return
+                return False
             act = Act.REPEAT
         elif not self.bursts and act in (Act.BURST, Act.SESSION):
             act = Act.FRESH
@@ -109,18 +121,19 @@ class Scene:
         if changes:
             values, frame = merged(values, changes), None
         self._wait(choice[10], back)
-        port = (port + part(choice[11], 256, self.pools.ports)) % self.pools.ports
+        port = (port + choice[11] % self.pools.ports) % self.pools.ports
         if act is Act.BURST:
             self._burst(choice, values, port)
         elif act is Act.SESSION:
             self._session(choice, values, port)
         else:
             self._add(values, port, self._framed(choice, values, frame))
+        return True
 
     def burst(self, choice: bytes) -> None:
         """A burst of a packet without a past."""
         values = merged(self.fresh(choice), self.changes(choice))
-        self._burst(choice, values, part(choice[11], 256, self.pools.ports))
+        self._burst(choice, values, choice[11] % self.pools.ports)
 
     def _subject(
         self, act: Act, choice: bytes, back: int | None
@@ -152,36 +165,35 @@ class Scene:
     def fresh(self, choice: bytes) -> Values:
         """A packet of the pool, in some cases with another one over it."""
         bases = self.pools.bases
-        values = bases[part(choice[2] << 8 | choice[3], 1 << 16, len(bases))]
-        over = (choice[4] << 8 | choice[5]) - 0xA000
-        if over > 0:
-            values = merged(values, bases[part(over, 0x6000, len(bases))].items())
+        values = bases[picked(choice[2], choice[3], len(bases))]
+        if choice[4] > ALONE:
+            over = picked(choice[4] - ALONE - 1, choice[5], len(bases), 255 - ALONE)
+            values = merged(values, bases[over].items())
         return values
 
     def changes(self, choice: bytes) -> list[tuple[str, int | bytes]]:
         """Of a field or two, mostly of none."""
         found, tweaks = [], self.pools.tweaks
-        for high, low, floor in ((choice[6], choice[7], 0x8000), (choice[8], choice[9], 0xC000)):
-            picked = (high << 8 | low) - floor
-            if picked > 0:
-                found.append(tweaks[part(picked, 0x10000 - floor, len(tweaks))])
+        for high, low, none in ((choice[6], choice[7], 127), (choice[8], choice[9], 191)):
+            if high > none:
+                found.append(tweaks[picked(high - none - 1, low, len(tweaks), 255 - none)])
         return found
 
     def _framed(self, choice: bytes, values: Values, frame: Frame | None = None) -> Frame:
         """The packet, odd if that is chosen; `frame` if it is one already."""
         if self.hostile and choice[12] > PLAIN_FRAMES:
-            odd = part(choice[12] - PLAIN_FRAMES - 1, 255 - PLAIN_FRAMES, len(ODDITIES))
+            odd = (choice[12] - PLAIN_FRAMES - 1) % len(ODDITIES)
             return Frame(ODDITIES[odd](wire(values)))
         return frame or Frame(wire(values))
 
     def _back(self, choice: int) -> int | None:
         """An earlier event; 0 chooses the last."""
         count = len(self.events)
-        return count - 1 - part(choice, 256, count) if count else None
+        return count - 1 - choice % count if count else None
 
     def _wait(self, choice: int, back: int | None) -> None:
         """Mostly a gap; else a span, counted from the earlier event or from now."""
-        step, anchored = self.whens[part(choice, 256, len(self.whens))]
+        step, anchored = self.whens[choice % len(self.whens)]
         base = self.events[back].time if anchored and back is not None else self.now
         self.now = min(max(self.now, base + step), LATEST)
 
@@ -196,9 +208,9 @@ class Scene:
 
     def _burst(self, choice: bytes, values: Values, port: int) -> None:
         """The packet several times, the same, counted up in some field, or with its answers."""
-        counts, how = self.pools.counts, part(choice[14], 256, len(VARIED) + 1)
-        count = min(counts[part(choice[13], 256, len(counts))], self.most - len(self.events))
-        gap = self.pools.gaps[part(choice[15], 256, len(self.pools.gaps))]
+        counts, how = self.pools.counts, choice[14] % (len(VARIED) + 1)
+        count = min(counts[choice[13] % len(counts)], self.most - len(self.events))
+        gap = self.pools.gaps[choice[15] % len(self.pools.gaps)]
         frame = Frame(wire(values))
         if how == len(VARIED):
             back = answered(values)
@@ -221,17 +233,17 @@ class Scene:
         """A conversation of TCP, UDP or ICMP, whole or some of its packets (a bit for each, so that
         it shrinks to those that matter), cut where the trace has enough."""
         proto = values.get("proto", 6)
-        data = DATA[part(choice[14], 256, len(DATA))]
+        data = DATA[choice[14] % len(DATA)]
         match proto:
             case 6:
-                steps = tcp_steps(data, ENDS[part(choice[9], 256, len(ENDS))])
+                steps = tcp_steps(data, ENDS[choice[9] % len(ENDS)])
             case 17:
                 steps = [(not at % 2, {"payload": part}) for at, part in enumerate(data or (b"",))]
             case _:
                 steps = [(True, {}), (False, {})]
         if choice[13] < 128:
             steps = [step for at, step in enumerate(steps) if choice[13] >> at & 1]
-        gap = self.pools.gaps[part(choice[15], 256, len(self.pools.gaps))]
+        gap = self.pools.gaps[choice[15] % len(self.pools.gaps)]
         ports = port, 1 - port if port < 2 else 0
         room = self.most - len(self.events)
         through = None if self.machine is None else self._through
@@ -255,7 +267,7 @@ class Scene:
         count = min(len(self.outputs), MEMORY)
         if not count:
             return None
-        output = self.outputs[-1 - part(choice, 256, count)]
+        output = self.outputs[-1 - choice % count]
         return answered(values_of_packet(output.packet)), output.port
 
     def _catch_up(self) -> list[Emission]:

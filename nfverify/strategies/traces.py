@@ -15,6 +15,7 @@ from nfverify.strategies.aimed import Aimed, Model, aim
 from nfverify.strategies.frame import Frame, field_value
 from nfverify.strategies.scene import LENGTH, Scene
 
+MAX_CHOICES = 400  # Hypothesis allows for 8 KiB in all
 CHOICES = st.binary(min_size=LENGTH, max_size=LENGTH)
 STARTS = st.sampled_from((0, 1_000_000_000, 1_700_000_000_000_000_000))  # ns
 
@@ -80,12 +81,14 @@ def trace_strategy(
     """As `traces`, for what is aimed already."""
     scene = Scene(aimed.pools, aimed.machine(), draw(STARTS), max_size, hostile, bursts)
     events = scene.events
-    for _ in range(draw(st.integers(0, max_size))):
-        scene.play(draw(CHOICES))
-        if len(events) >= max_size:
+    for _ in range(MAX_CHOICES):
+        # The end is drawn also where there is no choice: else a long burst, which needs none,
+        # would pass for simpler than a short one.
+        choice = draw(CHOICES)
+        if len(events) >= max_size or not scene.play(choice, must=len(events) < min_size):
             break
     while len(events) < min_size:
-        scene.play(draw(CHOICES), must=True)
+        scene.play(bytes(LENGTH), must=True)
     return tuple(events)
 
 
