@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nfverify.oracles import states
@@ -51,6 +51,8 @@ class Contest:
     comparison: Comparison = Comparison()  # noqa: RUF009 - frozen
     setting: Setting = Setting()  # noqa: RUF009 - frozen
     free: frozenset[str] = frozenset()
+    own: Mapping[str, Mapping[Hashable, Hashable]] = field(default_factory=dict)
+    """For a renaming: addresses of the model's that others have other ones for, by their name."""
 
     @property
     def needs(self) -> Needs:
@@ -94,7 +96,8 @@ class Contest:
         return None
 
     def _renamed(self, other: Engine, trace: Trace) -> Divergence | None:
-        found = parted_renamed(self.judge, stepping(other), trace, self.comparison)
+        own = self.own.get(other.name, {})
+        found = parted_renamed(self.judge, stepping(other), trace, self.comparison, own)
         match found:
             case None:
                 return None

@@ -6,7 +6,7 @@ result = examine(network, Options(engines=("reference", "cython"), examples=10_0
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nfverify.oracles.aim import aim_at
@@ -19,6 +19,7 @@ from nfverify.oracles.engines.table import ENGINES, make
 from nfverify.oracles.membership import chooses
 from nfverify.oracles.needs import fitted
 from nfverify.oracles.plain import Plainer
+from nfverify.oracles.renaming import own_addresses
 from nfverify.oracles.shrink import ATTEMPTS, shrink
 from nfverify.oracles.trace import Event, Trace, port_names
 from nfverify.packet.codec import Malformed, parse
@@ -31,6 +32,7 @@ PROGRAM_ATTEMPTS, PROGRAM_POLISH = 200, 60  # traces tried to shrink one: each i
 MODEL = "the model"  # who judges programs where it has choices
 REPEATS = 3  # runs in which a difference must show again, at least once
 _SMALL = 0xFFFF  # up to here a number counts something, and is no address
+_LESSONS = 3  # traces on which names are learned
 _BARREN = 1000  # traces without an event, one after the other, that end a test
 
 
@@ -123,7 +125,18 @@ def contest_of(network: Network, options: Options) -> Contest:
         other = program(options.against, port_names(network), options.silence)
         others.append(other)
         free = frozenset({other.name} if chooses(network) else ())
-    return Contest(network, engines[0], tuple(others), options.comparison, setting, free)
+    contest = Contest(network, engines[0], tuple(others), options.comparison, setting, free)
+    return replace(contest, own=_own(contest)) if options.comparison.renaming else contest
+
+
+def _own(contest: Contest) -> dict[str, Mapping[Hashable, Hashable]]:
+    """What others call the model's own addresses, learned on traces that are always the same."""
+    campaign = Campaign(contest.network, contest.judge, 0, contest.needs, setting=contest.setting)
+    traces = [campaign.trace(number) for number in range(_LESSONS)]
+    return {
+        other.name: own_addresses(contest.judge, stepping(other), traces, contest.comparison)
+        for other in contest.others
+    }
 
 
 def check_names(names: Sequence[str]) -> str:

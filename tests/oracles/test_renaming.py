@@ -1,16 +1,18 @@
 """Equality up to the names that a NAT gives, and what a program may choose."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tested_programs import ANY, DOWNWARDS, NAT, NAT_PROGRAM, UPWARDS
 
 from nfverify.oracles.campaign import Campaign
 from nfverify.oracles.comparators import Comparison
-from nfverify.oracles.differential import Contest, Divergence
+from nfverify.oracles.differential import Contest, Divergence, stepping
 from nfverify.oracles.engines.base import Setting
 from nfverify.oracles.engines.reference import Reference, reference
-from nfverify.oracles.renaming import OneToOne
+from nfverify.oracles.renaming import OneToOne, own_addresses
 from nfverify.oracles.tester import Options, examine
 from nfverify.semantics.machine import Machine
 from nfverify.smat.load import load_text
@@ -19,13 +21,22 @@ RENAMING = Comparison.of(["renaming"])
 TAKEN = NAT.format(take=UPWARDS, room=10)
 
 
+def knowing(contest: Contest) -> Contest:
+    """With the names of addresses learned."""
+    campaign = Campaign(contest.network, contest.judge, 0)
+    traces = [campaign.trace(number) for number in range(3)]
+    (other,) = contest.others
+    own = own_addresses(contest.judge, stepping(other), traces, contest.comparison)
+    return replace(contest, own={other.name: own})
+
+
 def parted(one: str, other: str, comparison: Comparison = RENAMING) -> Divergence | None:
     """The first difference in 12 traces of the one model against the other."""
     network = load_text(one)
     judge = reference(network, Setting())
     right = Reference(Machine(load_text(other)), "right")
-    contest = Contest(network, judge, (right,), comparison)
-    for number in range(12):
+    contest = knowing(Contest(network, judge, (right,), comparison))
+    for number in range(14):
         found = contest.run(Campaign(network, judge, 7).trace(number))
         if found is not None:
             return found
@@ -53,6 +64,16 @@ def test_another_public_address() -> None:
     other = TAKEN.replace("203.0.113.7", "203.0.113.9")
     assert parted(TAKEN, other, Comparison()) is not None
     assert parted(TAKEN, other) is None
+
+
+def test_the_library_s_napt() -> None:
+    """Identifiers of echo requests are names, too."""
+    napt = (Path(__file__).parents[2] / "models/napt.nfd").read_text()
+    other = napt.replace("next = 1024", "next = 5000").replace("<= 65535", "<= 69511")
+    assert parted(napt, other.replace("203.0.113.7", "198.51.100.1")) is None
+    wrong = other.replace("f[icmp_id] = next;", "f[icmp_id] = 77;")
+    assert wrong != other
+    assert parted(napt, wrong) is not None
 
 
 @pytest.mark.parametrize(
