@@ -303,7 +303,7 @@ class Holdings:
                         break
                     self._put(name, tuple(k.data for k in entry.keys), entry.values)
                 left += 1
-            rest = tuple(log[left:])
+            rest = tuple(e for e in log[left:] if e.guard.data is not False)
             if rest:
                 self.logs[name] = rest
             else:

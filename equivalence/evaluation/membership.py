@@ -347,24 +347,23 @@ class Membership:
     # States -------------------------------------------------------------------------------
 
     def states(self, most: int) -> Iterator[SavedState]:
-        """Up to `most` of the states that are possible now, all of them if they are fewer.
-        Unclear if the solver gives up."""
+        """Up to `most` of the states that are possible now, all of them if they are fewer, each
+        once in each way that it may have gone. Unclear if the solver gives up."""
         terms = self._terms
         for world in self.worlds:
-            asked = symbols(world.unknown())
+            unknown = world.unknown()
             more = list(world.conditions)
             while most > 0:
                 model = self._solving.model(more)
                 if model is None:
                     break
-                for symbol in asked:
+                for symbol in symbols(unknown):
                     model.setdefault(symbol.id, terms.raw(0, symbol.width))
                 yield state_of(self.network, world, self.context.tags, self._putting_in(model))
                 most -= 1
-                if not asked:
-                    break
-                same = terms.all(terms.eq(s, model[s.id]) for s in asked)
-                more.append(terms.not_(same))
+                values = put_in(terms, unknown, model)
+                pairs = zip(unknown, values, strict=True)
+                more.append(terms.not_(terms.all(terms.eq(t, v) for t, v in pairs)))
 
     def _putting_in(self, model: Model) -> Change:
         return lambda roots: put_in(self._terms, roots, model)

@@ -7,6 +7,7 @@ the solver is asked only about what is left.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,6 +58,19 @@ class Leaf:
     left: tuple[Seen, ...]
 
 
+class _Step(NamedTuple):
+    """A variant of a step: `none` says of the choices that it comes to whether nothing fitted."""
+
+    world: World
+    left: tuple[Seen, ...]
+    scene: Scene
+    literals: tuple[Term, ...]
+    none: Mapping[int, bool]
+    chosen: Sequence[Chosen]
+    packet: Packet
+    last: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Narrowing:
     """Of the steps over one table of terms."""
@@ -79,10 +93,41 @@ class Narrowing:
         others don't. With `last`, all of it must come out now."""
         found: list[Leaf] = []
         for variant, literals, none in self._variants(scene, chosen):
-            try:
-                found += self._leaves(world, left, variant, literals, none, chosen, packet, last)
-            except Mismatch as error:
-                reasons[str(error)] = None
+            step = _Step(world, left, variant, literals, none, chosen, packet, last)
+            for given in self._given(step, found, reasons):
+                try:
+                    found += list(self._leaves(step, given))
+                except Mismatch as error:
+                    reasons[str(error)] = None
+        return found
+
+    def _given(self, step: _Step, found: list[Leaf], reasons: dict[str, None]) -> list[Model]:
+        """Adds the leaves of a step; or gives values of its choices, for each of which they can be
+        told alone."""
+        try:
+            found += list(self._leaves(step, {}))
+        except Mismatch as error:
+            reasons[str(error)] = None
+        except Unclear:
+            asked = [step.chosen[i].value for i, nothing in step.none.items() if not nothing]
+            if not asked:
+                raise
+            return self.solving.all_models(self._plain_conditions(step), asked, MOST_WAYS)
+        return []
+
+    def _plain_conditions(self, step: _Step) -> list[Term]:
+        """What the choices of a step must meet, as far as it can be written out."""
+        base, known = self.terms.base, _nones(self.terms, step)
+        assert base is not None
+        fits = [
+            step.chosen[i].choice.fits(step.chosen[i].value)
+            for i, nothing in step.none.items()
+            if not nothing
+        ]
+        found: list[Term] = []
+        for condition in conjuncts(put_in(self.terms, [*step.world.conditions, *fits], known)):
+            with suppress(Unclear):
+                found += put_in(self.terms, base.expand([condition]), known)
         return found
 
     def _variants(
@@ -125,23 +170,14 @@ class Narrowing:
     def _assumed(self, scene: Scene, condition: Term, holds: bool) -> Scene:
         return scene.rebuilt(assume(self.terms, scene.terms(), condition, holds))
 
-    def _leaves(
-        self,
-        world: World,
-        seen: tuple[Seen, ...],
-        scene: Scene,
-        literals: tuple[Term, ...],
-        none: Mapping[int, bool],
-        chosen: Sequence[Chosen],
-        packet: Packet,
-        last: bool,
-    ) -> Iterator[Leaf]:
+    def _leaves(self, step: _Step, given: Model) -> Iterator[Leaf]:
         """What a variant needs to agree with what was seen. Mismatch if it can't."""
         terms, base = self.terms, self.terms.base
         assert base is not None
-        equations, left = self._match(world, seen, scene, packet, last)
-        fresh = [*literals, *equations]
-        known: Model = {}
+        world, scene, none, chosen = step.world, step.scene, step.none, step.chosen
+        known: Model = _nones(terms, step) | given
+        equations, left = self._match(step)
+        fresh = [*step.literals, *equations]
         conditions = self._settled([*world.conditions, *fresh], known)
         for place, nothing in none.items():
             if not nothing:
@@ -206,11 +242,11 @@ class Narrowing:
             found: list[Model] = []
             for model in models:
                 given = known | model
+                if self._tried(it, given):
+                    continue
                 [fits] = base.expand(put_in(terms, [it.choice.fits(asked)], given))
                 [fits] = put_in(terms, [fits], given)
                 others = [s for s in symbols([fits]) if s is not asked]
-                if not others and self._tried(it, asked, fits):
-                    continue
                 there = [t for t in put_in(terms, conditions, given) if t is not terms.true]
                 ways = self.solving.all_models(there, others, MOST_WAYS) if others else [{}]
                 found += [
@@ -223,18 +259,18 @@ class Narrowing:
                 raise Mismatch(f"something fits `choose {it.choice.node.name}`")
         yield from models
 
-    def _tried(self, chosen: Chosen, asked: Term, fits: Term) -> bool:
-        """Does one of a few candidates fit? Mostly one does, and no solver is needed."""
-        low, high = chosen.choice.low, chosen.choice.high
+    def _tried(self, chosen: Chosen, given: Model) -> bool:
+        """Does one of a few candidates surely fit? Mostly one does, and no solver is needed."""
+        low, high = put_in(self.terms, [chosen.choice.low, chosen.choice.high], given)
         if not (low.is_const and high.is_const):
             return False
-        width = low.width
-        span = (high.data - low.data) % (1 << width)
-        for number in {low.data + span * i // TRIES for i in range(TRIES + 1)}:
-            candidate = self.terms.const(number, width)
-            if put_in(self.terms, [fits], {asked.id: candidate})[0] is self.terms.true:
-                return True
-        return False
+        span = (high.data - low.data) % (1 << low.width)
+        numbers = dict.fromkeys(low.data + span * i // TRIES for i in range(TRIES + 1))
+        candidates = [self.terms.const(n, low.width) for n in numbers]
+        return any(
+            put_in(self.terms, [chosen.choice.fits(c)], given)[0] is self.terms.true
+            for c in candidates
+        )
 
     def _settled(self, conditions: Iterable[Term], known: Model) -> list[Term]:
         """Conditions with what they say outright put in, and added to `known`."""
@@ -265,13 +301,12 @@ class Narrowing:
         known.update(self.solving.fixed(asked, model))
         return self._settled(rest, known)
 
-    def _match(
-        self, world: World, left: tuple[Seen, ...], scene: Scene, packet: Packet, last: bool
-    ) -> tuple[list[Term], tuple[Seen, ...]]:
+    def _match(self, step: _Step) -> tuple[list[Term], tuple[Seen, ...]]:
         """The equations between what comes out and what was seen."""
+        world, left, scene, packet = step.world, step.left, step.scene, step.packet
         terms = self.terms
         out = [e for e in scene.emissions if e.guard.data]
-        if len(out) > len(left) or (last and len(out) < len(left)):
+        if len(out) > len(left) or (step.last and len(out) < len(left)):
             raise Mismatch(f"{_frames(len(out))} may come out, not {_frames(len(left))}")
         equations: list[Term] = []
         for emission, seen in zip(out, left, strict=False):
@@ -294,6 +329,11 @@ class Narrowing:
             can = f"is {term.data!r}" if term.is_const else "is something else"
             raise Mismatch(f"{name} {can}, not {value!r}")
         equations.append(equation)
+
+
+def _nones(terms: GroundTerms, step: _Step) -> Model:
+    """What a variant says of whether anything fitted."""
+    return {step.chosen[i].none.id: terms.boolean(n) for i, n in step.none.items()}
 
 
 def _made(chosen: Chosen, nothing: bool, known: Model) -> Made:

@@ -71,8 +71,8 @@ def related(conditions: Sequence[Term], start: Iterable[Term]) -> list[Term]:
         if not near:
             return found
         found += near
-        reached |= {s for c in near for s in owner[c.id]}
         left = [c for c in left if not owner[c.id] & reached]
+        reached |= {s for c in near for s in owner[c.id]}
 
 
 @dataclass(slots=True)
