@@ -30,7 +30,7 @@ class Generated:
     seed: int
     items: tuple[Item, ...]
     fates: Mapping[int, Fate]
-    seconds: Mapping[str, float]  # by stage; nothing depends on it
+    seconds: Mapping[str, float]  # of the processor, by stage; nothing depends on it
 
     @property
     def goals(self) -> tuple[Goal, ...]:

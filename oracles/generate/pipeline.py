@@ -40,17 +40,17 @@ class Limits:
 
 @dataclass(slots=True)
 class _Watch:
-    """How long the stages took."""
+    """How long the stages took, of the processor."""
 
     notify: Notify
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
+        started = time.process_time()
         self.notify(name)
         yield
-        self.seconds[name] = time.monotonic() - started
+        self.seconds[name] = time.process_time() - started
 
 
 def generate(

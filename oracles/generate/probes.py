@@ -22,20 +22,24 @@ REPLIES = 2  # outputs of one packet that are answered
 _BITS = ("sip", "dip", "sip6", "dip6", "sport", "dport", "icmp_id")
 
 
-def probes(machine: Machine, script: Script, spans: Sequence[int] = ()) -> tuple[Arrival, ...]:
+def probes(
+    machine: Machine, script: Script, spans: Sequence[int] = (), patterns: Sequence[bytes] = ()
+) -> tuple[Arrival, ...]:
     """Packets to be appended to a script. `machine` is fresh; `spans` are the times that matter to
-    the model, ns: timers are found without them."""
+    the model, ns (timers are found without them), `patterns` the strings."""
     arrivals = list(expand(script))
     outputs: list[tuple[int, Packet]] = []
     for arrival in arrivals:
         outputs = machine.process(arrival.packet, arrival.time, arrival.port)
     last, now = arrivals[-1], machine.now or arrivals[-1].time
-    found = [Arrival(now, port, packet) for port, packet in _now(arrivals, outputs)]
+    found = [Arrival(now, port, packet) for port, packet in _now(arrivals, outputs, patterns)]
     return (*found, *_spans(last, now, spans), *_ticks(last, machine))
 
 
 def _now(
-    arrivals: Sequence[Arrival], outputs: Sequence[tuple[int, Packet]]
+    arrivals: Sequence[Arrival],
+    outputs: Sequence[tuple[int, Packet]],
+    patterns: Sequence[bytes],
 ) -> Iterator[tuple[int, Packet]]:
     last = arrivals[-1]
     port, packet = last.port, last.packet
@@ -58,9 +62,21 @@ def _now(
     other = _over_another(packet)
     if other is not None:
         yield port, other
+    for payload in _payloads(patterns):
+        other = changed(packet, {}, payload)
+        if other is not None:
+            yield port, other
     longer = changed(packet, {}, packet.payload + b"+")
     if longer is not None:
         yield port, longer
+
+
+def _payloads(patterns: Sequence[bytes]) -> Iterator[bytes]:
+    """Strings with their first or last byte wrong, then the strings."""
+    for pattern in patterns:
+        yield bytes((pattern[0] ^ 1,)) + pattern[1:]
+        yield pattern[:-1] + bytes((pattern[-1] ^ 1,))
+    yield from patterns
 
 
 def _over_another(packet: Packet) -> Packet | None:

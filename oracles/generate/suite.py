@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from nfverify.equivalence.reach.runner import mark
 from nfverify.equivalence.reach.script import VARIATIONS, Loop, Script, expand, length
@@ -32,6 +33,7 @@ LONG = 200  # packets: such a trace keeps its values
 ENDLESS = 5000  # packets: such a trace is left as it is
 PLAYED = 40_000  # packets of long traces that are there for no goal
 MAX_SPANS = 4
+MAX_PATTERNS = 8
 MAX_STRANGERS = 24
 LOOPS = 4  # different ones
 
@@ -119,7 +121,8 @@ class _Work:
         self.items.append(Item(name, (*script, *suffix), goal_list, method, len(suffix)))
 
     def probes(self, script: Script) -> Script:
-        return probes(self.fresh.clone(), script, self.aim.spans[:MAX_SPANS])
+        spans, patterns = self.aim.spans[:MAX_SPANS], self.aim.patterns[:MAX_PATTERNS]
+        return probes(self.fresh.clone(), script, spans, patterns)
 
     # More -----------------------------------------------------------------------------------
 
@@ -175,10 +178,13 @@ class _Work:
         for script, goals in cases:
             if length(script) >= LONG:
                 continue
-            for twin in twins(script, self.aim):
-                if set(goals) <= self.reached(twin):
+            found = [
+                (len(self.reached(twin) & set(goals)), twin) for twin in twins(script, self.aim)
+            ]
+            if found:
+                most, twin = max(found, key=itemgetter(0))
+                if most:
                     yield twin, self.probes(twin)
-                    break
 
     def loops_over_ip6(self, cases: Sequence[Script]) -> Iterator[tuple[Script, Script]]:
         if not {"sip6", "dip6"} & fields_used(self.network):

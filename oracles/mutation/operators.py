@@ -11,7 +11,8 @@ from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
 OPERATORS: Mapping[str, str] = {
-    "constant": "a constant plus or minus one (of a string: its last byte), or the other bool",
+    "constant": "a constant plus or minus one, or the other bool; a string's last byte another, or"
+    " left out",
     "sign": "a constant negated",
     "comparison": "== for <=, >=, !=; < for <=, !=, >=; <= for <, ==, >; != for ==, <, >",
     "arithmetic": "+ for -, & for |, << for >>, * for /, % for /, and back; ^ for |",
@@ -19,7 +20,7 @@ OPERATORS: Mapping[str, str] = {
     "and-or": "&& for ||, and back",
     "negation": "a negation left out; the condition of an if, while or ?: negated",
     "guard": "the guard of an entry negated",
-    "atom": "a conjunct of a guard, or an operand of && or ||, left out",
+    "atom": "a conjunct of a guard, an operand of && or ||, or a pattern left out",
     "key-part": "a part of a key replaced by 0 where it is used, or everywhere",
     "key-direction": "a key of the reversed direction",
     "entry-order": "an entry before the one that precedes it",
@@ -80,6 +81,10 @@ def expression_changes(node: ir.Expr) -> Iterator[Change]:
             yield "negation", replace(node, condition=negated(condition))
         case ir.Read() | ir.Has():
             yield from key_changes(node)
+        case ir.Apply(op="PatternMatch", args=(payload, *patterns)) if len(patterns) > 1:
+            for i in range(len(patterns)):
+                rest = (payload, *patterns[:i], *patterns[i + 1 :])
+                yield "atom", replace(node, args=rest)
         case ir.Cast() | ir.Match() | ir.Apply() | ir.Tag() | ir.Local() | ir.Now():
             pass
         case ir.Post() | ir.Dropped() | ir.OutputPort():
@@ -97,6 +102,8 @@ def _constants(node: ir.Const) -> Iterator[Change]:
             assert isinstance(value, bytes)
             if value:
                 yield "constant", replace(node, value=value[:-1] + bytes([value[-1] ^ 1]))
+            if len(value) > 1:
+                yield "constant", replace(node, value=value[:-1])
         case ir.Bits():
             assert isinstance(value, int)
             around = dict.fromkeys(ir.wrap(value + n, type_) for n in (1, -1))
