@@ -12,6 +12,9 @@ from nfverify.equivalence.reach.target import Target
 from nfverify.equivalence.reach.unroll import Shared, Unrolled, shared
 from nfverify.equivalence.simulate import Trace
 
+IN_VAIN = 6
+"""Seeds in a row that led to nothing: the others are not looked at."""
+
 
 def from_seeds(
     target: Target, wanted: set[int], seeds: Sequence[Script], runner: Runner, packets: int = 1
@@ -20,10 +23,13 @@ def from_seeds(
     if not wanted:
         return
     common = shared(target.focused(wanted))
+    in_vain = 0
     for seed in seeds:
-        if not wanted:
+        if not wanted or in_vain >= IN_VAIN:
             return
+        left = len(wanted)
         yield from after_seed(common, runner, wanted, seed, packets)
+        in_vain = in_vain + 1 if len(wanted) == left else 0
 
 
 def after_seed(

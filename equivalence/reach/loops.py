@@ -21,12 +21,13 @@ TIMES = 3
 
 BIG = 65535
 MAX_LETS = 8
+OUTSIDE = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Mover:
     """An entry of an instance that adds to a cell, or takes from it; its number among all entries
-    of the program."""
+    of the program. OUTSIDE: what stands in no entry."""
 
     instance: str
     number: int
@@ -42,7 +43,9 @@ def movers(network: ir.Network) -> Iterator[Mover]:
         for node in ir.walk(body):
             if isinstance(node, ir.Compare):
                 compared |= reads(node, lets)
-        for number, node in enumerate(entries(instance.program)):
+        outside = [s for s in body if not isinstance(s, ir.Table)]
+        rest = ir.Entry("", (), (), tuple(outside))
+        for number, node in enumerate((rest, *entries(instance.program)), OUTSIDE):
             if any(
                 isinstance(s, ir.Write) and s.var in compared and _moves(s, lets)
                 for s in ir.walk(node.body)
@@ -137,6 +140,8 @@ def concrete_packet(terms: Terms, arrival: Arrival) -> SymbolicPacket:
 def takes(unrolled: Unrolled, mover: Mover) -> Term:
     """Did the executor's last step take the entry?"""
     executor = unrolled.model.executors[0]
+    if mover.number == OUTSIDE:
+        return unrolled.terms.true
     program = next(i.program for i in executor.network.instances if i.name == mover.instance)
     entry = entries(program)[mover.number]
     return unrolled.terms.any(

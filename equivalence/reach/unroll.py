@@ -32,10 +32,12 @@ SIZES = (64, 128, 576, 1500, 65535)
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all unrollings of one network share."""
+    """What all unrollings of one network share: each has a solver of its own."""
 
     target: Target
     problem: Problem
+    model: Model
+    translator: Translator
     settled: bool  # see Firings
     hints: Mapping[str, Sequence[int]]
     used: frozenset[str]  # fields that are read
@@ -44,17 +46,18 @@ class Shared:
 def shared(target: Target, settled: bool | None = None) -> Shared:
     """Looked up once for each network; `settled` (see Firings), if it is known of another focus.
     Raises Unsupported."""
-    problem = problem_of(target)
+    problem, translator = problem_of(target), Translator()
+    side = Solver(translator, "", deadline=target.deadline, rlimit=RLIMIT)
+    model = Model(problem, Terms(), side.feasible)
     if settled is None:
-        side = Solver(Translator(), "", deadline=target.deadline, rlimit=RLIMIT)
-        settled = idempotent(Model(problem, Terms(), side.feasible), side)
+        settled = idempotent(model, side)
     used = frozenset(
         n.name
         for i in target.network.instances
         for n in ir.walk(i.program.body)
         if isinstance(n, ir.Field)
     )
-    return Shared(target, problem, settled, _hints(target.network), used)
+    return Shared(target, problem, model, translator, settled, _hints(target.network), used)
 
 
 def _hints(network: ir.Network) -> dict[str, Sequence[int]]:
@@ -76,13 +79,13 @@ class Unrolled:
 
     shared: Shared
     machine: Machine | None = None
-    terms: Terms = field(default_factory=Terms)
     goals: dict[int, Term] = field(default_factory=dict)
     packets: list[tuple[SymbolicPacket, Term]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     state: State = field(init=False)
     solver: Solver = field(init=False)
     model: Model = field(init=False)
+    terms: Terms = field(init=False)
     start: int = field(init=False)
     refused: set[int] = field(default_factory=set)  # goals that `find` could not decide
     counter: Term | None = None  # is made as small as can be
@@ -90,11 +93,10 @@ class Unrolled:
     _strings: Strings = field(default_factory=lambda: Strings({}))
 
     def __post_init__(self) -> None:
-        target, problem = self.shared.target, self.shared.problem
-        translator = Translator()
-        self.solver = Solver(translator, "", deadline=target.deadline, rlimit=RLIMIT)
-        side = Solver(translator, "", deadline=target.deadline, rlimit=RLIMIT)
-        self.model = Model(problem, self.terms, side.feasible)
+        deadline = self.shared.target.deadline
+        self.solver = Solver(self.shared.translator, "", deadline=deadline, rlimit=RLIMIT)
+        self.model = self.shared.model
+        self.terms = self.model.terms
         self._firings = Firings(self.model, self.solver, self.shared.settled)
         if self.machine is None or self.machine.now is None:
             self.start = START
