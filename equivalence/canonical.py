@@ -49,6 +49,7 @@ def canonical(
     hints: Mapping[str, Sequence[int]] | None = None,
     matter: Collection[str] | None = None,
     more: Sequence[Term] = (),
+    thorough: bool = True,
 ) -> bool:
     """Leaves the solver with the model of the canonical trace; False if it gave up on the way.
 
@@ -60,7 +61,7 @@ def canonical(
         solver.add(differs)
         found = _wishes(terms, packets, start, hints or {})
         wishes = [w for w in found if not w.term.is_const]
-        _settle(terms, solver, [w for w in wishes if _matters(w, matter)])
+        _settle(terms, solver, [w for w in wishes if _matters(w, matter)], thorough)
         _settle(terms, solver, [w for w in wishes if not _matters(w, matter)])
         nothing = [
             Wish(t, terms.const(0, t.width) if t.width else terms.false)
@@ -142,7 +143,7 @@ def least_size(terms: Terms, packet: SymbolicPacket) -> Term:
     return least
 
 
-def _settle(terms: Terms, solver: Solver, wishes: Sequence[Wish]) -> None:
+def _settle(terms: Terms, solver: Solver, wishes: Sequence[Wish], thorough: bool = True) -> None:
     """Greedily, in order: the longest run of wishes that can all be had, then the one that can't
     be, and so on."""
     rest = list(wishes)
@@ -150,7 +151,7 @@ def _settle(terms: Terms, solver: Solver, wishes: Sequence[Wish]) -> None:
         granted = _longest(terms, solver, rest)
         solver.add(*[terms.eq(w.term, w.value) for w in rest[:granted]])
         if granted < len(rest):
-            _hinted(terms, solver, rest[granted])
+            _hinted(terms, solver, rest[granted], thorough)
         rest = rest[granted + 1 :]
 
 
@@ -175,7 +176,7 @@ def _longest(terms: Terms, solver: Solver, wishes: Sequence[Wish]) -> int:
     return limit
 
 
-def _hinted(terms: Terms, solver: Solver, wish: Wish) -> None:
+def _hinted(terms: Terms, solver: Solver, wish: Wish, thorough: bool) -> None:
     """One value of a term whose wish can't be had."""
     term = wish.term
     hints = [terms.eq(term, terms.const(hint, term.width)) for hint in wish.hints]
@@ -184,7 +185,12 @@ def _hinted(terms: Terms, solver: Solver, wish: Wish) -> None:
             if solver.check([same]) == "sat":
                 solver.add(same)
                 return
-    _smallest(terms, solver, term)
+    if thorough:
+        _smallest(terms, solver, term)
+    elif solver.check() == "sat":
+        value = solver.value(term)
+        same = terms.const(int(value), term.width) if term.width else terms.boolean(bool(value))
+        solver.add(terms.eq(term, same))
 
 
 def _smallest(terms: Terms, solver: Solver, term: Term) -> None:

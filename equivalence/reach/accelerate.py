@@ -46,7 +46,7 @@ FAR = 1 << 33
 
 MAX_MOVERS = 32
 ALIKE = 4
-"""Loops that move the same variables by the same, and are gone on from."""
+"""Loops that move the same variables and are gone on from."""
 
 Cell = tuple[str, tuple[ir.Value, ...], int]
 
@@ -62,7 +62,7 @@ class Accelerator:
     ends: list[Script] = field(default_factory=list)
     needs: dict[int, int] = field(default_factory=dict)
     _bare: Shared = field(init=False)  # without any goals: entries are taken all the same
-    _moved: dict[frozenset[tuple[str, int]], int] = field(default_factory=dict)
+    _alike: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def run(self, prefixes: Sequence[Script]) -> Iterator[Reached]:
         """Every entry that moves a cell, from every prefix, in every variation. Raises
@@ -77,18 +77,18 @@ class Accelerator:
             for mover in found:
                 for big, most in SIZED if mover.sized else ((False, MOST),):
                     for vary, looping in loops.items():
+                        kind = mover.instance, mover.cells, big, most
                         if not self.wanted:
                             return
+                        if self._alike.get(kind, 0) >= ALIKE:
+                            continue
                         arrival = looping.arrival(mover, big)
                         if arrival is not None:
-                            yield from self._loop(prefix, mover, Loop(arrival, vary, SEEN), most)
-
-    def _loop(self, prefix: Script, mover: Mover, loop: Loop, most: int) -> Iterator[Reached]:
-        moving = self._moving(prefix, loop)
-        kind = frozenset((cell[0], step) for cell, step in moving.items())
-        self._moved[kind] = self._moved.get(kind, 0) + 1
-        if moving and self._moved[kind] <= ALIKE:
-            yield from self._repeated(prefix, loop, mover, moving, most)
+                            loop = Loop(arrival, vary, SEEN)
+                            moving = self._moving(prefix, loop)
+                            if moving:
+                                self._alike[kind] = self._alike.get(kind, 0) + 1
+                                yield from self._repeated(prefix, loop, mover, moving, most)
 
     def _moving(self, prefix: Script, loop: Loop) -> dict[Cell, int]:
         """Cells that every repetition moves by the same, and by how much."""

@@ -32,6 +32,7 @@ class Mover:
     instance: str
     number: int
     sized: bool  # by how much depends on the packet's size
+    cells: frozenset[str]  # the variables that it moves
 
 
 def movers(network: ir.Network) -> Iterator[Mover]:
@@ -46,10 +47,12 @@ def movers(network: ir.Network) -> Iterator[Mover]:
         outside = [s for s in body if not isinstance(s, ir.Table)]
         rest = ir.Entry("", (), (), tuple(outside))
         for number, node in enumerate((rest, *entries(instance.program)), OUTSIDE):
-            if any(
-                isinstance(s, ir.Write) and s.var in compared and _moves(s, lets)
+            cells = frozenset(
+                s.var
                 for s in ir.walk(node.body)
-            ):
+                if isinstance(s, ir.Write) and s.var in compared and _moves(s, lets)
+            )
+            if cells:
                 sized = any(
                     isinstance(part, ir.Field) and part.name == "size"
                     for s in ir.walk(node.body)
@@ -57,7 +60,7 @@ def movers(network: ir.Network) -> Iterator[Mover]:
                     for value in s.values
                     for part in _through(value, lets)
                 )
-                yield Mover(instance.name, number, sized)
+                yield Mover(instance.name, number, sized, cells)
 
 
 def entries(program: ir.Program) -> list[ir.Entry]:

@@ -26,6 +26,9 @@ DEPTH = 4
 SEEDS = 30
 SNAPSHOTS = 80
 ROUNDS = 4
+FEW = 60
+"""Goals up to which a second, less thrifty induction is tried."""
+
 ENDS = 6
 """Ends of accelerated loops that are gone on from."""
 
@@ -82,7 +85,7 @@ class Settling:
             found = from_seeds(self.target, self.wanted, self._loops, self._runner, 2)
             yield from self._grown(self._news(), found)
         for thrifty in (True, False):
-            if self.wanted and self.prove:
+            if self.wanted and self.prove and (thrifty or len(self.wanted) <= FEW):
                 chosen = dict.fromkeys((*self._loops, *reversed(self.scripts)))
                 prover = self._prover(list(chosen)[:SNAPSHOTS], thrifty)
                 yield from self._proved(prover.by_induction)

@@ -198,6 +198,7 @@ class Unrolled:
             self.start,
             self.shared.hints,
             self.shared.used,
+            thorough=self.depth == 1,
         )
         if made:
             plain, reached = self._tried(wanted, replayed)
