@@ -8,9 +8,9 @@ from nfverify.equivalence.verdict import Verdict
 from nfverify.smat.load import load_text
 
 
-def ask(a: str, b: str, seconds: float = 60.0) -> Verdict:
+def ask(a: str, b: str, depth: int | None = None) -> Verdict:
     first = load_text(a)
-    return refines(first, load_text(b), Question(time_limit=seconds, refine=True))
+    return refines(first, load_text(b), Question(time_limit=60.0, depth=depth, refine=True))
 
 
 def nf(*parts: str) -> str:
