@@ -64,10 +64,13 @@ class Contest:
         """The first event of the trace at which one of the others parts from the judge."""
         trace = tuple(trace)
         right = self.judge.run(trace)
-        if right.failure is not None:  # no trace for anyone: timers that never rest
-            trace = trace[: len(right.steps)]
-            right = self.judge.run(trace)
         found: Divergence | None = None
+        if right.failure is not None:  # timers that never rest: nobody knows what is right
+            what, names = right.failure.what, (self.judge.name, self.others[0].name)
+            trace = trace[: len(right.steps) + 1]
+            found = Divergence(trace, "undecided", *names, what=what)
+            trace = trace[:-1]
+            right = self.judge.run(trace)
         for other in self.others:
             if trace:
                 divergence = self._against(other, trace, right)

@@ -49,5 +49,9 @@ def agree(
     found = contest.run(trace)
     if found is not None:
         story = tell(contest, found)
-        lines = [f"{found.left} and {found.right} part at packet {len(found.trace)}:", ""]
+        names = f"{found.left} and {found.right}"
+        what = f"{names} part at packet {len(found.trace)}"
+        if found.kind == "undecided":
+            what = f"whether {names} do the same isn't known from packet {len(found.trace)} on"
+        lines = [f"{what}:", ""]
         raise AssertionError("\n".join([*lines, *table(story, network)]))

@@ -136,6 +136,22 @@ def test_divergence_of_states() -> None:
     assert divergence.what == "p.n: 1, not 2"
 
 
+def test_what_the_judge_refuses_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timers that never rest: the trace is no proof of anything from there on."""
+    model = """program tick {
+        int n;
+        every 1ns { n = n + 1; }
+        entry { action_flow { pass; } }
+    }"""
+    monkeypatch.setattr("nfverify.semantics.ticks.MAX_FIRINGS", 1000)
+    _, both = contest(model, model)
+    frame = build(Header.IP4, {})
+    assert both.run([Event(1, 0, frame), Event(5, 0, frame)]) is None
+    divergence = both.run([Event(1, 0, frame), Event(10**6, 0, frame)])
+    assert divergence is not None
+    assert divergence.kind == "undecided"
+
+
 # Campaigns --------------------------------------------------------------------------------
 
 

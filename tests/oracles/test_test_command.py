@@ -187,3 +187,30 @@ def test_renaming_and_others_combine(command: Command, program: Program, forward
     assert command(*options, "--compare", "l2-ttl", "--compare", "per-flow") == 0
     assert command(*options, "--compare", "l2-ttl", "--compare", "renaming") == 0
     assert command(*options, "--ignore", "dmac") == 0
+
+
+def test_suites_are_run_first(command: Command, program: Program, tmp_path: Path) -> None:
+    """They reach what random packets don't."""
+    model = tmp_path / "deep.nfd"
+    text = """program deep {
+        int step = 0;
+        entry one {
+            match_flow   { f[dport] == 4711 && f[sip] == 10.1.2.3 && f[ttl] == 17 }
+            match_state  { step == 0 }
+            action_state { step = 1; }
+        }
+        entry two {
+            match_flow   { f[dport] == 1147 && f[sip] == 10.3.2.1 && f[ttl] == 71 }
+            match_state  { step == 1 }
+            action_flow  { drop; }
+        }
+        entry other { action_flow { pass; } }
+    }"""
+    model.write_text(text)
+    suite = tmp_path / "suite"
+    assert main(["gen", str(model), "--coverage", "entries", "-o", str(suite)]) == 0
+    both = ("--against", program(PASS), "--well-formed", "--examples", "1")
+    assert command(model, *both) == 0
+    assert command(model, *both, "--suite", suite) == 1
+    assert f"{suite}, trace " in command.out
+    assert "deep: two" in command.out
