@@ -62,19 +62,19 @@ def tell(contest: Contest, divergence: Divergence) -> Story:
 def _chapter(machine: Machine, event: Event) -> Chapter:
     visits: list[Visit] = []
     machine.trace = visits.append
-    out = tuple(machine.step(*event))
+    try:
+        out = tuple(machine.step(*event))
+    except RunawayError:  # what the difference is about, then
+        out = ()
     return Chapter(event, out, _taken(visits))
 
 
 def _entries(
     network: Network, setting: Setting, before: SavedState, event: Event
-) -> tuple[str, ...] | None:
+) -> tuple[str, ...]:
     """What the reference takes in another's state."""
     machine = Machine(network, operators=setting.operators, non_ip=setting.non_ip, state=before)
-    try:
-        return _chapter(machine, event).entries
-    except RunawayError:
-        return None
+    return _chapter(machine, event).entries
 
 
 def _taken(visits: Sequence[Visit]) -> tuple[str, ...]:
