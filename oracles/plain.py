@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nfverify.oracles.trace import Event, Trace
+from nfverify.packet.checksum import internet_checksum
 from nfverify.packet.codec import Malformed, build, deparse, parse
 from nfverify.packet.fields import FIELDS, Header
 from nfverify.packet.packet import IP4, IP6, TCP, UDP
@@ -161,6 +162,7 @@ def _one_port(trace: Trace) -> Iterator[Trace]:
 def _all_frames(trace: Trace) -> Iterator[Trace]:
     yield _frames(trace, _tidy)
     yield _frames(trace, _rebuilt)
+    yield _frames(trace, lambda frame: _but_options(frame, {"payload": b""}))
     for values in _GROUPS:
         yield _frames(trace, lambda frame, v=values: _with(frame, v))  # type: ignore[misc]
     yield _frames(trace, _without_payload)
@@ -169,6 +171,8 @@ def _all_frames(trace: Trace) -> Iterator[Trace]:
 def _one_frame(trace: Trace) -> Iterator[Trace]:
     for n, _ in _singles(trace):
         yield _one(trace, n, _rebuilt)
+        yield _one(trace, n, lambda frame: _but_options(frame, {"payload": b""}))
+        yield _one(trace, n, lambda frame: _but_options(frame, {}))
         yield _one(trace, n, _without_payload)
         for values in _GROUPS:
             yield _one(trace, n, lambda frame, v=values: _with(frame, v))  # type: ignore[misc]
@@ -194,6 +198,24 @@ def _rebuilt(frame: bytes) -> bytes:
 
 def _without_payload(frame: bytes) -> bytes:
     return _built(frame, ~Header(0), {"payload": b""})
+
+
+def _but_options(frame: bytes, values: Mapping[str, int | bytes]) -> bytes:
+    """As `_built`, but IPv4 options stay."""
+    packet = parse(frame)
+    if isinstance(packet, Malformed) or not packet.bits & IP4:
+        return frame
+    at, end = packet.ip_at, packet.ip_at + (frame[packet.ip_at] & 15) * 4
+    out = bytearray(_built(frame, ~Header(0), values))
+    if end == at + 20 or out == frame:
+        return bytes(out)
+    size = int.from_bytes(out[at + 2 : at + 4], "big") + end - at - 20
+    if size > 0xFFFF:
+        return frame
+    head = bytearray(out[at : at + 20] + frame[at + 20 : end])
+    head[0], head[2:4], head[10:12] = frame[at], size.to_bytes(2, "big"), bytes(2)
+    head[10:12] = internet_checksum(bytes(head)).to_bytes(2, "big")
+    return bytes(out[:at] + head + out[at + 20 :])
 
 
 def _built(frame: bytes, mask: Header, values: Mapping[str, int | bytes]) -> bytes:
