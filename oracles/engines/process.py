@@ -18,6 +18,7 @@ MAX_OUTPUT = 64 << 20  # bytes that a program may write in one run
 MAX_SAID = 4096  # bytes of its standard error that are kept
 WHOLE = 20  # a run may take so many times as long as a silence
 _CHUNK = 1 << 16
+_NAP = 0.002  # s
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,7 @@ class Process:
 
     def finish(self) -> Failure | None:
         """Waits for its end: what was wrong with its exit status, or that it didn't end."""
-        handle = os.pidfd_open(self._popen.pid)
-        try:
-            with selectors.DefaultSelector() as ended:
-                ended.register(handle, selectors.EVENT_READ)
-                gone = ended.select(self._silence)
-        finally:
-            os.close(handle)
+        gone = self._gone()
         self.kill()
         if not gone:
             return Failure("hang", f"no end within {self._silence:g} s of that of its output")
@@ -142,6 +137,25 @@ class Process:
         if status:
             return Failure("crash", f"ended with exit status {status}", self.said)
         return None
+
+    def _gone(self) -> bool:
+        """Waits for its end, without taking note of it: its number stays its own."""
+        try:
+            handle = os.pidfd_open(self._popen.pid)
+        except OSError:  # an old kernel, or a sandbox
+            deadline = time.monotonic() + self._silence
+            how = os.WEXITED | os.WNOWAIT | os.WNOHANG
+            while (gone := os.waitid(os.P_PID, self._popen.pid, how)) is None:
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(_NAP)
+            return gone is not None
+        try:
+            with selectors.DefaultSelector() as ended:
+                ended.register(handle, selectors.EVENT_READ)
+                return bool(ended.select(self._silence))
+        finally:
+            os.close(handle)
 
     def kill(self) -> None:
         """It and its group, while its number is still its own; gives the streams back."""

@@ -172,6 +172,19 @@ open({str(pid)!r}, 'w').write(str(p.pid))
     assert not status.exists() or "State:\tZ" in status.read_text()
 
 
+def test_without_pidfd(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old kernels and sandboxes don't have them."""
+
+    def missing(pid: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("os.pidfd_open", missing)
+    assert run(program(each(ANSWER))).failure is None
+    found = run(program(each(ANSWER) + "\nos.close(1)\ntime.sleep(60)"), silence=0.3)
+    assert found.failure is not None
+    assert found.failure.kind == "hang"
+
+
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(OSError, match="no-such-program"):
         run("./no-such-program")
