@@ -5,8 +5,9 @@ Rows hold numbers as terms do (unsigned), bytes as they are, and a term where a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from nfverify.equivalence.aged import COUNT_WIDTH, AgedMaps, count_name
 from nfverify.equivalence.evaluation.decisions import rebuild, replace
@@ -21,6 +22,7 @@ Part = Raw | Term
 Key = tuple[Raw, ...]
 Rows = dict[Key, tuple[Part, ...]]
 Group = tuple[Key, Key, Part]  # rows from one key to another, and what they share
+Functions = dict[str, Callable[..., Raw]]
 Change = Callable[[Sequence[Term]], list[Term]]
 
 MOST_GROUPS = 70_000  # of rows that a look-up at an unknown key tells apart
@@ -34,11 +36,11 @@ class Unclear(Exception):
 class GroundTerms(LiteralTerms):
     """Functions of known arguments are what they really are; `base` is the state that is read."""
 
-    def __init__(self, meanings: Sequence[Meaning]) -> None:
+    def __init__(self, meanings: Sequence[Meaning], functions: Functions | None = None) -> None:
         super().__init__()
         self.meanings = meanings
         self.base: GroundBase | None = None
-        self._functions: dict[str, Callable[..., Raw]] = {}
+        self._functions: Functions = {} if functions is None else functions  # by name, made once
 
     def uf(self, name: str, args: Sequence[Term], width: int) -> Term:
         """The value, if all arguments are known."""
@@ -79,13 +81,23 @@ def part(term: Term) -> Part:
     return term.data if term.is_const else term
 
 
+class Lookup(Protocol):
+    """The rows of a variable, oldest first."""
+
+    def get(self, key: Key, /) -> tuple[Part, ...] | None: ...
+
+    def __contains__(self, key: Key, /) -> bool: ...
+
+    def items(self) -> Iterable[tuple[Key, tuple[Part, ...]]]: ...
+
+
 @dataclass(slots=True)
 class GroundBase:
     """The rows of a state that is known up to undetermined parts."""
 
     terms: GroundTerms
     variables: Mapping[str, ir.StateVar]
-    rows: Mapping[str, Rows]
+    rows: Mapping[str, Lookup]
     now: int
 
     def value(self, var: str, index: int, keys: tuple[Term, ...]) -> Term:

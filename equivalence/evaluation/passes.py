@@ -17,16 +17,27 @@ from nfverify.equivalence.evaluation.effects import (
     outcome_lines,
     outcome_roots,
 )
+from nfverify.equivalence.evaluation.folding import Folding
 from nfverify.equivalence.evaluation.literals import LiteralTerms
 from nfverify.equivalence.evaluation.meaning import Meaning
 from nfverify.equivalence.evaluation.stores import aged_maps, state_before
 from nfverify.equivalence.evaluation.writer import Known, Symbolic, Writer, count_uses
+from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.packets import HEADERS, SymbolicPacket, width_of
 from nfverify.equivalence.symbolic import Choice, Executor
 from nfverify.equivalence.terms import Term, Terms, subterms
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
-from nfverify.semantics.engine import DROP, Compiled, Context, Counters, Outcome, Pass, Store, Tags
+from nfverify.semantics.engine import (
+    FORWARD,
+    Compiled,
+    Context,
+    Counters,
+    Outcome,
+    Pass,
+    Store,
+    Tags,
+)
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
@@ -37,8 +48,17 @@ MOST_WORK = 150_000  # terms that were looked at for the sake of the tests, all 
 
 
 def build(program: ir.Program, context: Context) -> Compiled:
-    """The engine. Unsupported if the pass grows too large; ModelError if an operator is missing."""
-    return Compiled(_compile(program, context, program.init), _compile(program, context, None))
+    """The engine. ModelError if an operator is missing."""
+    return Compiled(_pass(program, context, program.init), _pass(program, context, program.body))
+
+
+def _pass(program: ir.Program, context: Context, statements: tuple[ir.Stmt, ...]) -> Pass:
+    if not statements:
+        return _nothing
+    try:
+        return _compile(program, context, statements)
+    except Unsupported:  # loops that unroll to too much
+        return Folding(program, context, statements).run
 
 
 def symbolic_packet(terms: Terms, tags: Sequence[str]) -> SymbolicPacket:
@@ -51,12 +71,10 @@ def symbolic_packet(terms: Terms, tags: Sequence[str]) -> SymbolicPacket:
 def _nothing(
     packet: Packet, tags: Tags, now: int, store: Store, counters: Counters
 ) -> Outcome:  # fmt: skip
-    return DROP
+    return FORWARD
 
 
-def _compile(program: ir.Program, context: Context, init: tuple[ir.Stmt, ...] | None) -> Pass:
-    if init == ():
-        return _nothing
+def _compile(program: ir.Program, context: Context, statements: tuple[ir.Stmt, ...]) -> Pass:
     terms = LiteralTerms()
     meaning = Meaning(program, context)
     choices: dict[int, Symbolic] = {}
@@ -82,8 +100,9 @@ def _compile(program: ir.Program, context: Context, init: tuple[ir.Stmt, ...] | 
     )  # fmt: skip
     before = state_before(terms, program)
     packet = symbolic_packet(terms, list(context.tags))
-    statements = program.body if init is None else init
     after = executor.single_pass(instance, statements, before, packet, terms.var("now", 64))
+    if len(terms) > MOST_TERMS:
+        raise Unsupported("a pass of so many terms", program.span)
     effects = list(effects_of(executor, before, packet.fields, after, meaning))
     function = _Function(terms, Writer(meaning, choices))
     return function.compile(effects, outcome_roots(after))

@@ -71,7 +71,7 @@ def compare(seed: int) -> tuple[int, int, int]:
         oracle = fresh.clone()
         judgements = follow(oracle, events, out)
         assert all(isinstance(j, Allowed) for j in judgements), (seed, out, judgements)
-        states = {told(network, s) for s in oracle.states(200)}
+        states = {told(network, s) for s in oracle.states(2000)}
         assert states == set(possible[out]), (seed, out)
     prefixes = {out[:n] for out in possible for n in range(1, len(events) + 1)}
     refuted = 0
@@ -85,14 +85,27 @@ def compare(seed: int) -> tuple[int, int, int]:
     return len(sample), sum(len(possible[out]) > 1 for out in sample), refuted
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_exactly_what_the_model_may_do_is_allowed(seed: int) -> None:
-    compare(seed)
+SEEDS = range(24)
 
 
-def test_these_programs_leave_states_open_and_much_to_refute() -> None:
-    counts = [compare(seed) for seed in range(100, 115)]
-    allowed, left_open, refuted = (sum(c) for c in zip(*counts, strict=True))
-    assert allowed > 25
-    assert left_open > 5
-    assert refuted > 40
+@pytest.fixture(scope="module")
+def counts() -> dict[int, tuple[int, int, int]]:
+    return {}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_exactly_what_the_model_may_do_is_allowed(
+    seed: int, counts: dict[int, tuple[int, int, int]]
+) -> None:
+    counts[seed] = compare(seed)
+
+
+def test_these_programs_leave_states_open_and_much_to_refute(
+    counts: dict[int, tuple[int, int, int]],
+) -> None:
+    if len(counts) < len(SEEDS):
+        pytest.skip("the other tests ran elsewhere")
+    allowed, left_open, refuted = (sum(c) for c in zip(*counts.values(), strict=True))
+    assert allowed >= 24
+    assert left_open >= 5
+    assert refuted >= 60
