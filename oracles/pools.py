@@ -22,6 +22,7 @@ VARIANTS = 3  # of a point
 HOSTS = (0x0A000001, 0x0A000002, 0x0A000003, 0xC0A80101, 0x08080808)
 HOSTS6 = (0x20010DB8 << 96 | 1, 0x20010DB8 << 96 | 2, 0x20010DB8 << 96 | 3)
 PORTS = (80, 53, 443, 1024, 1025, 40000, 65535, 0)
+STARTS = (0, SECOND, 1_700_000_000 * SECOND)
 GAPS = (0, 1_000_000, 1, 1000, 20_000_000, SECOND)
 COUNTS = (*range(2, 17), 20, 24, 32, 48, 64, 100, 150, 200, 300, 500, 700, 1000)
 _BASES: tuple[Values, ...] = (
@@ -67,12 +68,13 @@ _PAYLOADS = (b"", b"x", b"GET / HTTP/1.1\r\n")
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """`bases` are whole packets, `tweaks` changes of a field, `gaps` and `spans` times in ns (the
-    spans are those around timers and timeouts), `counts` lengths of bursts."""
+    """`bases` are whole packets, `tweaks` changes of a field, `counts` lengths of bursts; times in
+    ns: `starts` of traces, `gaps` between packets, `spans` around timers and timeouts."""
 
     ports: int
     bases: tuple[Values, ...]
     tweaks: tuple[Tweak, ...]
+    starts: tuple[int, ...]
     gaps: tuple[int, ...]
     spans: tuple[int, ...]
     counts: tuple[int, ...]
@@ -104,6 +106,8 @@ def pools_of(aim: Aim, ports: int) -> Pools:
         ports,
         tuple(_unique([*_BASES, *_aimed_bases(aim)]))[:MAX_BASES],
         tuple(tweaks),
+        # A state from one trace and events from another shall not lie a million firings apart.
+        (0, longest) if aim.ticks else STARTS,
         tuple(gap for gap in GAPS if gap <= longest),
         thinned(tuple(dict.fromkeys(span for span in spans if span <= longest)), MAX_OF_FIELD),
         tuple(sorted({*COUNTS, *counts})),

@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
 from nfverify.oracles.pools import Pools, pools_for
 from nfverify.semantics.machine import Machine
 from nfverify.semantics.operators import Function
@@ -23,6 +26,11 @@ class Aimed:
     pools: Pools
     network: ir.Network | None = None
     start: Machine | None = None
+
+    @property
+    def starts(self) -> SearchStrategy[int]:
+        """When a trace begins, ns."""
+        return st.sampled_from(self.pools.starts)
 
     def machine(self) -> Machine | None:
         return None if self.start is None else self.start.clone()

@@ -15,7 +15,7 @@ from nfverify.semantics.operators import Function
 from nfverify.strategies.aimed import Aimed, Model, aim
 from nfverify.strategies.frame import Frame, field_value
 from nfverify.strategies.scene import Scene
-from nfverify.strategies.traces import CHOICES, STARTS
+from nfverify.strategies.traces import CHOICES
 
 ENDS: tuple[End, ...] = ("fin", "rst", "none")
 DATA = st.sampled_from(((b"request", b"response"), (), (b"request",), (b"a", b"b", b"c", b"d")))
@@ -113,7 +113,7 @@ def _talks(
     ports = port, 1 - port if port < 2 else 0
     machine = aimed.machine()
     through = None if machine is None else _through(machine)
-    trace = converse(merged(client, fixed.items()), ports, draw(STARTS), through)
+    trace = converse(merged(client, fixed.items()), ports, draw(aimed.starts), through)
     return tuple(event._replace(frame=Frame(event.frame)) for event in trace)
 
 

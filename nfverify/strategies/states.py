@@ -19,7 +19,7 @@ from nfverify.semantics.operators import Function
 from nfverify.semantics.state import SavedState
 from nfverify.smat import ir
 from nfverify.strategies.aimed import Aimed, Model, aim
-from nfverify.strategies.traces import STARTS, trace_strategy
+from nfverify.strategies.traces import trace_strategy
 
 MAX_KEYS = 5  # of one variable
 MAX_NUMBERS = 40  # of one width
@@ -70,7 +70,7 @@ def _states(
     draw: st.DrawFn, aimed: Aimed, rows: Mapping[str, Mapping[str, SearchStrategy[Rows]]]
 ) -> SavedState:
     machine = _machine(aimed)
-    machine.wait(draw(STARTS), start=True)
+    machine.wait(draw(aimed.starts), start=True)
     saved = machine.save()
     now = saved.now or 0
     instances = {name: dict(content) for name, content in saved.instances.items()}
@@ -123,11 +123,17 @@ def _shapes(program: ir.Program) -> dict[str, list[Shape]]:
     for node in ir.walk(program.body):
         match node:
             case ir.Read() | ir.Has() | ir.Write() | ir.Delete() | ir.Touch() if node.keys:
-                shape = tuple(field_of(key, lets) for key in node.keys)
+                shape = tuple(field_of(key, lets) or _first_field(key) for key in node.keys)
                 found.setdefault(node.var, {})[shape] = None
             case _:
                 pass
     return {name: list(shapes) for name, shapes in found.items()}
+
+
+def _first_field(key: ir.Expr) -> str | None:
+    """What a part like `f[sport] | f[icmp_id]` mostly is."""
+    names = (node.name for node in ir.walk((key,)) if isinstance(node, ir.Field))
+    return next((name for name in names if name != "payload"), None)
 
 
 def _filed(bases: Sequence[Values], variable: ir.StateVar, shapes: Sequence[Shape]) -> list[Key]:

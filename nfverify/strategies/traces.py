@@ -17,7 +17,6 @@ from nfverify.strategies.scene import LENGTH, Scene
 
 MAX_CHOICES = 400  # Hypothesis allows for 8 KiB in all
 CHOICES = st.binary(min_size=LENGTH, max_size=LENGTH)
-STARTS = st.sampled_from((0, 1_000_000_000, 1_700_000_000_000_000_000))  # ns
 
 
 def packets(
@@ -79,7 +78,14 @@ def trace_strategy(
     hostile: bool = False,
 ) -> Trace:
     """As `traces`, for what is aimed already."""
-    scene = Scene(aimed.pools, aimed.machine(), draw(STARTS), max_size, hostile, bursts)
+    scene = Scene(
+        aimed.pools,
+        aimed.machine(),
+        draw(aimed.starts),
+        max_size,
+        hostile,
+        bursts,
+    )
     events = scene.events
     for _ in range(MAX_CHOICES):
         # The end is drawn also where there is no choice: else a long burst, which needs none,
@@ -102,7 +108,7 @@ def bursts(model: Model | None = None, *, max_size: int = 1000) -> SearchStrateg
 
 @st.composite
 def _bursts(draw: st.DrawFn, aimed: Aimed, max_size: int) -> Trace:
-    scene = Scene(aimed.pools, None, draw(STARTS), max_size, hostile=False)
+    scene = Scene(aimed.pools, None, draw(aimed.starts), max_size, hostile=False)
     scene.burst(draw(CHOICES))
     return tuple(scene.events)
 
