@@ -15,13 +15,14 @@ from typing import Literal, Protocol
 
 from reduce import text
 
+from nfverify.oracles.states import shape
 from nfverify.oracles.trace import Event
 from nfverify.oracles.traffic import LATEST, Traffic
 from nfverify.packet.codec import Malformed, parse
 from nfverify.semantics import state_binary, state_json, walk
 from nfverify.semantics.machine import Machine, Output, RunawayError
 from nfverify.semantics.operators import Function
-from nfverify.semantics.state import SavedState, packet_values
+from nfverify.semantics.state import SavedState
 from nfverify.smat import ir
 
 Step = list[Output]
@@ -210,28 +211,6 @@ def _record(
 
 
 # Comparing --------------------------------------------------------------------------------
-
-
-def shape(network: ir.Network, state: SavedState) -> dict[str, object]:
-    """A saved state as values that compare; the order of rows counts where the language gives it
-    one (maps with time-outs and capacities)."""
-    found: dict[str, object] = {"now": state.now}
-    for instance in network.instances:
-        for variable in instance.program.state:
-            if variable.constant:
-                continue
-            rows = state.instances[instance.name][variable.name]
-            aged = variable.timeout is not None or variable.capacity is not None
-            where = f"{instance.name}.{variable.name}"
-            found[where] = tuple(rows.items()) if aged else dict(rows)
-    for number, timer in enumerate(sorted(state.timers)):
-        found[f"timer {number}"] = (
-            timer.due,
-            timer.instance,
-            packet_values(timer.packet),
-            tuple(timer.tags),
-        )
-    return found
 
 
 def _part(one: Mapping[str, object], other: Mapping[str, object]) -> tuple[str, object, object]:
