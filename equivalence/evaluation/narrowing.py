@@ -6,6 +6,7 @@ the solver is asked only about what is left.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from nfverify.equivalence.terms import Term
 from nfverify.packet.packet import Packet
 from nfverify.smat import ir
 
+WRITTEN = re.compile(r"choose\s+(\w+)")
 MOST_WAYS = 64
 TRIES = 32  # candidates that are looked at before the solver is asked
 MOST_VARIANTS = 400  # of one step: which of its undetermined conditions hold
@@ -256,7 +258,7 @@ class Narrowing:
                 ]
             models = found
             if not models:
-                raise Mismatch(f"something fits `choose {it.choice.node.name}`")
+                raise Mismatch(f"something fits `choose {_name(it)}`")
         yield from models
 
     def _tried(self, chosen: Chosen, given: Model) -> bool:
@@ -339,20 +341,27 @@ def _nones(terms: GroundTerms, step: _Step) -> Model:
 def _made(chosen: Chosen, nothing: bool, known: Model) -> Made:
     node, instance = chosen.choice.node, chosen.choice.instance
     if nothing:
-        return Made(instance, node.name, None)
+        return Made(instance, _name(chosen), None)
     value = known.get(chosen.value.id)
     assert isinstance(node.type, ir.Bits)
     if value is None:
-        return Made(instance, node.name, None, known=False)
-    return Made(instance, node.name, ir.wrap(int(value.data), node.type))
+        return Made(instance, _name(chosen), None, known=False)
+    return Made(instance, _name(chosen), ir.wrap(int(value.data), node.type))
 
 
 def _unfit(value: Term, chosen: Chosen) -> str:
     node = chosen.choice.node
     assert isinstance(node.type, ir.Bits)
     if not value.is_const:
-        return f"nothing fits `choose {node.name}`"
-    return f"{ir.wrap(value.data, node.type)} doesn't fit `choose {node.name}`"
+        return f"nothing fits `choose {_name(chosen)}`"
+    return f"{ir.wrap(value.data, node.type)} doesn't fit `choose {_name(chosen)}`"
+
+
+def _name(chosen: Chosen) -> str:
+    """A choice's name as it is written; lowering makes names unique."""
+    node = chosen.choice.node
+    written = WRITTEN.match(node.span.source.text, node.span.start)
+    return written[1] if written else node.name
 
 
 def _frames(count: int) -> str:
