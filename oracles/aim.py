@@ -100,6 +100,7 @@ class _Finding:
             for key, _ in variable.entries[:MAX_INITIAL]:
                 for value, type_ in zip(key, variable.keys, strict=True):
                     self._constant(value, type_)
+        before = len(self.periods)
         self.periods += [timer.delay for timer in program.timers]
         lets = lets_of(program)
         initial = {v.name: v.entries[:MAX_INITIAL] for v in program.state if v.entries}
@@ -107,6 +108,8 @@ class _Finding:
             self._node(node, lets)
             if isinstance(node, ir.Read | ir.Has) and node.var in initial:
                 self._looked_up(node, initial[node.var], lets)
+        # A dummy that arms its timer again is always one.
+        self.waits |= len(self.periods) - before > 2 * len(program.timers)
 
     def _node(self, node: ir.Expr | ir.Stmt | ir.Entry, lets: Lets) -> None:
         match node:
@@ -129,7 +132,6 @@ class _Finding:
             case ir.SetOutput(output=ir.Delay(delay=delay)):
                 known = isinstance(delay, ir.Const) and isinstance(delay.value, int)
                 self.periods.append(int(delay.value) if known else UNKNOWN_DELAY)  # type: ignore[union-attr]
-                self.waits = True
             case ir.Read() | ir.Has() | ir.Write() | ir.Delete() | ir.Touch():
                 names = tuple(n for key in node.keys if (n := field_of(key, lets)) is not None)
                 if names:
