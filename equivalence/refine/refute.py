@@ -38,6 +38,7 @@ from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
 MAX_SPURIOUS = 60
+MAX_PLAINER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,29 +157,42 @@ class Refuter:
         return found
 
     def _ask(self, fails: Term) -> Refutation | Escaped | Stuck | None:
-        for _ in range(MAX_SPURIOUS):
+        fallback: Refutation | None = None  # real, though not the plainest
+        for spurious in range(MAX_SPURIOUS):
             answer = self._solver.check([fails])
             self.notify(f"search: {len(self._packets)} packets: {answer}")
+            if answer != "sat" and fallback is not None:
+                break
             if answer == "unsat":
                 return (
                     Stuck("the solver's traces could not be made real") if self._guessed else None
                 )
             if answer == "unknown":
                 return Stuck("the solver could not decide a longer trace")
-            found = self._judged()
-            if isinstance(found, Refutation):
-                origin = self.problem.options.origin
-                start = START if origin is None else origin
-                free = [t for made in self._chosen for c in made for t in (c.none, c.value)]
-                made = canonical(self.terms, self._solver, self._packets, fails, start, more=free)
-                if made:
-                    plainer = self._judged()
-                    found = plainer if isinstance(plainer, Refutation) else found
-            if found is not None:
-                return found
+            if fallback is None:
+                found = self._judged()
+                if isinstance(found, Escaped | Stuck):
+                    return found
+                fallback = found
+            if fallback is not None or spurious == 0:
+                found = self._plainest(fails)
+                if isinstance(found, Refutation):
+                    return found
+                if fallback is not None and (found is not None or spurious >= MAX_PLAINER):
+                    break
             if not self._refine():
                 break
-        return Stuck("the solver's traces don't replay")
+        return fallback or Stuck("the solver's traces don't replay")
+
+    def _plainest(self, fails: Term) -> Refutation | Escaped | Stuck | None:
+        """The canonical trace, judged; leaves the solver with its model."""
+        origin = self.problem.options.origin
+        start = START if origin is None else origin
+        free = [t for made in self._chosen for c in made for t in (c.none, c.value)]
+        solver = self._solver
+        if canonical(self.terms, solver, self._packets, fails, start, more=free):
+            return self._judged()
+        return None if solver.check([fails]) == "sat" else Stuck("no plainer trace")
 
     def _judged(self) -> Refutation | Escaped | Stuck | None:
         """What the model's trace is on the reference; None if it isn't real."""
