@@ -40,7 +40,7 @@ MAX_SUPPORTS = 24
 FEW_SUPPORTS = 3
 MAX_CHECKS = 400
 GROUP = 8
-MANY = 400
+BATCH = 32
 GENERATIONS = 2
 AT_ONCE = 3
 Where = tuple[str, str, str]  # side, instance, entry
@@ -172,7 +172,8 @@ class Induction:
         self.checks = 0
         self._used: set[int] = set()  # Z3 ids of the assumptions of the last proof
         self._alone: set[int] = set()  # goals that were too hard within a disjunction
-        self._size = MANY if give_up else GROUP  # of what must be impossible, at once
+        self._size = BATCH if give_up else GROUP  # of what must be impossible, at once
+        self._begun: set[int] = set()  # literals of that
         self._processed = 0
         self._touched_by_var: dict[str, list[tuple[Term, ...]]] = {}
         self._touched: list[tuple[str, tuple[Term, ...]]] = []
@@ -184,6 +185,8 @@ class Induction:
             for name, differs, event in self.step.differences
             if differs is not self.terms.false
         ]
+        if not give_up:
+            self._begun.update(g.literal.id for g in self.outputs)
         self._close()
 
     def _goal(self, name: str, refutes: Term, candidate: int | None, event: int) -> Goal:
@@ -346,7 +349,12 @@ class Induction:
     def _next_group(self) -> list[Goal]:
         """Open goals to ask for in one disjunction: the outputs first, then a few at a time."""
         goals = list(self._open_goals())
-        first = [g for g in goals if g.candidate is None] or goals
+        begun = [g for g in goals if g.candidate is None and g.literal.id in self._begun]
+        first = begun or [g for g in goals if g.candidate is not None]
+        if not first:
+            # What was begun is closed: its relation carries what comes next.
+            first = goals[: self._size]
+            self._begun.update(g.literal.id for g in first)
         easy = [g for g in first if g.literal.id not in self._alone]
         outputs = bool(first) and first[0].candidate is None
         return easy[: self._size if outputs else GROUP] or first[:1]

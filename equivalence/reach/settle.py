@@ -26,8 +26,8 @@ DEPTH = 4
 SEEDS = 30
 SNAPSHOTS = 80
 ROUNDS = 4
-FEW = 60
-"""Goals up to which a second, less thrifty induction is tried."""
+FEW = 24
+"""Goals up to which more than one induction is tried."""
 
 ENDS = 6
 """Ends of accelerated loops that are gone on from."""
@@ -71,7 +71,7 @@ class Settling:
     def _methods(self) -> Iterator[Outcome]:
         self._runner = Runner(self.target.focused(self.wanted))
         yield from self._grown([(), *(s for s in self.scripts if s)][:SEEDS])
-        yield from self._proved(self._prover(()).one_step)
+        yield from self._proved(self._prover((), self.wanted).one_step)
         bounded = Bounded(self.target, self.wanted, self.depth, self._runner)
         try:
             yield from self._grown(self._news(), bounded.run())
@@ -84,11 +84,24 @@ class Settling:
             self._loops = sorted(dict.fromkeys(accelerator.ends), key=length)[:ENDS]
             found = from_seeds(self.target, self.wanted, self._loops, self._runner, 2)
             yield from self._grown(self._news(), found)
-        for thrifty in (True, False):
-            if self.wanted and self.prove and (thrifty or len(self.wanted) <= FEW):
-                chosen = dict.fromkeys((*self._loops, *reversed(self.scripts)))
-                prover = self._prover(list(chosen)[:SNAPSHOTS], thrifty)
-                yield from self._proved(prover.by_induction)
+        yield from self._induced()
+
+    def _induced(self) -> Iterator[Unreachable]:
+        """All at once, which is cheap; then without thrift; then each by itself, for one goal's
+        candidates may lead another's astray."""
+        if not self.wanted or not self.prove:
+            return
+        yield from self._by_induction(self.wanted)
+        if 0 < len(self.wanted) <= FEW:
+            yield from self._by_induction(self.wanted, thrifty=False)
+        if len(self.wanted) <= FEW:
+            for goal in sorted(self.wanted):
+                yield from self._by_induction({goal})
+
+    def _by_induction(self, goals: Collection[int], thrifty: bool = True) -> Iterator[Unreachable]:
+        chosen = dict.fromkeys((*self._loops, *reversed(self.scripts)))
+        prover = self._prover(list(chosen)[:SNAPSHOTS], goals, thrifty)
+        yield from self._proved(prover.by_induction)
 
     # Traces -------------------------------------------------------------------------------
 
@@ -121,10 +134,11 @@ class Settling:
 
     # Proofs -------------------------------------------------------------------------------
 
-    def _prover(self, scripts: Sequence[Script], thrifty: bool = True) -> Prover:
-        target = self.target.focused(self.wanted)
+    def _prover(
+        self, scripts: Sequence[Script], goals: Collection[int], thrifty: bool = True
+    ) -> Prover:
         machines = [self._runner.after(s) for s in scripts]
-        return Prover(target, frozenset(self.wanted), machines, thrifty)
+        return Prover(self.target.focused(goals), frozenset(goals), machines, thrifty)
 
     def _proved(self, prove: Callable[[], Iterator[Unreachable]]) -> Iterator[Unreachable]:
         if self.wanted and self.prove:

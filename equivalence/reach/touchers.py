@@ -28,6 +28,7 @@ from nfverify.smat import ir
 
 MAX_ASKED = 12
 MAX_LIMITS = 8
+MAX_SPANS = 4
 
 
 def is_ghost(component: Component) -> bool:
@@ -64,7 +65,7 @@ def touchers(
     side: Side, constants: Constants, components: Sequence[Component]
 ) -> Iterator[Candidate]:
     """`last[k] == unit` implies this or that of other variables at k, and of k itself."""
-    guards = _guards(side)
+    guards, spans = _guards(side), _spans(side)
     for ghost in components:
         if not is_ghost(ghost) or ghost.index is None:
             continue
@@ -74,7 +75,7 @@ def touchers(
             ir.Compare("==", value, number(v, ghost.type))
             for v in (*sorted(v for v in ghost.constants if v)[:MAX_ASKED], 0)
         ]
-        claims = list(_claims(ghost, ks, components))
+        claims = list(_claims(ghost, ks, components, spans))
         claims += _of_keys(ks, constants)
         fields = _fields(side, ghost)
         for mapping in fields:
@@ -83,18 +84,21 @@ def touchers(
                 test = substitute_fields(guard, names)
                 if test is not None:
                     claims += [test, negate(test)]
-        for test in (*tests[:-1], negate(tests[-1])):
+        for test in (negate(tests[-1]), *tests[:-1]):
             for claim in claims:
                 yield Candidate("toucher", ghost.keys, implies(test, claim))
-        for claim in _claims(ghost, ks, components):
+        for claim in _claims(ghost, ks, components, spans):
             yield Candidate("toucher", ghost.keys, implies(tests[-1], claim))
 
 
 def _claims(
-    ghost: Component, ks: tuple[ir.Expr, ...], components: Sequence[Component]
+    ghost: Component,
+    ks: tuple[ir.Expr, ...],
+    components: Sequence[Component],
+    spans: Sequence[ir.Const],
 ) -> Iterator[ir.Expr]:
     others = [c for c in components if not is_ghost(c) and c.keys == ghost.keys]
-    yield from _orders(ks, others)
+    yield from _orders(ks, others, spans)
     for other in others:
         value = other.at(ks)
         if other.type == ir.BOOL:
@@ -114,11 +118,29 @@ def _claims(
                 yield ir.Compare("<=", value, bound)
 
 
-def _orders(ks: tuple[ir.Expr, ...], others: Sequence[Component]) -> Iterator[ir.Expr]:
-    """How numbers of one kind under the same key compare."""
+def _spans(side: Side) -> list[ir.Const]:
+    """The times that stand in the programs."""
+    found = {
+        node.value: node
+        for instance in side.network.instances
+        for node in ir.walk(instance.program.body)
+        if isinstance(node, ir.Const) and node.type == ir.TIME and node.value
+    }
+    return [found[value] for value in sorted(found, key=repr)][:MAX_SPANS]
+
+
+def _orders(
+    ks: tuple[ir.Expr, ...], others: Sequence[Component], spans: Sequence[ir.Const]
+) -> Iterator[ir.Expr]:
+    """How numbers of one kind under the same key compare, times also by how much."""
     for x, y in permutations([c for c in others if is_number(c.type)], 2):
         if x.type == y.type and kindred(x.type, y.type):
-            yield ir.Compare("<=", x.at(ks), y.at(ks))
+            a, b = x.at(ks), y.at(ks)
+            yield ir.Compare("<=", a, b)
+            if x.type == ir.TIME:
+                gap = ir.Arithmetic("-", b, a, ir.TIME)
+                for span in spans:
+                    yield ir.And((ir.Compare("<=", a, b), ir.Compare("<=", span, gap)))
 
 
 def _of_keys(ks: tuple[ir.Expr, ...], constants: Constants) -> Iterator[ir.Expr]:
