@@ -112,10 +112,17 @@ class Prover:
         guards: dict[int, list[Term]] = {goal: [] for goal in sorted(self.goals)}
         for name, term, _ in self.induction.step.differences:
             guards[goal_of(name)].append(term)
-        guards = {goal: found for goal, found in guards.items() if not any(map(_haunted, found))}
+        for goal in self.haunted():
+            del guards[goal]
         never = self.induction.never({("", "", str(goal)): found for goal, found in guards.items()})
         found = frozenset(int(where[2]) for where in never)
         yield from self._certified(dict.fromkeys(sorted(found), ()), "one step")
+
+    def haunted(self) -> frozenset[int]:
+        """The goals that ask for ghosts."""
+        return frozenset(
+            goal_of(name) for name, term, _ in self.induction.step.differences if _haunted(term)
+        )
 
     def by_induction(self) -> Iterator[Unreachable]:
         """Goals that a relation rules out."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from nfverify.equivalence.reach.script import Loop, Script, length
-from nfverify.equivalence.reach.target import REACHED, Target
+from nfverify.equivalence.reach.target import REACHED, Target, focused
 from nfverify.equivalence.simulate import Arrival
 from nfverify.packet.packet import wire_values
 from nfverify.semantics.machine import Machine
@@ -14,6 +14,7 @@ from nfverify.semantics.machine import Machine
 KEPT = 400
 KEPT_LARGE = 6
 LARGE = 1000
+MANY = 200
 """States that are kept; those after so many packets are as large as their maps."""
 
 
@@ -23,16 +24,20 @@ class Runner:
 
     target: Target
     machine: Machine = field(init=False)
+    _bare: Machine = field(init=False)
     _states: dict[tuple[Mark, ...], Machine] = field(default_factory=dict)
     _large: dict[tuple[Mark, ...], Machine] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         target = self.target
         non_ip = "drop" if target.drop_non_ip else "bypass"
-        self.machine = Machine(
-            target.network,
-            operators=target.operators,
-            non_ip=non_ip,  # type: ignore[arg-type]  # one of the two
+        self.machine, self._bare = (
+            Machine(
+                network,
+                operators=target.operators,
+                non_ip=non_ip,  # type: ignore[arg-type]  # one of the two
+            )
+            for network in (target.network, focused(target.network, (), ghosts=True))
         )
 
     def after(self, script: Script) -> Machine:
@@ -58,12 +63,23 @@ class Runner:
         else:
             machine, start = self._after(tuple(before)).clone(), 0
         if isinstance(last, Loop):
-            for number in range(start, last.count):
-                arrival = last.repetition(number)
-                machine.emit(arrival.packet, arrival.time, arrival.port)
+            machine = self._repeated(machine, last, start)
         else:
             machine.emit(last.packet, last.time, last.port)
         self._keep(marks, machine, length(script) >= LARGE)
+        return machine
+
+    def _repeated(self, machine: Machine, loop: Loop, start: int) -> Machine:
+        """Many repetitions run without the goals: what only they reach is not recorded."""
+        many = loop.count - start >= MANY
+        running = self._bare.clone() if many else machine
+        if many:
+            running.restore(machine.save())
+        for number in range(start, loop.count):
+            arrival = loop.repetition(number)
+            running.emit(arrival.packet, arrival.time, arrival.port)
+        if many:
+            machine.restore(running.save())
         return machine
 
     def _keep(self, marks: tuple[Mark, ...], machine: Machine, large: bool) -> None:

@@ -29,6 +29,9 @@ ROUNDS = 4
 FEW = 24
 """Goals up to which more than one induction is tried."""
 
+PAIRS = 120
+"""Goals up to which those that ask for ghosts are proved."""
+
 ENDS = 6
 """Ends of accelerated loops that are gone on from."""
 
@@ -47,6 +50,7 @@ class Settling:
     needs: dict[int, int] = field(default_factory=dict)
     reason: str = ""
     _runner: Runner = field(init=False)
+    _haunted: frozenset[int] = frozenset()
     _loops: list[Script] = field(default_factory=list)
     _latest: list[Script] = field(default_factory=list)
     _tried: set[str] = field(default_factory=set)
@@ -71,7 +75,10 @@ class Settling:
     def _methods(self) -> Iterator[Outcome]:
         self._runner = Runner(self.target.focused(self.wanted))
         yield from self._grown([(), *(s for s in self.scripts if s)][:SEEDS])
-        yield from self._proved(self._prover((), self.wanted).one_step)
+        if self.wanted and self.prove:
+            prover = self._prover((), self.wanted)
+            self._haunted = prover.haunted()
+            yield from self._proved(prover.one_step)
         bounded = Bounded(self.target, self.wanted, self.depth, self._runner)
         try:
             yield from self._grown(self._news(), bounded.run())
@@ -91,7 +98,14 @@ class Settling:
         candidates may lead another's astray."""
         if not self.wanted or not self.prove:
             return
-        yield from self._by_induction(self.wanted)
+        plain = self.wanted - self._haunted
+        if plain:
+            yield from self._by_induction(plain)
+        if len(self.wanted) > PAIRS:
+            self.reason = "no trace was found; of too many pairs to be proved"
+            return
+        if self._haunted & self.wanted:
+            yield from self._by_induction(self.wanted)
         if 0 < len(self.wanted) <= FEW:
             yield from self._by_induction(self.wanted, thrifty=False)
         if len(self.wanted) <= FEW:

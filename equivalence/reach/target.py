@@ -128,20 +128,21 @@ def forget_hits(problem: Problem, state: State) -> State:
 # Focus --------------------------------------------------------------------------------------
 
 
-def focused(network: ir.Network, goals: Collection[int]) -> ir.Network:
-    """The network with other goals' records left out, and state that only these need."""
+def focused(network: ir.Network, goals: Collection[int], ghosts: bool = False) -> ir.Network:
+    """The network with other goals' records left out, and state that only these need (with
+    `ghosts`, all state stays)."""
     wanted = frozenset(goals)
     programs: dict[int, ir.Program] = {}
     instances = []
     for instance in network.instances:
         program = programs.get(id(instance.program))
         if program is None:
-            program = programs[id(instance.program)] = _focused(instance.program, wanted)
+            program = programs[id(instance.program)] = _focused(instance.program, wanted, ghosts)
         instances.append(ir.Instance(instance.name, program))
     return replace(network, instances=tuple(instances))
 
 
-def _focused(program: ir.Program, goals: frozenset[int]) -> ir.Program:
+def _focused(program: ir.Program, goals: frozenset[int], ghosts: bool) -> ir.Program:
     def unwanted_goal(statement: ir.Stmt) -> bool:
         number = recorded(statement)
         return number is not None and number not in goals
@@ -151,7 +152,7 @@ def _focused(program: ir.Program, goals: frozenset[int]) -> ir.Program:
     idle = {
         v.name
         for v in program.state
-        if v.name.startswith(GHOST) and v.name != REACHED and v.name not in read
+        if v.name.startswith(GHOST) and v.name not in (REACHED, *read) and not ghosts
     }
 
     def idle_write(statement: ir.Stmt) -> bool:
