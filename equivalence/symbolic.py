@@ -22,6 +22,7 @@ from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
 MAX_TERMS = 3_000_000
+MAX_VISITS = 1 << 13  # of instances by all copies of one packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ class Executor:
     overruns: list[tuple[Term, ir.Program]] = field(
         default_factory=list
     )  # a 17th pass is asked for
+    _visits: int = field(init=False, default=0)  # of instances, by the step under way
     choices: int = field(init=False, default=0)  # so far, by all steps
     _sees_non_ip: dict[str, bool] = field(init=False)  # by instance; costs a walk of the program
     _program: ir.Program = field(init=False)
@@ -204,7 +206,7 @@ class Executor:
         return self._statements(statements, self._new_pass(state, packet))
 
     def _begin(self, now: Term) -> None:
-        self.now = now
+        self.now, self._visits = now, 0
         self.taken, self.chosen, self.held, self.faults = [], [], [], []
 
     def only_guards(self, state: State, packet: SymbolicPacket, now: Term) -> None:
@@ -260,7 +262,8 @@ class Executor:
     ) -> tuple[State, list[Emission]]:
         """A packet enters instance `index`; `guard` only serves `taken` and feasibility."""
         terms = self.terms
-        if len(terms) > self.max_terms:
+        self._visits += 1
+        if len(terms) > self.max_terms or self._visits > MAX_VISITS:
             raise Unsupported(
                 "the chain's step has grown too large", self.network.instances[0].program.span
             )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from nfverify.cythonized.host import compile as compile
     from nfverify.cythonized.options import Options as Options
     from nfverify.equivalence.evaluation.oracle import SymbolicOracle as SymbolicOracle
+    from nfverify.equivalence.evaluation.verdicts import Allowed as Allowed
+    from nfverify.equivalence.evaluation.verdicts import NotAllowed as NotAllowed
+    from nfverify.equivalence.evaluation.verdicts import Undecided as Undecided
     from nfverify.lang.source import Diagnostic as Diagnostic
     from nfverify.lang.source import ModelError as ModelError
     from nfverify.semantics.machine import Machine as Machine
@@ -23,26 +26,32 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Allowed": "nfverify.equivalence.evaluation.verdicts",
     "BuildError": "nfverify.cythonized.faults",
     "Diagnostic": "nfverify.lang.source",
     "Machine": "nfverify.semantics.machine",
     "ModelError": "nfverify.lang.source",
     "NetworkFunction": "nfverify.cythonized.host",
+    "NotAllowed": "nfverify.equivalence.evaluation.verdicts",
     "Options": "nfverify.cythonized.options",
     "SymbolicOracle": "nfverify.equivalence.evaluation.oracle",
+    "Undecided": "nfverify.equivalence.evaluation.verdicts",
     "compile": "nfverify.cythonized.host",
     "load": "nfverify.smat.load",
     "load_text": "nfverify.smat.load",
 }
 
 __all__ = [
+    "Allowed",
     "BuildError",
     "Diagnostic",
     "Machine",
     "ModelError",
     "NetworkFunction",
+    "NotAllowed",
     "Options",
     "SymbolicOracle",
+    "Undecided",
     "__version__",
     "compile",
     "load",

@@ -11,8 +11,8 @@ from nfverify.equivalence.evaluation.ground import GroundTerms, Unclear
 from nfverify.equivalence.solver import OutOfTime, Solver, Translator
 from nfverify.equivalence.terms import Term, subterms
 
-RLIMIT = 20_000_000
-PATIENCE = 120.0  # s of one question: only ever turns an answer into Unclear
+RLIMIT = 8_000_000
+PATIENCE = 30.0  # s of one question: only ever turns an answer into Unclear
 MOST_REFUTED = 200  # models that the real functions refute
 
 Model = dict[int, Term]  # the constant of each symbol, by the symbol's id
