@@ -1,4 +1,4 @@
-"""Candidates of refinement alone: that nothing is free any more below a counter.
+"""Candidates of refinement alone: that nothing is free any more on one side of a counter.
 
 Where A takes numbers in order and B any that is free, B may only give up when none is left. That
 needs the other half of "what is taken is below `next`".
@@ -6,7 +6,7 @@ needs the other half of "what is taken is below `next`".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nfverify.equivalence.components import at_most, implies, kindred, locals_of, number
 from nfverify.equivalence.constants import constant_folded
@@ -17,15 +17,10 @@ from nfverify.smat import ir
 
 
 def filled(problem: Problem) -> Iterator[Candidate]:
-    """low <= k && k < next -> k is taken, and k is taken -> k <= next; for each map with one key
-    and each counter."""
+    """end <= k && k < next -> k is taken, k is taken -> k <= next, and the same downwards; for each
+    map with one key and each counter."""
     variables = {n: v for n, v in problem.variables().items() if not v.constant and n != CLOCK}
-    lows = {
-        found
-        for side in problem.sides
-        for node in places(side.network).values()
-        if (found := constant_folded(node.low)) is not None
-    }
+    ends = _ends(problem)
     for name, variable in variables.items():
         if len(variable.keys) != 1 or not isinstance(variable.keys[0], ir.Bits):
             continue
@@ -36,25 +31,45 @@ def filled(problem: Problem) -> Iterator[Candidate]:
                     if not isinstance(type_, ir.Bits) or not kindred(type_, keys[0].type):
                         continue
                     limit = ir.Read(other, (), index, type_)
-                    within = implies(taken, at_most(keys[0], limit))
-                    yield Candidate("freshkey", variable.keys, within)
                     start = counter.default[index]
-                    for low in sorted({*lows, int(start) if isinstance(start, int) else 0}):
-                        if ir.wrap(low, variable.keys[0]) != low:
-                            continue
-                        above = ir.Compare("<=", number(low, variable.keys[0]), keys[0])
-                        for strictly in (True, False):
-                            below = at_most(keys[0], limit, strictly)
-                            claim = implies(ir.And((above, below)), taken)
-                            yield Candidate("filled", variable.keys, claim)
+                    known = sorted({*ends, int(start) if isinstance(start, int) else 0})
+                    for shape, claim in _about(keys[0], taken, limit, known):
+                        yield Candidate(shape, variable.keys, claim)
+
+
+def _ends(problem: Problem) -> set[int]:
+    """Where the ranges of choices begin and end."""
+    return {
+        found
+        for side in problem.sides
+        for node in places(side.network).values()
+        for bound in (node.low, node.high)
+        if (found := constant_folded(bound)) is not None
+    }
+
+
+def _about(
+    key: ir.Expr, taken: ir.Expr, limit: ir.Expr, ends: Sequence[int]
+) -> Iterator[tuple[str, ir.Expr]]:
+    yield "freshkey", implies(taken, at_most(key, limit))
+    yield "freshkey", implies(taken, at_most(limit, key))
+    assert isinstance(key.type, ir.Bits)
+    for end in ends:
+        if ir.wrap(end, key.type) != end:
+            continue
+        bound = number(end, key.type)
+        for strictly in (True, False):
+            up = ir.And((ir.Compare("<=", bound, key), at_most(key, limit, strictly)))
+            down = ir.And((at_most(limit, key, strictly), ir.Compare("<=", key, bound)))
+            yield "filled", implies(up, taken)
+            yield "filled", implies(down, taken)
 
 
 def _taken(name: str, variable: ir.StateVar, keys: tuple[ir.Expr, ...]) -> Iterator[ir.Expr]:
+    yield ir.Has(name, keys)
     if not variable.values:
-        yield ir.Has(name, keys)
         return
     value = ir.Read(name, keys, 0, variable.values[0])
-    yield ir.Has(name, keys)
     if isinstance(value.type, ir.Bits):
         yield ir.Compare("!=", value, number(0, value.type))
     elif value.type == ir.BOOL:

@@ -196,10 +196,10 @@ def widened(program: ir.Program, rng: Random) -> ir.Program | None:
         assert isinstance(node.low, ir.Const)
         assert isinstance(node.high, ir.Const)
         assert isinstance(node.type, ir.Bits)
-        if rng.random() < 0.4:
-            low = max(int(node.low.value) + rng.choice((-1, 1)), 0)
-            return replace(node, low=ir.Const(low, node.type))
         most = (1 << (node.type.width - node.type.signed)) - 1
+        if rng.random() < 0.4:
+            low = min(max(int(node.low.value) + rng.choice((-1, 1)), 0), most)
+            return replace(node, low=ir.Const(low, node.type))
         high = min(max(int(node.high.value) + rng.choice((-1, 1)), 0), most)
         return replace(node, high=ir.Const(high, node.type))
 

@@ -29,6 +29,12 @@ REFINES: dict[str, Pair] = {
         any_free(65534, IF_FREE),
     ),
     "a counter says when all are taken": (in_order("next < 65535"), COUNTED),
+    "in falling order": (
+        in_order("next >= 1024")
+        .replace("port next = 1024", "port next = 1029")
+        .replace("next + 1", "next - 1"),
+        any_free(1029, IF_FREE),
+    ),
     "few ports, until none is left": (in_order("next < 1027"), any_free(1026, IF_FREE)),
     "a narrower range that never runs out": (mark("2..3"), mark("1..5")),
     "the same range said otherwise": (mark("1..3"), mark("0..9 where x != 0 && x < 4")),
