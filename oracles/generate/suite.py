@@ -26,7 +26,7 @@ from nfverify.oracles.generate.variants import (
     twins,
 )
 from nfverify.packet.packet import Packet
-from nfverify.semantics.machine import Machine
+from nfverify.semantics.machine import Machine, RunawayError
 from nfverify.smat import ir
 
 LONG = 200  # packets: such a trace keeps its values
@@ -97,9 +97,11 @@ class _Work:
     seen: set[object] = field(default_factory=set)
     left: int = 0
     played: int = PLAYED
+    timers: bool = True
 
     def __post_init__(self) -> None:
         self.left = self.strength.packets
+        self.timers = bool(self.aim.ticks)
 
     def case(self, candidate: Candidate, goals: frozenset[int]) -> None:
         """A trace that is there for its goals."""
@@ -122,7 +124,23 @@ class _Work:
 
     def probes(self, script: Script) -> Script:
         spans, patterns = self.aim.spans[:MAX_SPANS], self.aim.patterns[:MAX_PATTERNS]
-        return probes(self.fresh.clone(), script, spans, patterns)
+        try:
+            found = probes(self.fresh.clone(), script, spans, patterns)
+        except RunawayError:
+            return ()
+        return found if self.runs((*script, *found)) else ()
+
+    def runs(self, script: Script) -> bool:
+        """Does a script come to its end? Fast timers can run away in a long pause."""
+        if not self.timers:
+            return True
+        machine = self.fresh.clone()
+        try:
+            for arrival in expand(script):
+                machine.process(arrival.packet, arrival.time, arrival.port)
+        except RunawayError:
+            return False
+        return True
 
     # More -----------------------------------------------------------------------------------
 
@@ -161,6 +179,8 @@ class _Work:
             size, played = cost((*script, *suffix)), length(script)
             key = tuple(map(mark, (*script, *suffix)))
             if (not suffix and method != "loop") or size > room or key in self.seen:
+                continue
+            if not self.runs((*script, *suffix)):
                 continue
             if played > LONG:
                 if played > self.played:
@@ -218,9 +238,10 @@ class _Work:
 
     def turns(self, script: Script) -> bool:
         """Do the repetitions at the end of a script come to be treated in another way?"""
-        machine = self.fresh.clone()
         *before, loop = script
-        assert isinstance(loop, Loop)
+        if not isinstance(loop, Loop) or not self.runs(script):
+            return False
+        machine = self.fresh.clone()
         for arrival in expand(tuple(before)):
             machine.process(arrival.packet, arrival.time, arrival.port)
         found = set()

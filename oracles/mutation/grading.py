@@ -106,13 +106,13 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     original = _core(suite.network)
     for mutant in chosen:
-        kill = suite.kill(mutant.network)
-        if kill is not None:
-            yield Outcome(mutant, "killed", kill)
-            continue
         core = _core(mutant.network)
         if same_model(original, core):
             yield Outcome(mutant, "equivalent", why="nothing differs that outputs depend on")
+            continue
+        kill = suite.kill(mutant.network)
+        if kill is not None:
+            yield Outcome(mutant, "killed", kill)
         else:
             yield _decided(suite.network, mutant, (original, core), operators, effort, found)
 

@@ -20,6 +20,7 @@ from nfverify.smat import ir
 from nfverify.smat.unparse import Printer, printer
 from nfverify.smat.values import Misfit
 
+_SIZED = re.compile(r"bit\d+\((.*)\)")  # what a literal by itself is written as
 MAX_TEXT = 80  # characters of each half of a mutant's description
 
 
@@ -282,6 +283,8 @@ def _text(part: Part | str | None, words: Printer) -> str:
                 | ir.Touch() | ir.Let() | ir.Choose() | ir.If() | ir.While()
             ):  # fmt: skip
                 text = " ".join(" ".join(words.statement(part)).split())
+            case ir.Const():
+                text = _SIZED.sub(r"\1", words.text(part))
             case _:
                 text = words.text(part)
     except (Misfit, LookupError):  # what a change of types has no text for

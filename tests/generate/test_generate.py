@@ -254,3 +254,23 @@ def test_models_with_timers_and_chains_have_suites() -> None:
         found = generate(load_model(f"lib:{name}"), "boundaries")
         assert found.count(Open) == 0
         assert found.count(Hit) > 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "entry e { }",
+        "if (f[sport] == 1) { drop; }",
+        "tag go; entry e { match_flow { f[go] < 3 } action_flow { f[go] = f[go] + 1; resubmit; } }",
+        "int n; while (n < 5) bound 9 { n = n + 1; }",
+        "int n; every 1ms { n = n + 1; } entry e { match_state { n == 7 } action_flow { drop; } }",
+        "map<IP, int> m max 2 evict oldest; entry e { match_state { m[f[sip]] == 3 } }"
+        " entry g { action_state { m[f[sip]] = m[f[sip]] + 1; } }",
+        "entry e { action_flow { choose p in 5..9; f[sport] = p; } }",
+    ],
+)
+def test_models_of_every_kind_get_a_suite(body: str, tmp_path: Path) -> None:
+    found = generate(load_text(f"program p {{ {body} }}"), "full")
+    assert sorted(found.fates) == [goal.number for goal in found.goals]
+    save(tmp_path, found, "m.nfd")
