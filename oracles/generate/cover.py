@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
@@ -70,6 +70,3 @@ def needed(
 
 def _worth(candidate: Candidate, goals: frozenset[int]) -> float:
     return len(goals) / (START_COST + length(candidate.script))
-
-
-Reached = Callable[[Script], frozenset[int]]

@@ -112,6 +112,8 @@ class _Work:
             script = diversified(script, goals, self.reached, used, len(self.items) + 1)
         if self.strength.strong and length(script) < ENDLESS:
             suffix = self.probes(script)
+            if cost((*script, *suffix)) > self.left:
+                suffix = ()
         self.add(script, suffix, candidate.method, goals)
 
     def add(

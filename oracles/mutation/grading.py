@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nfverify.equivalence.prove import same_model
 from nfverify.equivalence.question import Question
 from nfverify.equivalence.supervise import supervise
-from nfverify.equivalence.verdict import Different, Equivalent, Unknown, Verdict
+from nfverify.equivalence.verdict import Counterexample, Different, Equivalent, Unknown, Verdict
 from nfverify.lang.source import ModelError
 from nfverify.oracles.mutation.constancy import reduced
 from nfverify.oracles.mutation.killing import Kill, Suite
@@ -22,6 +22,8 @@ from nfverify.semantics.operators import Function
 from nfverify.smat import ir
 
 Fate = Literal["killed", "equivalent", "different", "undecided"]
+LONG = 5000  # packets: such a trace is run when a quick proof has failed
+QUICK = 2.0  # seconds for that proof
 DEPTH = 4
 """So long are the traces among which the prover searches for a difference, packets."""
 
@@ -87,75 +89,107 @@ def grade(
     A counterexample of the prover is replayed on both before it counts. ModelError, ValueError.
     """
     started = time.monotonic()
-    suite = Suite(network, traces, operators)
+    work = _Grading(network, tuple(traces), dict(operators or {}), effort)
     outcomes = []
-    found: list[Suite] = []  # counterexamples so far: one often serves several mutants
-    for outcome in _outcomes(suite, chosen or mutants(network), operators, effort, found):
-        outcomes.append(outcome)
-        notify(len(outcomes), outcome)
+    for mutant in chosen or mutants(network):
+        outcomes.append(work.outcome(mutant))
+        notify(len(outcomes), outcomes[-1])
     seconds = time.monotonic() - started
-    return Grade(network, tuple(outcomes), len(traces), suite.packets, seconds)
+    packets = sum(map(len, traces))
+    return Grade(network, tuple(outcomes), len(traces), packets, seconds)
 
 
-def _outcomes(
-    suite: Suite,
-    chosen: Iterable[Mutant],
-    operators: Mapping[str, Function] | None,
-    effort: Effort,
-    found: list[Suite],
-) -> Iterator[Outcome]:
-    original = _core(suite.network)
-    for mutant in chosen:
+@dataclass(slots=True)
+class _Grading:
+    """One network's mutants being judged, by what costs least first."""
+
+    network: ir.Network
+    traces: tuple[Trace, ...]
+    operators: Mapping[str, Function]
+    effort: Effort
+    core: ir.Network = field(init=False)
+    short: _Part = field(init=False)
+    deep: _Part = field(init=False)
+    found: list[Suite] = field(default_factory=list)
+    """Counterexamples so far: one often serves several mutants."""
+
+    def __post_init__(self) -> None:
+        self.core = _core(self.network)
+        short, deep = (
+            [n for n, trace in enumerate(self.traces) if (len(trace) > LONG) is long]
+            for long in (False, True)
+        )
+        self.short, self.deep = self._part(short), self._part(deep)
+
+    def _part(self, numbers: list[int]) -> _Part:
+        suite = Suite(self.network, [self.traces[n] for n in numbers], self.operators)
+        return _Part(tuple(numbers), suite)
+
+    def outcome(self, mutant: Mutant) -> Outcome:
         core = _core(mutant.network)
-        if same_model(original, core):
-            yield Outcome(mutant, "equivalent", why="nothing differs that outputs depend on")
-            continue
-        kill = suite.kill(mutant.network)
+        if same_model(self.core, core):
+            return Outcome(mutant, "equivalent", why="nothing differs that outputs depend on")
+        kill = self.short.kill(mutant)
+        if kill is None and self.deep.numbers:
+            quick = self.decided(mutant, core, min(QUICK, self.effort.seconds))
+            if quick.fate == "equivalent":
+                return quick
+            kill = self.deep.kill(mutant)
         if kill is not None:
-            yield Outcome(mutant, "killed", kill)
-        else:
-            yield _decided(suite.network, mutant, (original, core), operators, effort, found)
+            return Outcome(mutant, "killed", kill)
+        return self.decided(mutant, core, self.effort.seconds)
+
+    def decided(self, mutant: Mutant, core: ir.Network, seconds: float) -> Outcome:
+        """What the prover says of a survivor."""
+        for known in self.found:
+            if known.kill(mutant.network) is not None:
+                return Outcome(mutant, "different", trace=known.traces[0])
+        if not seconds:
+            return Outcome(mutant, "undecided", why="the prover was not asked")
+        verdict: Verdict | None = None
+        # What is certain may hide what is equal: without it, too.
+        for pair in ((self.core, core), (self.network, mutant.network)):
+            question = Question(
+                operators=self.operators or None, time_limit=seconds, depth=self.effort.depth
+            )
+            try:
+                verdict = supervise(*pair, question)
+            except ModelError as error:
+                return Outcome(mutant, "undecided", why=error.diagnostics[0].message)
+            if not isinstance(verdict, Unknown):
+                break
+        assert verdict is not None
+        match verdict:
+            case Equivalent(proof=proof):
+                return Outcome(mutant, "equivalent", why=proof.method)
+            case Unknown(reason=reason):
+                return Outcome(mutant, "undecided", why=reason)
+            case Different(counterexample=example):
+                return self.replayed(mutant, example)
+
+    def replayed(self, mutant: Mutant, example: Counterexample) -> Outcome:
+        """A difference that the prover found, on the reference."""
+        names = port_names(self.network)
+        trace = tuple(Event(e.time, names.index(e.port), e.frame) for e in example.events)
+        test = Suite(self.network, (trace,), self.operators)
+        if test.kill(mutant.network) is None:
+            return Outcome(mutant, "undecided", why="its counterexample does not replay")
+        self.found.append(test)
+        return Outcome(mutant, "different", trace=trace)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some traces of a suite, and their numbers in it."""
+
+    numbers: tuple[int, ...]
+    suite: Suite
+
+    def kill(self, mutant: Mutant) -> Kill | None:
+        found = self.suite.kill(mutant.network) if self.numbers else None
+        return None if found is None else found._replace(trace=self.numbers[found.trace])
 
 
 def _core(network: ir.Network) -> ir.Network:
     """What outputs depend on."""
     return observable(reduced(network))
-
-
-def _decided(
-    network: ir.Network,
-    mutant: Mutant,
-    cores: tuple[ir.Network, ir.Network],
-    operators: Mapping[str, Function] | None,
-    effort: Effort,
-    found: list[Suite],
-) -> Outcome:
-    """What the prover says of a survivor."""
-    for known in found:
-        if known.kill(mutant.network) is not None:
-            return Outcome(mutant, "different", trace=known.traces[0])
-    if not effort.seconds:
-        return Outcome(mutant, "undecided", why="the prover was not asked")
-    verdict: Verdict | None = None
-    for pair in (cores, (network, mutant.network)):  # what is certain may hide what is equal
-        question = Question(operators=operators, time_limit=effort.seconds, depth=effort.depth)
-        try:
-            verdict = supervise(*pair, question)
-        except ModelError as error:
-            return Outcome(mutant, "undecided", why=error.diagnostics[0].message)
-        if not isinstance(verdict, Unknown):
-            break
-    assert verdict is not None
-    match verdict:
-        case Equivalent(proof=proof):
-            return Outcome(mutant, "equivalent", why=proof.method)
-        case Unknown(reason=reason):
-            return Outcome(mutant, "undecided", why=reason)
-        case Different(counterexample=example):
-            names = port_names(network)
-            trace = tuple(Event(e.time, names.index(e.port), e.frame) for e in example.events)
-            test = Suite(network, (trace,), operators)
-            if test.kill(mutant.network) is None:
-                return Outcome(mutant, "undecided", why="its counterexample does not replay")
-            found.append(test)
-            return Outcome(mutant, "different", trace=trace)
