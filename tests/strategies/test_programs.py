@@ -32,7 +32,7 @@ def test_the_plainest_program_passes_everything() -> None:
 
 
 def test_programs_shrink() -> None:
-    found = find(programs(), lambda text: "delete" in text and "every" in text)
+    found = find(programs(max_entries=2), lambda text: "delete" in text)
     assert found.count("entry") == 1
     assert len(found.splitlines()) <= 10
 
@@ -53,9 +53,9 @@ def test_networks_run(network: ir.Network) -> None:
 
 
 def test_networks_shrink() -> None:
-    def deletes(network: ir.Network) -> bool:
+    def drops(network: ir.Network) -> bool:
         bodies = [instance.program.body for instance in network.instances]
-        return any(isinstance(node, ir.Delete) for body in bodies for node in ir.walk(body))
+        return any(isinstance(node, ir.SetOutput) for body in bodies for node in ir.walk(body))
 
-    found = find(networks(Options(loops=False)), deletes, settings=settings(max_examples=2000))
+    found = find(networks(Options(loops=False)), drops)
     assert len(found.instances) <= 2

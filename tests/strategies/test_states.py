@@ -71,7 +71,7 @@ def test_reachable_states_keep_what_always_holds(state: SavedState) -> None:
 
 
 def test_the_plainest_state_is_that_before_the_first_packet() -> None:
-    assert find(states(AGED), lambda _: True).now is None
+    assert find(states(AGED, max_size=5), lambda _: True).now is None
     plain = find(states(AGED, reachable=False), lambda _: True)
     assert plain.now == 0
     assert plain.instances["p"]["m"] == {}

@@ -63,8 +63,6 @@ def test_plain_packets_are_plainest() -> None:
 @pytest.mark.parametrize(
     ("target", "entry", "packets"),
     [
-        ("lib:napt", "out_new", 1),
-        ("lib:napt", "out_known", 2),
         ("lib:napt", "in_known", 2),
         ("lib:dns-amplification", "answer", 2),
         ("lib:firewall-stateful", "stranger", 1),
@@ -112,18 +110,15 @@ UNREACHED = {
     "napt": {"out_full"},  # 64,512 endpoints
     "super-spreader": {"spreader"},  # 100 hosts
     "syn-flood": {"flood"},
-    "edge": {"out_full"},
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["napt", "lb-blacklist", "super-spreader", "syn-flood", "inspect", "maglev", "edge"]
-)
+@pytest.mark.parametrize("name", ["napt", "lb-blacklist", "super-spreader", "syn-flood", "inspect"])
 def test_traces_take_every_entry(name: str) -> None:
     machine0, taken = start(f"lib:{name}"), set[str]()
     network = machine0.network
 
-    @settings(max_examples=150, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     @given(traces(network))
     def visit(trace: Trace) -> None:
         machine = machine0.clone()
