@@ -34,6 +34,8 @@ def rebuild(terms: Terms, term: Term, args: Sequence[Term]) -> Term:
 
 def replace(terms: Terms, roots: Sequence[Term], known: dict[int, Term]) -> list[Term]:
     """The roots with terms (by id) replaced, and folded."""
+    if not known or all(r.is_const and r.id not in known for r in roots):
+        return list(roots)
     new = dict(known)
     for term in subterms(roots):
         if term.id in new:
