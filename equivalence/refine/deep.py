@@ -21,12 +21,12 @@ from nfverify.equivalence.refine.membership import Observed, Refused, as_terms, 
 from nfverify.equivalence.refine.pair import Made, RefinePair
 from nfverify.equivalence.refine.refute import Refutation
 from nfverify.equivalence.refine.traffic import wide_traffic
-from nfverify.equivalence.simulate import START, Arrival, make_packet
+from nfverify.equivalence.simulate import START, Arrival
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import constant, width
 from nfverify.equivalence.symbolic import Choice, Chosen
 from nfverify.equivalence.terms import Term, Terms, signed
-from nfverify.packet.fields import FIELDS
+from nfverify.packet.fields import PORTS, Header
 from nfverify.packet.packet import Packet
 from nfverify.semantics.machine import Emission, Machine
 from nfverify.smat import ir
@@ -130,8 +130,7 @@ class Flood:
             run = self.pair.clone()
             states = []
             for number in range(3):
-                varied = _varied(packet, number)
-                if varied is None or run.step(Arrival(START, 0, varied))[0]:
+                if run.step(Arrival(START, 0, _varied(packet, number)))[0]:
                     break
                 states.append({k: v for k, v in run.snapshot().items() if k != "clock"})
             if len(states) == 3 and states[0] != states[1] != states[2]:
@@ -282,18 +281,19 @@ def _concrete(term: Term, type_: ir.Type) -> ir.Value:
 
 
 def _flows(template: Packet) -> Iterator[Packet]:
-    for number in range(FLOWS):
-        packet = _varied(template, number)
-        if packet is not None:
-            yield packet
+    return (_varied(template, number) for number in range(FLOWS))
 
 
-def _varied(packet: Packet, number: int) -> Packet | None:
-    """Another flow: by ports, and by the last bits of both sides' source."""
-    values = {n: getattr(packet, n) for n, f in FIELDS.items() if f.on_wire and f.width}
-    values["sport"] = 1 + (values["sport"] + number) % 65_000
-    values["icmp_id"] = values["sport"]
-    host = number // 65_000
-    values["sip"] ^= host
-    values["sip6"] ^= host
-    return make_packet(packet.present, values, packet.payload)
+def _varied(packet: Packet, number: int) -> Packet:
+    """Another flow: by ports, and by the last bits of the source."""
+    other = packet.copy()
+    number += packet.sport
+    if packet.present & PORTS:
+        other.sport = 1 + number % 65_000
+    if packet.present & Header.ICMP:
+        other.icmp_id = 1 + number % 65_000
+    if packet.IP4:
+        other.sip ^= number // 65_000
+    if packet.IP6:
+        other.sip6 ^= number // 65_000
+    return other
