@@ -70,9 +70,7 @@ class AgedMaps:
         full = terms.eq(count, terms.const(variable.capacity, COUNT_WIDTH))
         over = terms.and_(terms.not_(had), full)
         stays = terms.or_(had, full, terms.boolean(variable.timeout == 0))
-        state.plain[count_name(var)] = (
-            terms.ite(stays, count, terms.binary("add", count, one)),
-        )  # fmt: skip
+        state.plain[count_name(var)] = (terms.ite(stays, count, terms.binary("add", count, one)),)
         if variable.overflow == "reject":
             state.write_if(terms.not_(over), var, keys, (*values, now))
             return

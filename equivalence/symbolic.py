@@ -183,9 +183,7 @@ class Executor:
         and nothing of it comes out."""
         self._begin(now)
         instance, terms = self.network.instances[index], self.terms
-        state, after, outcome, failed = self._passes(
-            instance.name, instance.program, state, packet
-        )  # fmt: skip
+        state, after, outcome, failed = self._passes(instance.name, instance.program, state, packet)
         again = terms.and_(outcome.delayed, terms.not_(failed))
         if again is not terms.false:
             self.held.append(Held(again, index, after, outcome.delay))

@@ -70,9 +70,7 @@ def outcome_roots(after: Pass) -> tuple[Term, ...]:
 def outcome_lines(roots: Sequence[Term], texts: Sequence[str]) -> list[str]:
     """How a pass returns: as nfverify.semantics.engine has it."""
     lines: list[str] = []
-    for guard, text, result in zip(
-        roots[:3], texts[:3], ("()", "-1", texts[3]), strict=True
-    ):  # fmt: skip
+    for guard, text, result in zip(roots[:3], texts[:3], ("()", "-1", texts[3]), strict=True):
         if guard.data is True:
             return [*lines, f"return {result}"]
         if guard.data is not False:

@@ -114,9 +114,7 @@ class Folding:
             )
         except Unsupported as error:
             what = f"too long for the symbolic oracle: {error}"
-            raise ModelError(
-                Diagnostic("error", "too-long", what, self.program.span)
-            ) from error  # fmt: skip
+            raise ModelError(Diagnostic("error", "too-long", what, self.program.span)) from error
         self._apply(after, packet, tags, now, store, counters)
         return DROP if after.failed.data else _outcome(after.outcome)
 

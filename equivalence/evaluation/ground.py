@@ -276,9 +276,7 @@ class Holdings:
         plain = {}
         for name, values in self.plain.items():
             types = self.variables[name].values
-            plain[name] = tuple(
-                terms.raw(v, width(t)) for v, t in zip(values, types, strict=True)
-            )  # fmt: skip
+            plain[name] = tuple(terms.raw(v, width(t)) for v, t in zip(values, types, strict=True))
         for name, variable in self.variables.items():
             if variable.aged and not self.logs.get(name):
                 self.forget(name, now)

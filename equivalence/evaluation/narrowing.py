@@ -203,9 +203,7 @@ class Narrowing:
             made = tuple(_made(chosen[i], none[i], every) for i in none)
             yield Leaf(narrowed, rest, every, made, left)
 
-    def _bounds(
-        self, chosen: Chosen, conditions: Sequence[Term], known: Model
-    ) -> Iterator[Term]:  # fmt: skip
+    def _bounds(self, chosen: Chosen, conditions: Sequence[Term], known: Model) -> Iterator[Term]:
         """The value of a choice whose last bits are known, where its range holds one such."""
         choice, value, type_ = chosen.choice, chosen.value, chosen.choice.node.type
         low, high = put_in(self.terms, [choice.low, choice.high], known)
@@ -287,9 +285,7 @@ class Narrowing:
             known.update(new)
             rest = conjuncts(put_in(terms, rest, known))
 
-    def _consistent(
-        self, world: World, conditions: Sequence[Term], known: Model
-    ) -> list[Term]:  # fmt: skip
+    def _consistent(self, world: World, conditions: Sequence[Term], known: Model) -> list[Term]:
         """The conditions, if they can all hold, with what they leave no choice about put in."""
         rest = self._settled(conditions, known)
         old = {t.id for t in world.conditions}

@@ -68,9 +68,7 @@ def symbolic_packet(terms: Terms, tags: Sequence[str]) -> SymbolicPacket:
     return SymbolicPacket(present, fields, {t: terms.var(f"tag {t}", 32) for t in tags})
 
 
-def _nothing(
-    packet: Packet, tags: Tags, now: int, store: Store, counters: Counters
-) -> Outcome:  # fmt: skip
+def _nothing(packet: Packet, tags: Tags, now: int, store: Store, counters: Counters) -> Outcome:
     return FORWARD
 
 
@@ -154,9 +152,7 @@ class _Function:
             self.writer.line(depth, f"if {text}:")
             then = self._split(effects, outcome, assume(self.terms, roots, test, True))
             self._decide(*then, dict(known), depth + 1)
-            effects, outcome = self._split(
-                effects, outcome, assume(self.terms, roots, test, False)
-            )  # fmt: skip
+            effects, outcome = self._split(effects, outcome, assume(self.terms, roots, test, False))
 
     def _next_test(self, effects: Sequence[Effect], outcome: Sequence[Term]) -> Term | None:
         conditions = [*outcome[:3], *outcome[4::2], *(e.guard for e in effects)]

@@ -87,7 +87,7 @@ class Solving:
         terms, asked = self.terms, symbols(conditions)
         solver = Solver(
             self._translator, "QF_UFBV", deadline=time.monotonic() + PATIENCE, rlimit=RLIMIT
-        )  # fmt: skip
+        )
         solver.add(*self._numbered(conditions))
         for _ in range(MOST_REFUTED):
             try:

@@ -59,9 +59,7 @@ def aged_maps(terms: Terms) -> AgedMaps:
         args = [part for e in log for part in (e.guard, *e.keys)]
         victim = terms.uf(f"victim {shape}. {var}", args, 0)
         types = state.variables[var].keys
-        return tuple(
-            terms.uf(f"key {i} {var}", (victim,), width(t)) for i, t in enumerate(types)
-        )  # fmt: skip
+        return tuple(terms.uf(f"key {i} {var}", (victim,), width(t)) for i, t in enumerate(types))
 
     return AgedMaps(terms, oldest)
 

@@ -51,9 +51,7 @@ class World:
     created: int = 0
 
     def copy(self) -> World:
-        return World(
-            self.holdings.copy(), self.conditions, self.now, self.timers, self.created
-        )  # fmt: skip
+        return World(self.holdings.copy(), self.conditions, self.now, self.timers, self.created)
 
     def unknown(self) -> list[Term]:
         """All terms that are no values."""

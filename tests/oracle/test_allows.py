@@ -8,6 +8,7 @@ import pytest
 from agreement import shape
 
 from nfverify import Machine, SymbolicOracle, load, load_text
+from nfverify.equivalence.evaluation import membership
 from nfverify.equivalence.evaluation.verdicts import Allowed, Made, NotAllowed, Undecided
 from nfverify.oracles.programs.expressions import Options
 from nfverify.oracles.programs.networks import random_network
@@ -277,3 +278,9 @@ def test_clones_follow_traces_of_their_own() -> None:
     assert isinstance(other.allows(1, 0, frame, sent), Allowed)
     assert isinstance(other, SymbolicOracle)
     assert isinstance(oracle.network, ir.Network)
+
+
+def test_what_is_not_known_outlives_a_table_of_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(membership, "MOST_TERMS", 0)
+    test_what_outputs_do_not_show_is_narrowed_down_later()
+    test_a_hidden_choice_becomes_known()
