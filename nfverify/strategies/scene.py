@@ -25,6 +25,7 @@ LENGTH: Final = 16  # bytes of choices for one event
 LATEST: Final = (1 << 62) - 1  # ns
 MEMORY: Final = 64  # outputs that may be answered
 PLAIN_FRAMES: Final = 160  # the last choice without an oddity
+OTHER_PORT: Final = 208  # the last choice of the port where a packet is expected
 ALONE: Final = 160  # the last choice of a packet without another one over it
 _NONE: Values = {}
 
@@ -65,7 +66,7 @@ VARIED: Final = (
 @cache
 def acts_for(most: int) -> tuple[Act, ...]:
     """What byte 0 means where a trace has at most so many packets: half of them on average."""
-    ends = max(1, min(64, 512 // most))
+    ends = max(1, min(64, 512 // max(1, most)))
     rest = 256 - ends
     return (Act.END,) * ends + tuple(_ACTS[at * len(_ACTS) // rest] for at in range(rest))
 
@@ -121,7 +122,10 @@ class Scene:
         if changes:
             values, frame = merged(values, changes), None
         self._wait(choice[10], back)
-        port = (port + choice[11] % self.pools.ports) % self.pools.ports
+        # An answer by the wrong port is worth a try, but not half of all.
+        own = back is None or act in (Act.FRESH, Act.SESSION)
+        shift = choice[11] if own else max(0, choice[11] - OTHER_PORT)
+        port = (port + shift) % self.pools.ports
         if act is Act.BURST:
             self._burst(choice, values, port)
         elif act is Act.SESSION:

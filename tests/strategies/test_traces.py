@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
@@ -171,6 +172,27 @@ def test_sizes_are_kept(trace: Trace) -> None:
 def test_plain_frames_are_well_formed(trace: Trace, event: Event, packet: Frame) -> None:
     frames = [*(e.frame for e in trace), event.frame, packet]
     assert not any(isinstance(parse(frame), Malformed) for frame in frames)
+
+
+def test_no_trace_may_be_asked_for() -> None:
+    assert find(traces(max_size=0), lambda _: True) == ()
+
+
+def test_answers_mostly_come_by_the_other_port() -> None:
+    text = "program p { iface in, out; entry { action_flow { pass; } } }"
+    came = Counter[bool]()
+
+    @settings(max_examples=100, derandomize=True)
+    @given(traces(load_text(text), bursts=False))
+    def count(trace: Trace) -> None:
+        asked = {event.frame[26:34]: event.port for event in trace}
+        for event in trace:
+            source = asked.get(event.frame[30:34] + event.frame[26:30])
+            if source is not None and event.frame[36:38] == b"\x04\0":
+                came[source != event.port] += 1
+
+    count()
+    assert came[True] > came[False] > 0
 
 
 def test_hostile_frames_may_be_malformed() -> None:
