@@ -45,7 +45,7 @@ FAR = 1 << 33
 """Repetitions that are thought about: a counter of 32 bits wraps."""
 
 MAX_MOVERS = 32
-ALIKE = 4
+ALIKE = 2
 """Loops that move the same variables and are gone on from."""
 
 Cell = tuple[str, tuple[ir.Value, ...], int]

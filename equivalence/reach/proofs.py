@@ -31,10 +31,7 @@ from nfverify.smat import ir
 from nfverify.smat.unparse import Printer
 from nfverify.smat.values import Misfit
 
-RLIMIT = 400_000
-CHECKS = 60
-CHECKS_A_GOAL = 4
-MOST_CHECKS = 160
+RLIMIT = 300_000
 ATTEMPTS = 4
 OLDEST, NEWEST = 8, 24  # keys of a large map that a snapshot keeps
 
@@ -82,19 +79,20 @@ def snapshots_of(problem: Problem, machines: Sequence[Machine]) -> list[Snapshot
 
 @dataclass(slots=True)
 class Prover:
-    """Proofs about the goals of one (focused) network; `machines` stand in reachable states."""
+    """Proofs about the goals of one (focused) network; `machines` stand in reachable states, and
+    `checks` bounds the induction."""
 
     target: Target
     goals: frozenset[int]
     machines: Sequence[Machine] = ()
     thrifty: bool = True
+    checks: int = 100
     problem: Problem = field(init=False)
     induction: Induction = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises Unsupported."""
         self.problem = problem_of(self.target)
-        checks = min(MOST_CHECKS, CHECKS + CHECKS_A_GOAL * len(self.goals))
         self.induction = Induction(
             self.problem,
             snapshots_of(self.problem, self.machines),
@@ -103,7 +101,7 @@ class Prover:
             notify=self.target.notify,
             build=partial(build, self.goals),
             give_up=True,
-            effort=Effort(RLIMIT, 0, checks),
+            effort=Effort(RLIMIT, 0, self.checks),
         )
 
     def one_step(self) -> Iterator[Unreachable]:

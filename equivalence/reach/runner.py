@@ -52,7 +52,9 @@ class Runner:
 
     def _after(self, script: Script) -> Machine:
         marks = tuple(map(mark, script))
-        known = self._states.get(marks) or self._large.get(marks)
+        known = self._states.get(marks)
+        if known is None and marks in self._large:
+            known = self._large[marks] = self._large.pop(marks)  # the one asked for last
         if known is not None:
             return known
         if not script:

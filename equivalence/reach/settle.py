@@ -15,7 +15,7 @@ from nfverify.equivalence.reach.accelerate import Accelerator
 from nfverify.equivalence.reach.finders import Bounded, from_seeds
 from nfverify.equivalence.reach.outcome import Open, Outcome, Reached, Unreachable
 from nfverify.equivalence.reach.proofs import Prover
-from nfverify.equivalence.reach.runner import Runner
+from nfverify.equivalence.reach.runner import LARGE, Runner
 from nfverify.equivalence.reach.script import Script, length
 from nfverify.equivalence.reach.start import NEWEST
 from nfverify.equivalence.reach.target import REACHED, Target, supported
@@ -32,8 +32,14 @@ FEW = 24
 PAIRS = 120
 """Goals up to which those that ask for ghosts are proved."""
 
+MOST_CHECKS = 160
+CHECKS = 70
+CHECKS_A_GOAL = 16
+"""Questions to the solver: of one induction, and of all that are tried."""
+
 ENDS = 6
-"""Ends of accelerated loops that are gone on from."""
+DEEP = 3
+"""Ends of accelerated loops that are gone on from, and traces of very many packets."""
 
 
 @dataclass(slots=True)
@@ -51,6 +57,7 @@ class Settling:
     reason: str = ""
     _runner: Runner = field(init=False)
     _haunted: frozenset[int] = frozenset()
+    _checks: int = 0
     _loops: list[Script] = field(default_factory=list)
     _latest: list[Script] = field(default_factory=list)
     _tried: set[str] = field(default_factory=set)
@@ -98,6 +105,7 @@ class Settling:
         candidates may lead another's astray."""
         if not self.wanted or not self.prove:
             return
+        self._checks = CHECKS + CHECKS_A_GOAL * len(self.wanted)
         plain = self.wanted - self._haunted
         if plain:
             yield from self._by_induction(plain)
@@ -110,12 +118,18 @@ class Settling:
             yield from self._by_induction(self.wanted, thrifty=False)
         if len(self.wanted) <= FEW:
             for goal in sorted(self.wanted):
-                yield from self._by_induction({goal})
+                yield from self._by_induction({goal}, most=CHECKS)
 
-    def _by_induction(self, goals: Collection[int], thrifty: bool = True) -> Iterator[Unreachable]:
-        chosen = dict.fromkeys((*self._loops, *reversed(self.scripts)))
-        prover = self._prover(list(chosen)[:SNAPSHOTS], goals, thrifty)
-        yield from self._proved(prover.by_induction)
+    def _by_induction(
+        self, goals: Collection[int], thrifty: bool = True, most: int = MOST_CHECKS
+    ) -> Iterator[Unreachable]:
+        checks = min(most, self._checks)
+        if checks > 0:
+            short = [s for s in reversed(self.scripts) if length(s) < LARGE]
+            chosen = (*self._loops[:DEEP], *short[:SNAPSHOTS])
+            prover = self._prover(chosen, goals, thrifty, checks)
+            yield from self._proved(prover.by_induction)
+            self._checks -= prover.induction.checks
 
     # Traces -------------------------------------------------------------------------------
 
@@ -138,7 +152,8 @@ class Settling:
     def _news(self) -> list[Script]:
         """What was found since this was asked last, the shortest first."""
         found, self._latest = self._latest, []
-        return sorted(found, key=length)[:SEEDS]
+        deep = [s for s in found if length(s) >= LARGE]
+        return [*sorted((s for s in found if length(s) < LARGE), key=length)[:SEEDS], *deep[:DEEP]]
 
     def _is_new(self, script: Script) -> bool:
         """Does it lead to a state that was not gone on from?"""
@@ -149,10 +164,14 @@ class Settling:
     # Proofs -------------------------------------------------------------------------------
 
     def _prover(
-        self, scripts: Sequence[Script], goals: Collection[int], thrifty: bool = True
+        self,
+        scripts: Sequence[Script],
+        goals: Collection[int],
+        thrifty: bool = True,
+        checks: int = MOST_CHECKS,
     ) -> Prover:
         machines = [self._runner.after(s) for s in scripts]
-        return Prover(self.target.focused(goals), frozenset(goals), machines, thrifty)
+        return Prover(self.target.focused(goals), frozenset(goals), machines, thrifty, checks)
 
     def _proved(self, prove: Callable[[], Iterator[Unreachable]]) -> Iterator[Unreachable]:
         if self.wanted and self.prove:
