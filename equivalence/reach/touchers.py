@@ -11,6 +11,7 @@ from itertools import permutations
 
 from nfverify.equivalence.components import (
     Component,
+    at_most,
     implies,
     is_number,
     kindred,
@@ -77,6 +78,13 @@ def touchers(
         ]
         claims = list(_claims(ghost, ks, components, spans))
         claims += _of_keys(ks, constants)
+        claims += [
+            at_most(k, other.at(()), strictly=True)
+            for other in components
+            if not other.keys and is_number(other.type) and not is_ghost(other)
+            for k in ks
+            if kindred(k.type, other.type)
+        ]
         fields = _fields(side, ghost)
         for mapping in fields:
             names = {f: ks[i] for f, i in mapping.items()}
