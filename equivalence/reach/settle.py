@@ -126,7 +126,7 @@ class Settling:
         checks = min(most, self._checks)
         if checks > 0:
             short = [s for s in reversed(self.scripts) if length(s) < LARGE]
-            chosen = (*self._loops[:DEEP], *short[:SNAPSHOTS])
+            chosen = (*self._loops[:1], *short[:SNAPSHOTS])
             prover = self._prover(chosen, goals, thrifty, checks)
             yield from self._proved(prover.by_induction)
             self._checks -= prover.induction.checks

@@ -226,17 +226,18 @@ PROVABLE = Options(
 def test_traffic_reaches_nothing_that_was_proved_unreachable(timers: bool) -> None:
     proofs_seen = 0
     options = PROVABLE if timers else Options(**{**vars_of(PROVABLE), "timers": False})
-    for seed in range(6):
-        network = instrument(random_network(Random(seed), options), "full").network
+    for seed in range(5):
+        level = "full" if seed % 2 else "boundaries"
+        network = instrument(random_network(Random(seed), options), level).network  # type: ignore[arg-type]
         goals = goals_of(network)
         try:
-            prover = Prover(Target(network), goals)
+            prover = Prover(Target(network), goals, checks=15)
         except Unsupported:
             continue
         unreachable = {p.goal for p in (*prover.one_step(), *prover.by_induction())}
         proofs_seen += len(unreachable)
         assert not unreachable & attack(network, seed, 300), seed
-    assert proofs_seen > 5
+    assert proofs_seen > 3
 
 
 def vars_of(options: Options) -> dict[str, object]:
