@@ -32,12 +32,18 @@ def first(instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int 
 
 @dataclass(slots=True)
 class Hand:
-    """A machine's chooser, which can be exchanged between its steps."""
+    """A machine's chooser, which can be exchanged between its steps; `effort` counts how often it
+    was asked whether a value fits."""
 
     decide: Chooser = first
+    effort: int = 0
 
     def __call__(self, instance: str, node: ir.Choose, candidates: range, fits: Fits) -> int | None:
-        return self.decide(instance, node, candidates, fits)
+        def counted(value: int) -> bool:
+            self.effort += 1
+            return fits(value)
+
+        return self.decide(instance, node, candidates, counted)
 
 
 @dataclass(slots=True)

@@ -32,6 +32,9 @@ MAX_LEMMAS = 200
 RUNS = 4_000
 """Steps of the reference that trying every choice may take."""
 
+EFFORT = 3_000_000
+"""Values of which it may ask whether they fit."""
+
 Outputs = Sequence[Sequence[Emission]]
 
 
@@ -142,9 +145,11 @@ class Trying:
     pair: RefinePair
     seen: Observed
     left: int = RUNS
+    most: int = 0  # effort of the hand
 
     def judge(self) -> Judgement:
         machine, hand = self.pair.machines[1].clone(), self.pair.hands[1]
+        self.most = hand.effort + EFFORT
         states: list[tuple[Machine, tuple[Made, ...]]] = [(machine, ())]
         for number, arrival in enumerate(self.seen.trace):
             known = states[0][1]
@@ -167,7 +172,7 @@ class Trying:
         found = []
         prefixes: list[Made] = [()]
         while prefixes and self.left > 0:
-            self.left -= 1
+            self.left = self.left - 1 if hand.effort <= self.most else 0
             script = prefixes.pop()
             run = state.clone()
             hand.decide = _Prefix(script)

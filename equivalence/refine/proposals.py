@@ -71,6 +71,8 @@ def _witnesses(problem: Problem, place: Place, node: ir.Choose) -> Iterator[Witn
         case _:
             pass
     yield from fixed
+    asked = [n.value for n in ir.walk((node.where,)) if isinstance(n, ir.Const)]
+    yield from (Exactly(int(v)) for v in asked if isinstance(v, int))
     for one in [*(OfChoice(p, bits_of(theirs[p].type)) for p in (*alike, *theirs)), *likely][
         :LIKELY
     ]:

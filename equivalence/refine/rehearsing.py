@@ -25,6 +25,7 @@ from nfverify.equivalence.verdict import (
 )
 
 LIGHT = Effort(5, 40, 2, 60)
+EFFORT = 1_500_000  # values that are asked for whether they fit, for one strategy
 LONG = 150  # packets: more are not unrolled
 
 
@@ -77,13 +78,19 @@ class Rehearsing(Searching):
         traffic = wide_traffic(self.problem, self.constants)
         traffic.seeds = list(self.plan.witnesses)
         snapshots: list[Snapshot] = []
+        hands = self.pair.hands
+        most = sum(h.effort for h in hands) + EFFORT
+
+        def enough() -> bool:
+            return self.out_of_time() or sum(h.effort for h in hands) > most
+
         for policy in POLICIES if self.chooses else POLICIES[:1]:
             pair = self.pair.like(strategy, policy)
-            found = simulate(pair, traffic, self.allowed, LIGHT, out_of_time=self.out_of_time)
+            found = simulate(pair, traffic, self.allowed, LIGHT, out_of_time=enough)
             snapshots += found.snapshots
             self.traces += found.traces
             if found.difference is None and self.roomy:
-                found = flood(pair, traffic, self.allowed, self.out_of_time)
+                found = flood(pair, traffic, self.allowed, enough)
                 snapshots += found.snapshots
             if found.difference is not None:
                 return self.suspected(pair, found.difference)
