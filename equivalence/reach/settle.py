@@ -20,7 +20,7 @@ from nfverify.equivalence.reach.script import Script, length
 from nfverify.equivalence.reach.start import NEWEST
 from nfverify.equivalence.reach.target import REACHED, Target, supported
 from nfverify.equivalence.solver import OutOfTime
-from nfverify.semantics.machine import Machine
+from nfverify.semantics.machine import Machine, RunawayError
 
 DEPTH = 4
 SEEDS = 30
@@ -68,7 +68,7 @@ class Settling:
         try:
             if not self.reason:
                 yield from self._methods()
-        except Unsupported as exception:
+        except (Unsupported, RunawayError) as exception:
             self.reason = str(exception)
         except OutOfTime:
             self.reason = "time ran out"
@@ -110,7 +110,7 @@ class Settling:
         if plain:
             yield from self._by_induction(plain)
         if len(self.wanted) > PAIRS:
-            self.reason = "no trace was found; of too many pairs to be proved"
+            self.reason = "no trace was found, and there are too many pairs to prove"
             return
         if self._haunted & self.wanted:
             yield from self._by_induction(self.wanted)
