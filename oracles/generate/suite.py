@@ -36,6 +36,7 @@ MAX_SPANS = 4
 MAX_PATTERNS = 8
 MAX_STRANGERS = 24
 LOOPS = 4  # different ones
+FAR = 1000  # between the numbers of a trace and of itself with other values
 
 Reached = Callable[[Script], frozenset[int]]
 
@@ -166,11 +167,25 @@ class _Work:
         self.optional(iter(after), "loop", 0.6)
         again = [script for script, _ in alone + after]
         self.optional(self.loops_over_ip6(again), "loop", 0.5)
+        if hashes(self.network):
+            self.optional(
+                self.with_strangers(self.again(cases), others, moved=False), "probed", 0.6
+            )
         self.optional(self.with_strangers(short, others, moved=True), "probed", 0.6)
         self.optional(self.with_strangers(short, others, moved=False), "probed", 0.6)
         starts = [b for script in short for b in beginnings(script)]
         self.optional(((s, self.probes(s)) for s in starts), "beginning")
         self.optional(self.with_strangers(starts, others, moved=True), "beginning")
+
+    def again(self, cases: Sequence[tuple[Script, tuple[int, ...]]]) -> list[Script]:
+        """The traces with other values: where a hash decides, each is another case."""
+        used = fields_used(self.network)
+        return [
+            diversified(script, goals, self.reached, used, FAR * turn + number)
+            for turn in (1, 2)
+            for number, (script, goals) in enumerate(cases)
+            if length(script) < LONG
+        ]
 
     def optional(
         self, found: Iterator[tuple[Script, Script]], method: str, share: float = 1.0
@@ -275,6 +290,15 @@ def cost(script: Script) -> int:
     """Packets of a script; a long repetition, which a threshold of the model asks for, is one."""
     counts = (part.count if isinstance(part, Loop) else 1 for part in script)
     return sum(count if count <= LONG else 1 for count in counts)
+
+
+def hashes(network: ir.Network) -> bool:
+    """Does a hash decide anything?"""
+    return any(
+        isinstance(node, ir.Apply) and node.op == "hash"
+        for instance in network.instances
+        for node in ir.walk(instance.program.body)
+    )
 
 
 def clocked(network: ir.Network) -> bool:
