@@ -18,6 +18,8 @@ from nfverify.packet.fields import Header
 from nfverify.smat.load import load
 
 PAIRS = Path(__file__).parent.parent / "pairs"
+ELSEWHERE = {"toucher", "filled"}  # no template has them: tests/reach and tests/refine do the same
+SHAPES = [shape for shape in RANK if shape not in ELSEWHERE]
 HELPERS = {"sum": {"sum", "range"}, "merged": {"merged", "range"}}  # alone they may wrap around
 FROM_STATES = {"inverse", "merged"}
 
@@ -45,12 +47,12 @@ def ask(shape: str, patch: pytest.MonkeyPatch) -> Verdict:
     return prove.equivalent(a, load(str(files[1]), ports=a.ports), Question(time_limit=4.0))
 
 
-@pytest.mark.parametrize("shape", RANK)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_shape_is_not_believed(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not isinstance(ask(shape, monkeypatch), Equivalent)
 
 
-@pytest.mark.parametrize("shape", RANK)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_shape_would_prove_it(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     faults.one_goal_forgotten(monkeypatch)
     verdict = ask(shape, monkeypatch)
