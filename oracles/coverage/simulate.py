@@ -5,7 +5,7 @@ Most goals fall to this, at no cost; the solver is for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from random import Random
@@ -30,6 +30,7 @@ JOINED = 2  # traces to a row that are joined to others
 TAKING = ("entry", "pair", "value")  # goals whose traces end with their row taken
 ROUNDS = 8  # of short traces, at most, as long as a round reaches WORTH new goals
 WORTH = 2
+FIRINGS = 2000  # of the fastest timer between two packets, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,11 @@ def simulate(
     rng: Random,
     operators: Mapping[str, Function] | None = None,
     non_ip: Literal["bypass", "drop"] = "bypass",
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> Simulated:
-    """What aimed traffic reaches; the same from the same `rng`."""
+    """What aimed traffic reaches; the same from the same `rng`, if there is time for all of it."""
     player = Player(instrumented, operators or {}, non_ip)
-    work = _Simulation(player, Crowd.of(instrumented.original, rng))
+    work = _Simulation(player, Crowd.of(instrumented.original, rng), out_of_time)
     for _ in range(ROUNDS):
         before = len(work.traces)
         work.several(SHORT)
@@ -75,6 +77,7 @@ def simulate(
 class _Simulation:
     player: Player
     crowd: Crowd
+    out_of_time: Callable[[], bool]
     traces: dict[int, Trace] = field(default_factory=dict)
     joined: set[tuple[int, Trace, Trace]] = field(default_factory=set)  # tried already
     packets: int = 0
@@ -87,6 +90,8 @@ class _Simulation:
 
     def run(self, events: Iterable[Event]) -> None:
         """One trace; each packet that reaches an open goal ends a trace of its own."""
+        if self.out_of_time():
+            return
         machine = self.player.start.clone()
         rows = machine.live(REACHED)
         known, time = [0] * len(rows), 0
@@ -98,6 +103,8 @@ class _Simulation:
                 continue
             time = max(time, event.time)
             arrival = Arrival(time, event.port, packet)
+            if self.too_long(machine, arrival):
+                return
             trace.append(arrival)
             self.packets += 1
             try:
@@ -114,6 +121,8 @@ class _Simulation:
 
     def nudge(self, before: Trace, others: Iterable[Trace]) -> None:
         """Each of the traces after the same beginning."""
+        if self.out_of_time():
+            return
         try:
             start = self.player.run(before)
         except RunawayError:
@@ -124,6 +133,8 @@ class _Simulation:
             rows, seen = machine.live(REACHED), known
             try:
                 for count, arrival in enumerate(other, 1):
+                    if self.too_long(machine, arrival):
+                        break
                     self.packets += 1
                     machine.emit(arrival.packet, arrival.time, arrival.port)
                     now = [len(held) for held in rows]
@@ -160,6 +171,13 @@ class _Simulation:
                     if goal.number in self.traces:
                         break
                     self.nudge((), (trace,))
+
+    def too_long(self, machine: Machine, arrival: Arrival) -> bool:
+        """Would timers fire too often before it for the reference to be quick about it?"""
+        ticks = self.crowd.traffic.aim.ticks
+        if not ticks or machine.now is None:
+            return False
+        return arrival.time - machine.now > FIRINGS * ticks
 
     def credit(self, trace: Trace, goals: Sequence[int]) -> None:
         """Keeps for each goal a trace to it made of this one's events."""

@@ -75,8 +75,11 @@ def generate(
     def take(script: Script, method: str) -> None:
         candidates.append(Candidate(script, runner.reached(script), method))
 
+    def out_of_time() -> bool:
+        return time.monotonic() >= deadline
+
     with watch.stage("simulation"):
-        found = simulate(instrumented, Random(seed), operators=given)
+        found = simulate(instrumented, Random(seed), operators=given, out_of_time=out_of_time)
         for trace in dict.fromkeys(found.traces.values()):
             take(trace, "simulation")
     with watch.stage("solver"):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -15,7 +16,7 @@ from nfverify.oracles.coverage.instrument import instrument
 from nfverify.oracles.coverage.nudging import framed, joined, renamed
 from nfverify.oracles.coverage.player import Player, replay
 from nfverify.oracles.coverage.shrinking import shrunk
-from nfverify.oracles.coverage.simulate import simulate
+from nfverify.oracles.coverage.simulate import FIRINGS, simulate
 from nfverify.packet.codec import Packet, deparse, parse
 from nfverify.packet.packet import wire_values
 from nfverify.smat.load import load, load_text
@@ -200,3 +201,22 @@ def test_rules_of_one_connection_each_are_reached_at_their_ends() -> None:
         "rule 3 of R: iface just above",
         *(f"rule {n} of R: proto just {side}" for n in (1, 2) for side in ("below", "above")),
     }
+
+
+def test_fast_timers_are_not_waited_for() -> None:
+    network = load_text(
+        "program p { int n; every 1us { n = n + 1; }"
+        " entry late { match_state { now > 5s } } entry few { match_state { n == 3 } } }"
+    )
+    instrumented = instrument(network, "full")
+    found = simulate(instrumented, Random(1))
+    taken = {g.entry for g in instrumented.goals if g.kind == "entry" and g.number in found.traces}
+    assert "few" in taken
+    for trace in found.traces.values():
+        gaps = (b.time - a.time for a, b in pairwise(trace))
+        assert max(gaps, default=0) <= len(trace) * FIRINGS * 1000
+
+
+def test_out_of_time_nothing_is_run() -> None:
+    instrumented = instrument(load("lib:lb"), "full")
+    assert simulate(instrumented, Random(1), out_of_time=lambda: True).packets == 0
