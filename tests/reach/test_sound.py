@@ -29,13 +29,14 @@ from nfverify.equivalence.reach.outcome import Reached, Unreachable
 from nfverify.equivalence.reach.proofs import Prover
 from nfverify.equivalence.reach.settle import settle
 from nfverify.equivalence.reach.target import REACHED, Target, goals_of
+from nfverify.equivalence.templates import Templates
 from nfverify.oracles.coverage.instrument import instrument
 from nfverify.oracles.programs.expressions import Options
 from nfverify.oracles.programs.networks import random_network
 from nfverify.oracles.traffic import Traffic
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
-from nfverify.smat.load import load
+from nfverify.smat.load import load, load_text
 
 NUMBER = ir.Bits(32)
 RECORDS = ir.StateVar(REACHED, (NUMBER,), (), (), "set")
@@ -201,6 +202,35 @@ def test_traps_have_teeth(
     fault(monkeypatch)
     monkeypatch.setattr(proofs, "certify", prove.certify)
     assert proved(trap()) == {0}
+
+
+LEASE = """
+program lease {
+    map<IP, int> out;
+    entry give { match_state { ~(f[sip] in out) } action_state { out[f[sip]] = 1; } }
+    entry back { match_flow { f[dport] == 9 } action_state { delete out[f[sip]]; } }
+    entry use { action_flow { pass; } }
+}"""
+
+
+def test_what_holds_of_a_toucher_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gave it back touched the address last: that it is still out would rule out a new lease.
+    The relation may speak of touchers only."""
+    instrumented = instrument(load_text(LEASE), "pairs")
+    again = next(g for g in instrumented.goals if g.entry == "give" and g.after == "back")
+    monkeypatch.setattr(Templates, "generate", lambda self: iter(()))
+
+    def proved_so() -> list[Unreachable]:
+        prover = Prover(Target(instrumented.network), frozenset({again.number}))
+        return list(prover.by_induction())
+
+    assert proved_so() == []
+    (found,) = settle(Target(instrumented.network), {again.number})
+    assert isinstance(found, Reached)
+    faults.one_goal_forgotten(monkeypatch)
+    monkeypatch.setattr(proofs, "certify", prove.certify)
+    (wrong,) = proved_so()
+    assert any("%last" in text for text in wrong.relation)
 
 
 def attack(network: ir.Network, seed: int, packets: int) -> set[int]:
