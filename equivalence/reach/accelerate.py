@@ -62,6 +62,7 @@ class Accelerator:
     ends: list[Script] = field(default_factory=list)
     needs: dict[int, int] = field(default_factory=dict)
     _bare: Shared = field(init=False)  # without any goals: entries are taken all the same
+    _common: Shared | None = None  # with the goals that were open at first
     _alike: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def run(self, prefixes: Sequence[Script]) -> Iterator[Reached]:
@@ -107,8 +108,9 @@ class Accelerator:
         self, prefix: Script, loop: Loop, mover: Mover, moving: dict[Cell, int], most: int
     ) -> Iterator[Reached]:
         """Goals that one packet reaches after n repetitions."""
-        common = shared(self.target.focused(self.wanted), self._bare.settled)
-        unrolled = Unrolled(common, self.runner.after((*prefix, loop)))
+        if self._common is None:
+            self._common = shared(self.target.focused(self.wanted), self._bare.settled)
+        unrolled = Unrolled(self._common, self.runner.after((*prefix, loop)))
         terms = unrolled.terms
         count = terms.var("count", 64)
         before = terms.binary("sub", count, terms.const(1, 64))  # all repetitions but the last

@@ -52,6 +52,7 @@ class Settling:
     scripts: list[Script]
     depth: int = DEPTH
     prove: bool = True
+    runner: Runner | None = None
     excluded: dict[int, int] = field(default_factory=dict)
     needs: dict[int, int] = field(default_factory=dict)
     reason: str = ""
@@ -80,7 +81,7 @@ class Settling:
             yield Open(goal, self.excluded.get(goal, 0), reason, packets)
 
     def _methods(self) -> Iterator[Outcome]:
-        self._runner = Runner(self.target.focused(self.wanted))
+        self._runner = self.runner or Runner(self.target.focused(self.wanted))
         yield from self._grown([(), *(s for s in self.scripts if s)][:SEEDS])
         if self.wanted and self.prove:
             prover = self._prover((), self.wanted)

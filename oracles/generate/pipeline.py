@@ -86,7 +86,8 @@ def generate(
         wanted = {goal.number for goal in instrumented.goals}
         wanted -= {goal for candidate in candidates for goal in candidate.goals}
         seeds: list[Script] = [*found.seeds]
-        for outcome in Settling(target, wanted, seeds, prove=limits.prove).run():
+        settling = Settling(target, wanted, seeds, prove=limits.prove, runner=runner)
+        for outcome in settling.run():
             match outcome:
                 case Reached(script=script, method=method):
                     take(script, method)
