@@ -17,11 +17,13 @@ from nfverify.equivalence.constants import collect
 from nfverify.equivalence.induction import Effort, Goal, Induction
 from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.problem import CLOCK, Model, Problem
+from nfverify.equivalence.reach.marks import Marks, grouped
 from nfverify.equivalence.reach.outcome import Unreachable
 from nfverify.equivalence.reach.target import GHOST, REACHED, Target, hits, problem_of
 from nfverify.equivalence.reach.touchers import ghost_constants, is_ghost, touchers
 from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.simulate import Snapshot
+from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.step import Step, cone
 from nfverify.equivalence.templates import Templates
 from nfverify.equivalence.terms import Term, Terms, subterms
@@ -121,6 +123,19 @@ class Prover:
         return frozenset(
             goal_of(name) for name, term, _ in self.induction.step.differences if _haunted(term)
         )
+
+    def by_marks(self) -> Iterator[Unreachable]:
+        """Goals that what each row leaves behind rules out: see `marks`."""
+        terms = Terms()
+        side = Solver(Translator(), "", deadline=self.target.deadline, rlimit=RLIMIT)
+        step = build(self.goals, self.problem, terms, side.feasible)
+        constants = collect((self.target.network,))
+        ghost_constants(self.target.network, constants)
+        goals = grouped(((goal_of(name), term) for name, term, _ in step.differences), terms)
+        snapshots = self.induction.snapshots
+        marks = Marks(self.problem, constants, step, terms, self.target.deadline, snapshots)
+        found, relation = marks.ruled_out(goals)
+        yield from self._certified(dict.fromkeys(sorted(found), relation), "induction")
 
     def by_induction(self) -> Iterator[Unreachable]:
         """Goals that a relation rules out."""

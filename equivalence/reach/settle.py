@@ -87,6 +87,9 @@ class Settling:
             prover = self._prover((), self.wanted)
             self._haunted = prover.haunted()
             yield from self._proved(prover.one_step)
+            if len(self._haunted & self.wanted) > FEW:
+                pairs = self._haunted & self.wanted
+                yield from self._proved(self._prover(self._short(), pairs).by_marks)
         bounded = Bounded(self.target, self.wanted, self.depth, self._runner)
         try:
             yield from self._grown(self._news(), bounded.run())
@@ -126,11 +129,13 @@ class Settling:
     ) -> Iterator[Unreachable]:
         checks = min(most, self._checks)
         if checks > 0:
-            short = [s for s in reversed(self.scripts) if length(s) < LARGE]
-            chosen = (*self._loops[:1], *short[:SNAPSHOTS])
+            chosen = (*self._loops[:1], *self._short()[:SNAPSHOTS])
             prover = self._prover(chosen, goals, thrifty, checks)
             yield from self._proved(prover.by_induction)
             self._checks -= prover.induction.checks
+
+    def _short(self) -> list[Script]:
+        return [s for s in reversed(self.scripts) if length(s) < LARGE]
 
     # Traces -------------------------------------------------------------------------------
 

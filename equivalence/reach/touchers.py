@@ -66,7 +66,7 @@ def touchers(
     side: Side, constants: Constants, components: Sequence[Component]
 ) -> Iterator[Candidate]:
     """`last[k] == unit` implies this or that of other variables at k, and of k itself."""
-    guards, spans = _guards(side), _spans(side)
+    spans = _spans(side)
     for ghost in components:
         if not is_ghost(ghost) or ghost.index is None:
             continue
@@ -76,27 +76,33 @@ def touchers(
             ir.Compare("==", value, number(v, ghost.type))
             for v in (*sorted(v for v in ghost.constants if v)[:MAX_ASKED], 0)
         ]
-        claims = list(_claims(ghost, ks, components, spans))
-        claims += _of_keys(ks, constants)
-        claims += [
-            at_most(k, other.at(()), strictly=True)
-            for other in components
-            if not other.keys and is_number(other.type) and not is_ghost(other)
-            for k in ks
-            if kindred(k.type, other.type)
-        ]
-        fields = _fields(side, ghost)
-        for mapping in fields:
-            names = {f: ks[i] for f, i in mapping.items()}
-            for guard in guards:
-                test = substitute_fields(guard, names)
-                if test is not None:
-                    claims += [test, negate(test)]
+        claims = list(claims_of(side, constants, components, ghost))
         for test in (negate(tests[-1]), *tests[:-1]):
             for claim in claims:
                 yield Candidate("toucher", ghost.keys, implies(test, claim))
         for claim in _claims(ghost, ks, components, spans):
             yield Candidate("toucher", ghost.keys, implies(tests[-1], claim))
+
+
+def claims_of(
+    side: Side, constants: Constants, components: Sequence[Component], ghost: Component
+) -> Iterator[ir.Expr]:
+    """What may be said of a key that the ghost is asked about, and of what stands under it."""
+    ks = locals_of(ghost.keys)
+    yield from _claims(ghost, ks, components, _spans(side))
+    yield from _of_keys(ks, constants)
+    for other in components:
+        if not other.keys and is_number(other.type) and not is_ghost(other):
+            for k in ks:
+                if kindred(k.type, other.type):
+                    yield at_most(k, other.at(()), strictly=True)
+    guards = _guards(side)
+    for mapping in _fields(side, ghost):
+        names = {f: ks[i] for f, i in mapping.items()}
+        for guard in guards:
+            test = substitute_fields(guard, names)
+            if test is not None:
+                yield from (test, negate(test))
 
 
 def _claims(
