@@ -23,6 +23,7 @@ from nfverify.equivalence.solver import OutOfTime
 from nfverify.semantics.machine import Machine, RunawayError
 
 DEPTH = 4
+SHALLOW = 3  # for more than PAIRS goals
 SEEDS = 30
 SNAPSHOTS = 80
 ROUNDS = 4
@@ -90,7 +91,8 @@ class Settling:
             if len(self._haunted & self.wanted) > FEW:
                 pairs = self._haunted & self.wanted
                 yield from self._proved(self._prover(self._short(), pairs).by_marks)
-        bounded = Bounded(self.target, self.wanted, self.depth, self._runner)
+        depth = self.depth if len(self.wanted) <= PAIRS else min(self.depth, SHALLOW)
+        bounded = Bounded(self.target, self.wanted, depth, self._runner)
         try:
             yield from self._grown(self._news(), bounded.run())
         finally:
