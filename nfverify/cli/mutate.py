@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from nfverify.cli.gen import progress, seed
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators, seconds
@@ -37,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL", nargs="?", help=MODEL)
+    add("model", metavar="MODEL", help=MODEL)
     what = "a folder of `nfverify gen` (default: what `gen --coverage full` makes)"
     add("--suite", metavar="DIR", help=what)
     what = "a trace of the suite: a capture that arrives by the first port (may be repeated)"
@@ -45,7 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--seed", type=seed, default=0, metavar="N", help="of the suite that is made (default: 0)")
     what = "only mutants of this operator (may be repeated; --list-operators names them)"
     add("--operator", metavar="NAME", action="append", default=[], help=what)
-    add("--list-operators", action="store_true", help="say what the operators do, and stop")
+    add("--list-operators", action=_List, nargs=0, help="say what the operators do, and stop")
     what = "prove or refute each survivor within this time; 0: don't (default: 10)"
     add("--time-limit", type=_limit, default=10.0, metavar="SECONDS", help=what)
     what = "write the suite with a test for each survivor that can be told apart"
@@ -54,6 +54,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     choices = ("text", "json", "markdown")
     add("--format", choices=choices, default="text", help="(default: text)")
     add_operators(parser)
+
+
+class _List(argparse.Action):
+    """Needs no model, as --help doesn't."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from nfverify.oracles.mutation.operators import OPERATORS
+
+        width = max(map(len, OPERATORS))
+        for name, what in OPERATORS.items():
+            print(f"{name:{width}}  {what}")
+        parser.exit()
 
 
 def _limit(text: str) -> float:
@@ -74,13 +86,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 0, or 1 or 3 for a score below --at-least."""
     from nfverify.oracles.mutation.operators import OPERATORS
 
-    if args.list_operators:
-        width = max(map(len, OPERATORS))
-        for name, what in OPERATORS.items():
-            print(f"{name:{width}}  {what}")
-        return 0
-    if args.model is None:
-        raise UsageError("no model is named")
     for name in args.operator:
         if name not in OPERATORS:
             raise UsageError(f"--operator {name!a}: one of {', '.join(OPERATORS)} is expected")
