@@ -17,6 +17,7 @@ from nfverify.equivalence.constants import collect
 from nfverify.equivalence.induction import Effort, Goal, Induction
 from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.problem import CLOCK, Model, Problem
+from nfverify.equivalence.prove import relation_text
 from nfverify.equivalence.reach.marks import Marks, grouped
 from nfverify.equivalence.reach.outcome import Unreachable
 from nfverify.equivalence.reach.target import GHOST, REACHED, Target, hits, problem_of
@@ -29,9 +30,6 @@ from nfverify.equivalence.templates import Templates
 from nfverify.equivalence.terms import Term, Terms, subterms
 from nfverify.equivalence.verdict import Obligation
 from nfverify.semantics.machine import Machine
-from nfverify.smat import ir
-from nfverify.smat.unparse import Printer
-from nfverify.smat.values import Misfit
 
 RLIMIT = 300_000
 ATTEMPTS = 4
@@ -204,7 +202,7 @@ class Prover:
             refuted = [o for o in common if o.result != "proved"]
             weak = {relation[n] for n in map(conjunct_of, refuted) if n is not None}
             if not refuted:
-                texts = tuple(text_of(c, self.problem.variables()) for c in relation)
+                texts = tuple(relation_text(c, self.problem.variables()) for c in relation)
                 for goal, mine in own.items():
                     # No obligation is that the step never records the goal at all.
                     if all(o.result == "proved" for o in mine):
@@ -224,15 +222,3 @@ def conjunct_of(obligation: Obligation) -> int | None:
     """The number of the conjunct that an obligation of the certificate is about, from 0."""
     number = obligation.name.partition(")")[0].removeprefix("(")
     return int(number) - 1 if number.isdigit() else None
-
-
-def text_of(candidate: Candidate, variables: dict[str, ir.StateVar]) -> str:
-    """A conjunct of the relation in the models' language."""
-    try:
-        text = Printer(state=variables).text(candidate.expr)
-    except Misfit:
-        text = str(candidate.expr)
-    if not candidate.keys:
-        return text
-    names = ", ".join(f"k{i}" for i in range(len(candidate.keys)))
-    return f"for all {names}: {text}"
