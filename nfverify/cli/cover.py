@@ -6,13 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfverify.cli.files import STANDARD
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators
-from nfverify.cli.run import intermix, port_and_file
+from nfverify.cli.run import counting, intermix, port_and_file
 
 if TYPE_CHECKING:
     from nfverify.oracles.trace import Event
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     traces = _traces(args, network)
     found = measure.Measured(instrument(network, args.coverage), operators(args.ops), args.non_ip)
     broken: CaptureError | None = None
-    with _progress(args.quiet) as count:
+    with counting(args.quiet) as count:
         for name, sources in traces:
             try:
                 found.run(name, _counted(_events(sources, network), count))
@@ -128,15 +127,3 @@ def _counted(events: Iterable[Event], count: Callable[[int], None]) -> Iterator[
         if not number % REFRESH:
             count(number)
         yield event
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Shows on a terminal how many packets were run."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("reading") as status:
-        yield lambda count: status.update(f"{count:,} packets")

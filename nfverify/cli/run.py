@@ -167,7 +167,7 @@ Until = tuple[bool, int] | None
 def _run_built(args: argparse.Namespace, network: Network, until: Until) -> tuple[str, str | None]:
     from nfverify.cli.run_built import run_built
 
-    return run_built(args, network, Files.of(args, network), until, _progress(args.quiet))
+    return run_built(args, network, Files.of(args, network), until, counting(args.quiet))
 
 
 def _run_reference(
@@ -185,7 +185,7 @@ def _run_reference(
     with ExitStack() as stack:
         captures = [(port, stack.enter_context(_capture(file))) for port, file in files.inputs]
         nanosecond = any(capture.nanosecond for _, capture in captures)
-        job = _Job(machine, stack.enter_context(_progress(args.quiet)))
+        job = _Job(machine, stack.enter_context(counting(args.quiet)))
         for port, file in files.outputs:
             job.write_to(port, file, stack, nanosecond)
         state = stack.enter_context(replacing(args.state)) if args.state else None
@@ -300,7 +300,7 @@ def _capture(file: str) -> Iterator[Capture]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int], None]]:
+def counting(quiet: bool) -> Iterator[Callable[[int], None]]:
     """Shows on a terminal how many packets were run."""
     if quiet or not sys.stderr.isatty():
         yield lambda count: None
