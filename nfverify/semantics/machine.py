@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from nfverify.lang.source import NOWHERE, Diagnostic
 from nfverify.packet.codec import Malformed, Packet, deparse, parse
@@ -339,9 +339,9 @@ class Machine:
         self._timers = [t._replace(number=n) for n, t in enumerate(sorted(state.timers))]
         self._created = len(self._timers)
 
-    def clone(self) -> Machine:
+    def clone(self) -> Self:
         """An independent machine in the same state, without the trace hook; shares the code."""
-        other = Machine.__new__(Machine)
+        other = self.__class__.__new__(self.__class__)
         other.network, other.non_ip, other.now = self.network, self.non_ip, self.now
         other.trace = None
         other.counters = self.counters.copy()

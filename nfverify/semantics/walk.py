@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
@@ -110,6 +110,33 @@ def build(program: Program, context: Context, log: Log | None = None) -> Compile
         return run
 
     return Compiled(execute(program.init), execute(program.body))
+
+
+class Moment(Protocol):
+    """A packet, a time and a state, in which expressions are read and state is written."""
+
+    def value(self, node: Expr) -> Value: ...
+
+    def values(self, nodes: tuple[Expr, ...]) -> tuple[Value, ...]: ...
+
+    def assign(self, name: str, key: Key, values: Values | None) -> None: ...
+
+
+def moments(
+    variables: tuple[StateVar, ...], expressions: Iterable[Expr], context: Context
+) -> Callable[[Packet, int, Store, Mapping[str, Value]], Moment]:
+    """For expressions that stand in no program: a packet, the time in ns, the values of
+    `variables` in their order, and those of locals make a moment."""
+    nodes = walk(tuple(expressions))
+    functions = {n: resolve(n, context.operators) for n in nodes if isinstance(n, Apply)}
+    program = Program("", (), (), variables, (), (), ())
+    names = {variable.name: i for i, variable in enumerate(variables)}
+    fixed = _Fixed(program, names, context, functions, None)
+
+    def at(packet: Packet, now: int, store: Store, known: Mapping[str, Value]) -> Moment:
+        return _Pass(fixed, packet, [], now, store, {}, locals=dict(known))
+
+    return at
 
 
 @dataclass(frozen=True, slots=True)
