@@ -71,5 +71,5 @@ class WatchedAgedRows(OrderedDict[Key, Values]):
         self.changed(self.variable, key)
         return key, values
 
-    def copy(self) -> OrderedDict[Key, Values]:
+    def copy(self) -> OrderedDict[Key, Values]:  # type: ignore[override]
         return OrderedDict(self)
