@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
 
+from nfverify.cythonized.faults import not_yet
 from nfverify.lang.source import Span
 from nfverify.packet.fields import FIELDS
 from nfverify.smat.ir import (
@@ -25,8 +26,10 @@ from nfverify.smat.ir import (
     Let,
     Local,
     Network,
+    Pop,
     Ports,
     Program,
+    Push,
     Read,
     Resubmit,
     SetField,
@@ -111,6 +114,8 @@ class _Body:
                 self.unwritten.discard(node.name)
             case SetTag():
                 self.read(node.value)
+            case Push() | Pop():
+                raise not_yet(node)
             case SetOutput(output=Ports(ports=ports)):
                 self.read(*ports)
             case SetOutput(output=Delay(delay=delay)):

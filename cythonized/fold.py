@@ -39,8 +39,10 @@ from nfverify.smat.ir import (
     Not,
     Now,
     Or,
+    Pop,
     Ports,
     Program,
+    Push,
     Read,
     SetField,
     SetOutput,
@@ -243,6 +245,10 @@ def statements(nodes: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
 
 def _statement(node: Stmt) -> tuple[Stmt, ...]:
     match node:
+        case Pop():
+            return (node,)
+        case Push(args=args):
+            return (replace(node, args=expressions(args)),)
         case SetField() | SetTag() | Let():
             return (replace(node, value=expression(node.value)),)
         case Write():

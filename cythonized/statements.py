@@ -9,6 +9,7 @@ from nfverify.cythonized.body import Body
 from nfverify.cythonized.ctypes_of import carrier, literal, variable
 from nfverify.cythonized.entries import table
 from nfverify.cythonized.expressions import cast
+from nfverify.cythonized.faults import not_yet
 from nfverify.cythonized.names import comment
 from nfverify.cythonized.plan import NARROW_FLOW
 from nfverify.packet.fields import FIELDS
@@ -27,7 +28,9 @@ from nfverify.smat.ir import (
     If,
     Let,
     Output,
+    Pop,
     Ports,
+    Push,
     Resubmit,
     SetField,
     SetOutput,
@@ -63,6 +66,8 @@ def statement(body: Body, node: Stmt) -> None:
             access.delete(body, node)
         case Touch():
             access.touch(body, node)
+        case Push() | Pop():
+            raise not_yet(node)
         case Let(name=name, value=value):
             body.local_written(name)
             _bind(body, name, body.value(value), value)

@@ -9,7 +9,7 @@ from nfverify.smat import ir
 
 
 def check_provable(*networks: ir.Network) -> None:
-    """ModelError with each `choose`, `touch`, `timeout` and `max`.
+    """ModelError with each `choose`, `touch`, `push`, `pop`, `timeout` and `max`.
 
     To the symbolic semantics all maps are plain ones: without this, it would prove what is false.
     """
@@ -36,3 +36,5 @@ def unprovable(program: ir.Program, *, choose: bool = False) -> Iterator[tuple[s
             yield f"{what} {later}; `equiv --refine` compares them", node.span
         elif isinstance(node, ir.Touch):
             yield f"models with `touch` {later}", node.span
+        elif isinstance(node, ir.Push | ir.Pop):
+            yield f"models with `push` and `pop` {later}", node.span

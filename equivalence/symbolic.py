@@ -479,6 +479,8 @@ class Executor:
                 self._choose(statement, at)
             case ir.Touch():
                 self._touch(statement, at)
+            case ir.Push() | ir.Pop():
+                raise Unsupported("header push and pop", statement.span)
             case _:
                 assert_never(statement)
         return at

@@ -161,7 +161,9 @@ class Executor:
         | ir.Delete
         | ir.Let
         | ir.Choose
-        | ir.Touch,
+        | ir.Touch
+        | ir.Push
+        | ir.Pop,
     ) -> None:
         rewriter = self.rewriter
         match item:
@@ -196,7 +198,7 @@ class Executor:
             case ir.Let(name=name, value=value):
                 rewritten, value = rewriter.rewrite(path, value), rewriter.kept(path, value)
                 path.emit(ir.Let(path.bind(name, rewritten), value))
-            case ir.Choose() | ir.Touch():
+            case ir.Choose() | ir.Touch() | ir.Push() | ir.Pop():
                 raise AssertionError("refused by check_provable")
             case _:
                 assert_never(item)

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics import walk as judge
-from nfverify.semantics.engine import Compiled, Context
+from nfverify.semantics.engine import Compiled, Context, unreachable
 from nfverify.semantics.sources import HELPERS, Function, TooDeepError
 from nfverify.smat.ir import (
     MAX_CHOICES,
@@ -26,8 +26,10 @@ from nfverify.smat.ir import (
     If,
     Let,
     Output,
+    Pop,
     Ports,
     Program,
+    Push,
     Resubmit,
     SetField,
     SetOutput,
@@ -110,6 +112,8 @@ class _Function(Function):
                 self.choose(node)
             case Touch():
                 self.touch(node)
+            case Push() | Pop():
+                raise unreachable(node)
             case _:
                 assert_never(node)
 

@@ -55,9 +55,11 @@ from nfverify.smat.ir import (
     Or,
     Output,
     OutputPort,
+    Pop,
     Ports,
     Post,
     Program,
+    Push,
     Read,
     Resubmit,
     SetField,
@@ -204,6 +206,8 @@ class _Pass:
                 self.choose(node)
             case Touch():
                 self.touch(node.var, self.values(node.keys))
+            case Push() | Pop():
+                raise unreachable(node)
             case _:
                 assert_never(node)
 

@@ -334,6 +334,33 @@ class SetTag(Node):
     value: Expr
 
 
+TUNNELS = frozenset({"ipip", "vxlan"})  # the headers that hold a packet, not only a tag
+MAX_TUNNELS = 4  # pushed or popped by one packet from where it comes in, or its timer fires
+HeaderKind = Literal["vlan", "ipip", "vxlan"]
+PUSHED: dict[HeaderKind, tuple[Type, ...]] = {
+    "vlan": (Bits(12),),
+    "ipip": (IP, IP),
+    "vxlan": (IP, IP, Bits(24)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Push(Node):
+    """Puts a header in front: an 802.1Q tag (its VID), IPv4 (source, destination; RFC 2003), or
+    Ethernet, IPv4, UDP and VXLAN (source, destination, VNI; RFC 7348). `args` have the types of
+    PUSHED. What can't be pushed, and what drops the packet for good: `packet.tunnels`."""
+
+    kind: HeaderKind
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pop(Node):
+    """Takes the outermost header of that kind off; nothing if it isn't there."""
+
+    kind: HeaderKind
+
+
 @dataclass(frozen=True, slots=True)
 class SetOutput(Node):
     """The last one of a pass wins (decision 3)."""
@@ -423,7 +450,8 @@ class Table(Node):
 
 
 Stmt = (
-    SetField | SetTag | SetOutput | Write | Delete | Touch | Let | Choose | If | While | Table
+    SetField | SetTag | Push | Pop | SetOutput | Write | Delete | Touch | Let | Choose | If | While
+    | Table
 )  # fmt: skip
 
 # Programs and networks --------------------------------------------------------------------
@@ -525,9 +553,12 @@ class Program(Node):
 
     @property
     def sees_non_ip(self) -> bool:
-        """Does it touch a link-layer field, so that non-IP frames enter it (decision 20)?"""
+        """Does it touch a link-layer field, so that non-IP frames enter it (decision 20)? Pushing
+        and popping tags and VXLAN do, IPv4 in IPv4 doesn't."""
         return any(
-            (isinstance(n, Field | SetField) and n.name in LINK_FIELDS) for n in walk(self.body)
+            (isinstance(n, Field | SetField) and n.name in LINK_FIELDS)
+            or (isinstance(n, Push | Pop) and n.kind != "ipip")
+            for n in walk(self.body)
         )
 
 
@@ -581,7 +612,7 @@ class Network:
 def children(node: Expr | Stmt | Entry) -> tuple[Expr | Stmt | Entry, ...]:
     """The direct parts of an expression, statement or entry, in order of evaluation."""
     match node:
-        case Const() | Field() | Tag() | Local() | Now() | Dropped() | OutputPort():
+        case Const() | Field() | Tag() | Local() | Now() | Dropped() | OutputPort() | Pop():
             return ()
         case Read(keys=keys) | Has(keys=keys) | Delete(keys=keys) | Touch(keys=keys):
             return keys
@@ -593,7 +624,7 @@ def children(node: Expr | Stmt | Entry) -> tuple[Expr | Stmt | Entry, ...]:
             return (left, right)
         case Conditional(condition=condition, then=then, otherwise=otherwise):
             return (condition, then, otherwise)
-        case Match(args=args) | Apply(args=args):
+        case Match(args=args) | Apply(args=args) | Push(args=args):
             return args
         case SetField(value=value) | SetTag(value=value) | Let(value=value):
             return (value,)

@@ -349,6 +349,12 @@ class Printer:
                 return [f"f[{name}] = {self.text(value, ir.field_type(name))};"]
             case ir.SetTag(name=name, value=value):
                 return [f"f[{name}] = {self.text(value, ir.INT)};"]
+            case ir.Push(kind=kind, args=args):
+                types = ir.PUSHED[kind]
+                texts = [self.text(a, t) for a, t in zip(args, types, strict=True)]
+                return [f"push {kind}({', '.join(texts)});"]
+            case ir.Pop(kind=kind):
+                return [f"pop {kind};"]
             case ir.SetOutput(output=output):
                 return [self.output(output)]
             case ir.Write():
@@ -455,7 +461,7 @@ def action_blocks(body: Sequence[ir.Stmt]) -> list[tuple[str, list[ir.Stmt]]]:
 
 
 def writes_packet(node: ir.Stmt) -> bool:
-    written = ir.SetField | ir.SetTag | ir.SetOutput
+    written = ir.SetField | ir.SetTag | ir.Push | ir.Pop | ir.SetOutput
     return any(isinstance(part, written) for part in ir.walk((node,)))
 
 

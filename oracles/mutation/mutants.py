@@ -280,7 +280,7 @@ def _text(part: Part | str | None, words: Printer) -> str:
                 text = "an entry"
             case (
                 ir.SetField() | ir.SetTag() | ir.SetOutput() | ir.Write() | ir.Delete()
-                | ir.Touch() | ir.Let() | ir.Choose() | ir.If() | ir.While()
+                | ir.Touch() | ir.Push() | ir.Pop() | ir.Let() | ir.Choose() | ir.If() | ir.While()
             ):  # fmt: skip
                 text = " ".join(" ".join(words.statement(part)).split())
             case ir.Const():

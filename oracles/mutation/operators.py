@@ -202,7 +202,7 @@ def statement_changes(node: ir.Stmt) -> Iterator[tuple[str, ir.Stmt]]:
             yield from key_changes(node)
         case ir.If(condition=condition) | ir.While(condition=condition):
             yield "negation", replace(node, condition=negated(condition))
-        case ir.SetTag() | ir.Let() | ir.Choose() | ir.Table():
+        case ir.SetTag() | ir.Push() | ir.Pop() | ir.Let() | ir.Choose() | ir.Table():
             pass
         case _:
             assert_never(node)

@@ -63,7 +63,9 @@ def _read(body: Iterable[ir.Stmt], kept: frozenset[str]) -> Iterator[str]:
             case ir.While(condition=test, body=inner):
                 yield from _names((test,))
                 yield from _read(inner, kept)
-            case ir.SetField() | ir.SetTag() | ir.SetOutput() | ir.Choose():
+            case (
+                ir.SetField() | ir.SetTag() | ir.SetOutput() | ir.Choose() | ir.Push() | ir.Pop()
+            ):  # fmt: skip
                 yield from _names((node,))
 
 

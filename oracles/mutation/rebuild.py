@@ -15,7 +15,7 @@ def with_parts(node: Part, parts: tuple[Part, ...]) -> Part:
     match node:
         case (
             ir.Const() | ir.Field() | ir.Tag() | ir.Local() | ir.Now() | ir.Dropped()
-            | ir.OutputPort()
+            | ir.OutputPort() | ir.Pop()
         ):  # fmt: skip
             return node
         case ir.Read() | ir.Has() | ir.Delete() | ir.Touch():
@@ -29,7 +29,7 @@ def with_parts(node: Part, parts: tuple[Part, ...]) -> Part:
         case ir.Conditional():
             test, then, other = parts
             return replace(node, condition=test, then=then, otherwise=other)  # type: ignore[arg-type]
-        case ir.Match() | ir.Apply():
+        case ir.Match() | ir.Apply() | ir.Push():
             return replace(node, args=parts)  # type: ignore[arg-type]
         case ir.SetField() | ir.SetTag() | ir.Let():
             return replace(node, value=parts[0])  # type: ignore[arg-type]
