@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from nfverify.oracles.mutation.rebuild import Part, mapped, with_parts
 from nfverify.smat import ir
+from nfverify.smat.rebuild import Part, mapped, with_parts
 
 Known = Mapping[ir.Expr, ir.Const]
 Access = ir.Read | ir.Has | ir.Write | ir.Delete | ir.Touch

@@ -13,10 +13,10 @@ from nfverify.oracles.mutation.operators import (
     statement_changes,
     with_keys,
 )
-from nfverify.oracles.mutation.rebuild import Part, mapped, with_parts
 from nfverify.oracles.mutation.rules import ruleset_changes
 from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
+from nfverify.smat.rebuild import Part, mapped, with_parts
 from nfverify.smat.unparse import Printer, printer
 from nfverify.smat.values import Misfit
 

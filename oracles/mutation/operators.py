@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, TypeVar, assert_never
 
-from nfverify.oracles.mutation.rebuild import mapped
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
+from nfverify.smat.rebuild import mapped
 
 OPERATORS: Mapping[str, str] = {
     "constant": "a constant plus or minus one, or the other bool; a string's last byte another, or"
