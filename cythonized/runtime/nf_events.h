@@ -86,11 +86,6 @@ NF_COLD void nf_events_free(nf_events *e) {
     memset(e, 0, sizeof *e);
 }
 
-/* What stands for a variable at a key, given the hash of the key (0 of none). */
-NF_INL u32 nf_events_where(u32 variable, u64 h) {
-    return (u32)((h + variable * 0x9E3779B97F4A7C15ULL) >> 32);
-}
-
 NF_INL u32 nf_events_bucket(const nf_events *e, u32 where) {
     u32 b = where & e->mask;
     return b < e->buckets ? b : b & e->mask >> 1;
