@@ -30,11 +30,11 @@ def read(body: Body, node: Read) -> str:
     home = body.instance.home(node.var)
     if isinstance(home, Plain):
         cell = home.cells[node.index]
-        return loaded(f"S.{body.instance.name}.{cell.name}", cell.type)
+        return loaded(f"S.{home.owner}.{cell.name}", cell.type)
     table, member = home
     cell = member.cells[node.index]
     default = member.variable.default[node.index]
-    dense = body.resources.dense(body.instance, table)
+    dense = body.resources.dense(table)
     if dense is not None:
         key = body.value(node.keys[0])
         found = f"{dense.array(node.index)}[{key}]"
@@ -53,7 +53,7 @@ def has(body: Body, node: Has) -> str:
     if isinstance(home, Plain):
         return "nf_yes()"
     table, member = home
-    dense = body.resources.dense(body.instance, table)
+    dense = body.resources.dense(table)
     if dense is not None:
         return f"((<u64>{body.value(node.keys[0])}) < {dense.rows}U)"
     cursor = find(body, table, node.keys)
@@ -104,7 +104,7 @@ def _bit(table: TableLayout, member: Member, cursor: Cursor) -> str:
 
 def pack(body: Body, table: TableLayout, keys: Keys, *, intern: bool = False) -> str:
     """The variable with the packed key, not hashed yet; `intern` for keys to be written."""
-    code = TableCode.of(body.instance, table)
+    code = TableCode.of(table)
     arguments = flow_words(body, code, keys)
     if arguments is not None:
         call = f"{code.prefix}_pack_flow"
@@ -117,7 +117,7 @@ def pack(body: Body, table: TableLayout, keys: Keys, *, intern: bool = False) ->
 
 
 def hash_key(body: Body, table: TableLayout, key: str) -> None:
-    body.emit(f"{TableCode.of(body.instance, table).prefix}_hash(&{key})")
+    body.emit(f"{TableCode.of(table).prefix}_hash(&{key})")
 
 
 def flow_words(body: Body, code: TableCode, keys: Keys) -> list[str] | None:
@@ -150,22 +150,22 @@ def _has_bytes(table: TableLayout) -> bool:
 
 def find(body: Body, table: TableLayout, keys: Keys) -> Cursor:
     """The cursor of a key: the one that is known, else by a new look-up."""
-    known = body.cursors.get((table.name, keys))
+    known = body.cursors.get((table.id, keys))
     if known is not None:
         return known
     key = pack(body, table, keys)
-    pointer = body.function.declare(f"{TableCode.of(body.instance, table).value}*", "e", "NULL")
+    pointer = body.function.declare(f"{TableCode.of(table).value}*", "e", "NULL")
     hashed = look_up(body, table, keys, key, pointer)
     cursor = Cursor(pointer, key, hashed)
-    body.cursors[table.name, keys] = cursor
+    body.cursors[table.id, keys] = cursor
     return cursor
 
 
 def look_up(body: Body, table: TableLayout, keys: Keys, key: str, pointer: str) -> bool:
     """Sets the pointer by a look-up of the packed key, from its home if the pipeline knows it; is
     the key hashed then in any case?"""
-    code = TableCode.of(body.instance, table)
-    home = body.homes.get((table.name, keys))
+    code = TableCode.of(table)
+    home = body.homes.get((table.id, keys))
     if home is None:
         hash_key(body, table, key)
         body.emit(f"{pointer} = {code.find(key)}")
@@ -191,7 +191,7 @@ def write(body: Body, node: Write) -> None:
         if len(texts) > 1:
             texts = [_held(body, t, c.type) for t, c in zip(texts, cells, strict=True)]
         for cell, text in zip(cells, texts, strict=True):
-            body.emit(f"S.{body.instance.name}.{cell.name} = {text}")
+            body.emit(f"S.{home.owner}.{cell.name} = {text}")
         body.state_written(node.var)
         return
     table, member = home
@@ -222,8 +222,8 @@ def _held(body: Body, text: str, type_: Type) -> str:
 
 def _put(body: Body, table: TableLayout, keys: Keys) -> Cursor:
     """A cursor to the slot of a key, made if it isn't there."""
-    code = TableCode.of(body.instance, table)
-    at = (table.name, keys)
+    code = TableCode.of(table)
+    at = (table.id, keys)
     if at not in body.cursors and at in body.homes:
         find(body, table, keys)
     known = body.cursors.get(at)
@@ -247,7 +247,7 @@ def _put(body: Body, table: TableLayout, keys: Keys) -> Cursor:
             hashed = True
         body.emit(put)
     cursor = Cursor(pointer, key, hashed, present=not table.aged)
-    body.slots_moved(table.name)
+    body.slots_moved(table.id)
     body.cursors[at] = cursor
     return cursor
 
@@ -257,7 +257,7 @@ def delete(body: Body, node: Delete) -> None:
     home = body.instance.home(node.var)
     assert not isinstance(home, Plain)
     table, member = home
-    code = TableCode.of(body.instance, table)
+    code = TableCode.of(table)
     if member.presence is None:
         body.emit(f"{code.prefix}_del(S, &{_hashed(body, table, node.keys)})")
     else:
@@ -273,13 +273,13 @@ def delete(body: Body, node: Delete) -> None:
                 if not cursor.hashed:
                     hash_key(body, table, cursor.key)
                 body.emit(f"{code.prefix}_del(S, &{cursor.key})")
-    body.slots_moved(table.name)
+    body.slots_moved(table.id)
     body.state_written(node.var)
 
 
 def _hashed(body: Body, table: TableLayout, keys: Keys) -> str:
     """The variable with the packed and hashed key."""
-    known = body.cursors.get((table.name, keys))
+    known = body.cursors.get((table.id, keys))
     key = known.key if known is not None else pack(body, table, keys)
     if known is None or not known.hashed:
         hash_key(body, table, key)
@@ -294,5 +294,5 @@ def touch(body: Body, node: Touch) -> None:
     if not table.aged:
         return
     key = _hashed(body, table, node.keys)
-    body.emit(f"{TableCode.of(body.instance, table).prefix}_touch(S, &{key}, now)")
-    body.slots_moved(table.name)
+    body.emit(f"{TableCode.of(table).prefix}_touch(S, &{key}, now)")
+    body.slots_moved(table.id)

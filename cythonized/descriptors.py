@@ -61,8 +61,8 @@ def _room(ctype: str, member: str) -> int:
 def members_of(plan: Plan, probes: int) -> list[tuple[str, list[tuple[str, str]]]]:
     """Every struct of the network with its members, as (C type, name)."""
     found: list[tuple[str, list[tuple[str, str]]]] = []
-    for instance, table in plan.tables():
-        code = TableCode.of(instance, table)
+    for table in plan.tables():
+        code = TableCode.of(table)
         if code.has_value:
             cells = sorted((c for m in table.members for c in m.cells), key=lambda c: c.at)
             members = [(stored(c.type), c.name) for c in cells]
@@ -108,6 +108,8 @@ def packet(plan: Plan, probes: int) -> list[tuple[str, str]]:
         members += [("u32", "cause"), ("u32", "origin"), ("u32", "original")]
         members += [("u64", "delay"), ("u32", "copies"), ("i32", f"ports[{max(1, plan.copies)}]")]
         members.append(("i32", "port"))
+    if plan.wraps:
+        members.append(("nf_wraps", "wraps"))
     return members
 
 
@@ -189,8 +191,9 @@ def c_string(text: str) -> str:
 def _constants(plan: Plan, resources: Resources) -> list[tuple[InstanceLayout, TableLayout]]:
     return [
         (instance, table)
-        for instance, table in plan.tables()
-        if table.constant and resources.dense(instance, table) is None
+        for instance in plan.instances
+        for table in instance.tables
+        if table.constant and resources.dense(table) is None
     ]
 
 
@@ -233,7 +236,7 @@ def _variable(
             " NULL, NULL, 0}"
         )
     table, member = home
-    code = TableCode.of(instance, table)
+    code = TableCode.of(table)
     lines.append(_components(f"{prefix}_keys", [_key(p) for p in table.key.parts]))
     lines.append(_blank(f"{prefix}_blank", table.key))
     wide_keys = wide_blank = "NULL"

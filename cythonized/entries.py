@@ -66,7 +66,7 @@ def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
     for place, entry in enumerate(entries):
         with body.function.captured() as before:
             for use in uses:
-                at = (use.table.name, use.keys)
+                at = (use.table.id, use.keys)
                 first = use.entries[0] == place and at not in body.cursors
                 if first and _look_up(body, entries, use):
                     conditional.add(at)
@@ -198,7 +198,7 @@ def _uses(body: Body, entries: tuple[Entry, ...]) -> list[Use]:
                 home = body.instance.home(node.var)
                 assert not isinstance(home, Plain)
                 layout, _ = home
-                if body.resources.dense(body.instance, layout) is None:
+                if body.resources.dense(layout) is None:
                     at = (layout.name, node.keys)
                     use = uses.setdefault(at, Use(layout, node.keys))
                     if place not in use.entries:
@@ -238,11 +238,11 @@ def _look_up(body: Body, entries: tuple[Entry, ...], use: Use) -> bool:
     if any(condition == And(()) for condition in distinct):
         access.find(body, use.table, use.keys)
         return False
-    code = TableCode.of(body.instance, use.table)
+    code = TableCode.of(use.table)
     key = access.pack(body, use.table, use.keys)
     pointer = body.function.declare(f"{code.value}*", "e", "NULL")
     test = body.value(Or(distinct) if len(distinct) > 1 else distinct[0])
     with body.function.block(f"if {test}:"):
         access.look_up(body, use.table, use.keys, key, pointer)
-    body.cursors[use.table.name, use.keys] = Cursor(pointer, key, hashed=False)
+    body.cursors[use.table.id, use.keys] = Cursor(pointer, key, hashed=False)
     return True

@@ -21,6 +21,7 @@ from nfverify.cythonized.plan import Plan
 from nfverify.cythonized.resources import Resources
 from nfverify.cythonized.sequence import sequence
 from nfverify.cythonized.tables import TableCode, functions
+from nfverify.cythonized.wrapping import wrapping
 from nfverify.semantics.engine import check_supported
 from nfverify.smat.ir import Network
 
@@ -45,9 +46,9 @@ def generate(network: Network, options: Options | None = None) -> Generated:
     network = _folded(network)
     plan = Plan.of(network, options or Options(), sees_non_ip)
     resources = Resources(plan.options.classifier, applications)
-    tables = [TableCode.of(instance, table) for instance, table in plan.tables()]
+    tables = [TableCode.of(table) for table in plan.tables()]
     code = [
-        functions(t, resources) for t in tables if resources.dense_of(t.prefix, t.layout) is None
+        functions(t, resources) for t in tables if resources.dense(t.layout) is None
     ]
     nfs = [_section(i, nf(plan, i, resources)) for i in plan.instances]
     machine = pipeline(plan) if plan.simple else sequence(plan)
@@ -55,6 +56,7 @@ def generate(network: Network, options: Options | None = None) -> Generated:
     parts = [
         arrive(plan),
         deparse(plan),
+        *([wrapping(plan)] if plan.wraps else []),
         *code,
         *nfs,
         _life(plan, resources, tables),
@@ -85,7 +87,7 @@ def _head(plan: Plan, name: str, resources: Resources) -> str:
         f"# {comment(plan.network.name)}: generated from its model by nfverify, to be read and not"
         " to be edited.",
         "from libc.stdlib cimport calloc, free",
-        "from libc.string cimport memset",
+        "from libc.string cimport memcpy, memset",
         "from nf cimport *",
         "",
         f'cdef extern from "{name}.h" nogil:',
@@ -144,7 +146,7 @@ def _life(plan: Plan, resources: Resources, tables: list[TableCode]) -> str:
     written: list[tuple[str, str]] = []
     for table in tables:
         layout = table.layout
-        if resources.dense_of(table.prefix, table.layout) is not None:
+        if resources.dense(table.layout) is not None:
             continue
         kind = "nf_aged" if layout.aged else "nf_table"
         keys = [(layout.key, "")] + ([(layout.wide, "_wide")] if layout.wide else [])

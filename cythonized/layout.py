@@ -131,6 +131,12 @@ class TableLayout:
     value_bytes: int
     presence: Cell | None  # the byte of bits, if there is more than one member
     aged: bool
+    owner: str  # the identifier of its instance
+
+    @property
+    def id(self) -> str:
+        """What nothing else in the network is called."""
+        return f"{self.owner}_{self.name}"
 
     @property
     def types(self) -> tuple[Type, ...]:
@@ -159,6 +165,7 @@ class Plain:
     variable: StateVar
     cells: tuple[Cell, ...]
     value_bytes: int
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +199,12 @@ def _instance(name: str, title: str, program: Program) -> InstanceLayout:
     for variable in program.state:
         if not variable.keys:
             cells, end = _cells(names, (variable,), 0)
-            plains.append(Plain(variable, cells[0], end))
-    tables = [_table(names, group) for group in _groups(program)]
+            plains.append(Plain(variable, cells[0], end, name))
+    tables = [_table(name, names, group) for group in _groups(program)]
     return InstanceLayout(name, title, program, tuple(plains), tuple(tables))
 
 
-def _table(names: Names, group: tuple[StateVar, ...]) -> TableLayout:
+def _table(owner: str, names: Names, group: tuple[StateVar, ...]) -> TableLayout:
     table = names.new(group[0].name if len(group) == 1 else "_and_".join(v.name for v in group))
     inner = Names()
     cells, end = _cells(inner, group, 0)
@@ -217,7 +224,8 @@ def _table(names: Names, group: tuple[StateVar, ...]) -> TableLayout:
         Member(variable, row, bit if len(group) > 1 else None)
         for bit, (variable, row) in enumerate(zip(group, cells, strict=True))
     )
-    return TableLayout(table, members, key, wide if has_wide else None, end, presence, aged)
+    split = wide if has_wide else None
+    return TableLayout(table, members, key, split, end, presence, aged, owner)
 
 
 def _even(key: KeyLayout) -> KeyLayout:

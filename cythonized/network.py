@@ -55,7 +55,7 @@ def _body(plan: Plan, instance: InstanceLayout, resources: Resources, found: lis
         for which, use in enumerate(probe.alternatives):
             if not use.table.aged:
                 test = "fast" if sure else f"fast and p.which[{number}] == {which}"
-                body.homes[use.table.name, use.keys] = (f"p.home[{number}]", test)
+                body.homes[use.table.id, use.keys] = (f"p.home[{number}]", test)
     return _finished(body, instance.program.body)
 
 
@@ -119,7 +119,7 @@ def _front(plan: Plan, instance: InstanceLayout, resources: Resources, found: li
 
 def _probe(body: Body, number: int, probe: Probe) -> None:
     uses = probe.alternatives
-    codes = [TableCode.of(body.instance, use.table) for use in uses]
+    codes = [TableCode.of(use.table) for use in uses]
     if len(uses) == 1:
         _place(body, number, uses[0], access.pack(body, uses[0].table, uses[0].keys))
         return
@@ -152,7 +152,7 @@ def _probe(body: Body, number: int, probe: Probe) -> None:
 
 def _place(body: Body, number: int, use: Alternative, key: str) -> None:
     """The home of a packed key, which is prefetched."""
-    prefix = TableCode.of(body.instance, use.table).prefix
+    prefix = TableCode.of(use.table).prefix
     access.hash_key(body, use.table, key)
     prefetch = body.plan.options.prefetch
     if use.table.aged:
@@ -170,7 +170,7 @@ def _place_either(body: Body, number: int, probe: Probe, condition: str) -> None
     for use in probe.alternatives:
         key = access.pack(body, use.table, use.keys)
         words.append([f"{key}.k[{i}]" if i < use.table.key.words else "0" for i in (0, 1)])
-        place = TableCode.of(body.instance, use.table).place
+        place = TableCode.of(use.table).place
         places.append(f"&S.{place}, {use.table.slot(use.table.key)}")
     pick = ", ".join(f"nf_pick({condition}, {a}, {b})" for a, b in zip(*words, strict=True))
     home = f"nf_place_either({condition}, {', '.join(places)}, nf_hash2({pick}))"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.plan import MAX_PIPELINED_PUTS, Plan
 from nfverify.cythonized.routing import default_port, targets
+from nfverify.cythonized.tables import TableCode
 
 
 def pipeline(plan: Plan) -> str:
@@ -214,9 +215,9 @@ def _refresh(plan: Plan) -> str:
     """The homes of packets that wait in the ring, if a table grew since they were computed."""
     lines = ["cdef void refresh(State* S) noexcept nogil:", f"{INDENT}cdef Packet* p"]
     lines += [f"{INDENT}cdef u32 i, back", f"{INDENT}cdef u32 changed = 0"]
-    for number, (instance, table) in enumerate(plan.tables()):
+    for number, table in enumerate(plan.tables()):
         if not table.aged and not table.constant:
-            place = f"&S.{instance.name}.{table.name}"
+            place = f"&S.{TableCode.of(table).place}"
             lines.append(f"{INDENT}changed |= nf_form_changed(&S.form[{number}], {place})")
     lines += [
         f"{INDENT}if not changed:",

@@ -20,8 +20,10 @@ from nfverify.smat.ir import (
     Has,
     Network,
     Now,
+    Pop,
     Ports,
     Program,
+    Push,
     Read,
     Resubmit,
     SetField,
@@ -49,7 +51,8 @@ class Plan:
     sees_non_ip: tuple[bool, ...]  # of each instance: do frames that are not IP enter it?
     tags: Mapping[str, int]
     written: tuple[str, ...]  # fields that the network writes, in a fixed order
-    simple: bool  # each packet comes out at most once, at the time it came in
+    wraps: bool  # it pushes or pops headers
+    simple: bool  # each packet comes out at most once, at the time it came in, as long as it was
     copies: int  # the most ports of one output
     puts: int  # the most assignments to one table by one packet
     init_puts: int  # the most by one `init`
@@ -67,6 +70,7 @@ class Plan:
         held = any(isinstance(o, Delay) for o in outputs) or any(p.timers for p in programs)
         aged = any(variable.aged for p in programs for variable in p.state)
         makes_bytes = any(isinstance(n, Apply) and isinstance(n.type, Bytes) for n in nodes)
+        wraps = any(isinstance(n, Push | Pop) for n in nodes)
         puts = max(map(_puts, programs))
         init_puts = max(sum(map(_count, program.init)) for program in programs)
         written = {n.name for n in nodes if isinstance(n, SetField)}
@@ -79,6 +83,7 @@ class Plan:
             and looks_up
             and not operators
             and not makes_bytes
+            and not wraps
             and puts <= MAX_PIPELINED_PUTS
         )
         return Plan(
@@ -88,13 +93,14 @@ class Plan:
             sees_non_ip,
             number_tags(tuple(i.program for i in network.instances)),
             tuple(sorted(written)),
-            arity <= 1 and not held,
+            wraps,
+            arity <= 1 and not held and not wraps,
             arity,
             puts,
             init_puts,
-            len(nodes) <= LARGE,
+            len(nodes) <= LARGE and not wraps,
             makes_bytes,
-            held or arity > 1 or any(isinstance(n, Now) for n in nodes) or aged,
+            held or arity > 1 or wraps or any(isinstance(n, Now) for n in nodes) or aged,
             options.depth if pipelined else 0,
         )
 
@@ -117,10 +123,9 @@ class Plan:
         """Written fields with a member of their own: the flow fields stand in the packet's head."""
         return tuple(name for name in self.written if name not in NARROW_FLOW)
 
-    def tables(self) -> Iterator[tuple[InstanceLayout, TableLayout]]:
+    def tables(self) -> Iterator[TableLayout]:
         for instance in self.instances:
-            for table in instance.tables:
-                yield instance, table
+            yield from instance.tables
 
 
 def resubmits(program: Program) -> bool:

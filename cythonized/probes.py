@@ -66,7 +66,7 @@ def probes(body: Body) -> list[Probe]:
     found: dict[tuple[str, Keys], Alternative] = {}
     for place, row in enumerate(rows):
         for table, keys in _keys(body, row):
-            use = found.setdefault((table.name, keys), Alternative(table, keys))
+            use = found.setdefault((table.id, keys), Alternative(table, keys))
             if not use.places or use.places[-1] != place:
                 use.places.append(place)
     result: list[Probe] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from nfverify.cythonized.ctypes_of import stored
-from nfverify.cythonized.layout import InstanceLayout, TableLayout
+from nfverify.cythonized.layout import TableLayout
 from nfverify.cythonized.operators import Shape, operator_code, shape
 from nfverify.cythonized.rulesets import ruleset_code
 from nfverify.smat.ir import Apply, Bits, Bytes, Value
@@ -105,14 +105,11 @@ class Resources:
         self.entries.append(title)
         return len(self.entries) - 1
 
-    def dense(self, instance: InstanceLayout, table: TableLayout) -> Dense | None:
+    def dense(self, table: TableLayout) -> Dense | None:
         """The arrays of a constant table whose keys are 0 to n - 1, None for other tables."""
-        return self.dense_of(f"{instance.name}_{table.name}", table)
-
-    def dense_of(self, prefix: str, table: TableLayout) -> Dense | None:
-        if prefix not in self._dense:
-            self._dense[prefix] = self._arrays(prefix, table)
-        return self._dense[prefix]
+        if table.id not in self._dense:
+            self._dense[table.id] = self._arrays(table.id, table)
+        return self._dense[table.id]
 
     def _arrays(self, name: str, table: TableLayout) -> Dense | None:
         variable = table.members[0].variable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nfverify.cythonized.ctypes_of import carrier, literal, stored
 from nfverify.cythonized.function import INDENT
-from nfverify.cythonized.layout import TAG_SHIFT, InstanceLayout, KeyLayout, Part, TableLayout
+from nfverify.cythonized.layout import TAG_SHIFT, KeyLayout, Part, TableLayout
 from nfverify.cythonized.resources import Resources
 from nfverify.smat.ir import Bits, Bytes, Type, Value
 
@@ -22,8 +22,8 @@ class TableCode:
     layout: TableLayout
 
     @staticmethod
-    def of(instance: InstanceLayout, table: TableLayout) -> TableCode:
-        return TableCode(f"{instance.name}_{table.name}", f"{instance.name}.{table.name}", table)
+    def of(table: TableLayout) -> TableCode:
+        return TableCode(table.id, f"{table.owner}.{table.name}", table)
 
     @property
     def value(self) -> str:
