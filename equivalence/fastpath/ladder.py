@@ -1,0 +1,107 @@
+"""Questions to Z3, cheapest first: arithmetic as uninterpreted functions, then bit by bit.
+
+What is unsatisfiable with any functions in the place of arithmetic is so with the real ones: both
+sides of an obligation mostly compute the same terms, and no solver needs to know what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import z3
+
+from nfverify.equivalence.fastpath.specialise import Known
+from nfverify.equivalence.solver import Answer, Solver, Translator
+from nfverify.equivalence.state import ArbitraryBase
+from nfverify.equivalence.terms import Term, Terms, subterms
+
+QUICK_RLIMIT = 400_000
+RLIMIT = 8_000_000
+PATIENCE = 60_000_000
+_OPAQUE = frozenset(
+    (
+        *("add", "sub", "mul", "shl", "lshr", "ashr", "udiv", "urem", "sdiv", "srem"),
+        *("ult", "ule", "slt", "sle"),
+    )
+)
+
+
+class OpaqueTranslator(Translator):
+    """Terms as Z3's, with arithmetic and order as functions of which nothing is known."""
+
+    def _translate(self, term: Term, args: list[Any]) -> Any:
+        if term.op not in _OPAQUE:
+            return super()._translate(term, args)
+        key = (term.op, term.width, *[a.width for a in term.args])
+        if key not in self._functions:
+            sorts = [self.sort(a.width) for a in term.args] + [self.sort(term.width)]
+            self._functions[key] = z3.Function("!".join(map(str, key)), *sorts)
+        return self._functions[key](*args)
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Can terms hold at once? `facts` always do; of any state, absent keys read as defaults."""
+
+    terms: Terms
+    base: ArbitraryBase
+    facts: Sequence[Term]
+    deadline: float
+    rlimit: int = RLIMIT
+    patience: int = PATIENCE
+    checks: int = 0
+    _owners: dict[str, str] = field(init=False)
+    _rungs: list[Solver] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._owners = {
+            name: var
+            for var, variable in self.base.variables.items()
+            for name in (f"{var}?", *(f"{var}.{i}" for i in range(len(variable.values))))
+        }
+        for translator, rlimit in ((OpaqueTranslator(), QUICK_RLIMIT), (Translator(), self.rlimit)):
+            solver = Solver(translator, "", deadline=self.deadline, rlimit=rlimit)
+            solver.add(*self.facts)
+            self._rungs.append(solver)
+
+    def ask(self, asked: Iterable[Term], *, quick: bool = True) -> Answer:
+        """`unsat` is a proof; `sat` is exact. Raises OutOfTime."""
+        parts = [t for t in asked if t is not self.terms.true]
+        if self.terms.all(parts) is self.terms.false:
+            return "unsat"
+        parts += self.about(parts)
+        self.checks += 1
+        answer: Answer = "unknown"
+        for solver in self._rungs[0 if quick else 1 :]:
+            exact = solver is self._rungs[-1]
+            solver.push()
+            solver.add(*parts)
+            answer = solver.check(patience=self.patience if exact else 0)
+            solver.pop()
+            if answer == "unsat":
+                break
+        return answer
+
+    def value(self, term: Term) -> int | bool:
+        """In the model of the last `sat`."""
+        return self._rungs[-1].value(term)
+
+    def about(self, roots: Sequence[Term]) -> list[Term]:
+        """What is true of every state at the keys that the terms read."""
+        found: dict[int, Term] = {}
+        for term in subterms(roots):
+            if term.op == "uf" and term.data in self._owners:
+                fact = self.base.facts(self._owners[term.data], term.args)
+                found[fact.id] = fact
+        return list(found.values())
+
+    def refutes(self, assumed: Sequence[Term], wrong: Term) -> Answer:
+        """As `ask`, of `wrong` where the assumptions hold, folded with them first."""
+        if wrong is self.terms.false:
+            return "unsat"
+        wrong = Known(self.terms, assumed)(wrong)
+        if wrong is self.terms.false:
+            return "unsat"
+        return self.ask([*assumed, wrong])
