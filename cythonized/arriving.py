@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
 
-from nfverify.cythonized.faults import not_yet
 from nfverify.lang.source import Span
 from nfverify.packet.fields import FIELDS
 from nfverify.smat.ir import (
@@ -91,7 +90,12 @@ def _carried(program: Program) -> set[str]:
 
 
 def _written(statements: tuple[Stmt, ...]) -> set[str]:
-    return {node.name for node in walk(statements) if isinstance(node, SetField)}
+    """A tunnel changes all fields, but not where the packet came in."""
+    found = {node.name for node in walk(statements) if isinstance(node, SetField)}
+    for node in walk(statements):
+        if isinstance(node, Push | Pop):
+            found |= {"vlan"} if node.kind == "vlan" else FIELDS.keys() - {"iface"}
+    return found
 
 
 @dataclass(slots=True)
@@ -114,8 +118,11 @@ class _Body:
                 self.unwritten.discard(node.name)
             case SetTag():
                 self.read(node.value)
-            case Push() | Pop():
-                raise not_yet(node)
+            case Push(args=args):
+                self.read(*args)
+                self.unwritten -= _written((node,))
+            case Pop():
+                self.unwritten -= _written((node,))
             case SetOutput(output=Ports(ports=ports)):
                 self.read(*ports)
             case SetOutput(output=Delay(delay=delay)):

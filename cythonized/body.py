@@ -58,6 +58,10 @@ class Body:
         """Keys that read the field are others from now on."""
         self._forget(lambda n: isinstance(n, Field) and n.name == name)
 
+    def header_changed(self) -> None:
+        """Keys that read any field."""
+        self._forget(lambda n: isinstance(n, Field))
+
     def tag_written(self, name: str) -> None:
         self._forget(lambda n: isinstance(n, Tag) and n.name == name)
 

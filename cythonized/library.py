@@ -14,7 +14,7 @@ ABI = 1
 OK, NO_MEMORY, RUNAWAY, COPIES, OPERATOR, FORMAT = 0, -1, -2, -3, -4, -5
 COUNTERS = (
     *("malformed", "non_ip", "resubmit_limit", "loop_limit", "payload_length", "bad_port"),
-    "no_choice",
+    *("no_choice", "malformed_inner", "too_deep", "too_big"),
 )
 _ABOUT = (
     *("abi", "output_bytes", "counters", "simple", "has_timers", "state_bytes"),

@@ -80,9 +80,10 @@ def _send(plan: Plan) -> str:
         lines.append(f"{INDENT}if target == {index}:")
         lines.append(f"{INDENT * 2}return {default_port(plan, index)}")
     lines.append(f"{INDENT}return 0")
+    shared = "\n            p.wraps.own = 0" if plan.wraps else ""
     several = (
-        """        elif out == NF_SEVERAL:
-            i = p.copies
+        f"""        elif out == NF_SEVERAL:
+            i = p.copies{shared}
             while i > 0:
                 i -= 1
                 wait_in_line(S, &p, successor(target, p.ports[i]), p.ports[i])
@@ -137,6 +138,8 @@ def _hold(plan: Plan) -> str:
     if payload:
         whole = "p.f_payload"
     keep = "\n        held.f_payload.data = payload" if payload else ""
+    if plan.wraps:  # what waits is a packet like one that has come in
+        keep += "\n        memset(&held.wraps, 0, sizeof(nf_wraps))"
     return f"""cdef void hold(State* S, Packet* p, i32 target, u64 delay) noexcept nogil:
     # Off the wire until `delay` ns from now, with the writes made and the tags.
     cdef u8* frame = NULL

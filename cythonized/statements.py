@@ -9,7 +9,6 @@ from nfverify.cythonized.body import Body
 from nfverify.cythonized.ctypes_of import carrier, literal, variable
 from nfverify.cythonized.entries import table
 from nfverify.cythonized.expressions import cast
-from nfverify.cythonized.faults import not_yet
 from nfverify.cythonized.names import comment
 from nfverify.cythonized.plan import NARROW_FLOW
 from nfverify.packet.fields import FIELDS
@@ -67,7 +66,7 @@ def statement(body: Body, node: Stmt) -> None:
         case Touch():
             access.touch(body, node)
         case Push() | Pop():
-            raise not_yet(node)
+            _wrap(body, node)
         case Let(name=name, value=value):
             body.local_written(name)
             _bind(body, name, body.value(value), value)
@@ -112,6 +111,20 @@ def _set_field(body: Body, node: SetField) -> None:
             else:
                 body.emit(f"{place} = {text}")
     body.field_written(name)
+
+
+def _wrap(body: Body, node: Push | Pop) -> None:
+    """The functions are those of `wrapping`."""
+    given = [body.value(arg) for arg in node.args] if isinstance(node, Push) else []
+    side = "push" if isinstance(node, Push) else "pop"
+    if node.kind == "vlan":
+        call = f"{side}_tag({', '.join(['S', 'p', *given])})"
+    else:
+        given += ["0"] * (3 - len(given)) if isinstance(node, Push) else []
+        call = f"{side}_header({', '.join(['S', 'p', f'NF_{node.kind.upper()}', *given])})"
+    with body.function.block(f"if {call}:"):
+        body.emit("failed = 1")
+    body.header_changed()
 
 
 def _set_output(body: Body, output: Output) -> None:

@@ -46,7 +46,7 @@ cdef extern from "nf_runtime.h" nogil:
         u8 started
         u8 non_ip_drop
         i32 error
-        u64 counters[7]
+        u64 counters[10]
         u64* hits
         nf_wheel wheel
         nf_arena scratch
@@ -66,6 +66,7 @@ cdef extern from "nf_runtime.h" nogil:
         NF_FORWARD, NF_DROP, NF_RESUBMIT, NF_DELAY, NF_SEVERAL, NF_DROPPED
         NF_MALFORMED_FRAMES, NF_NON_IP_FRAMES, NF_RESUBMIT_LIMIT, NF_LOOP_LIMIT, NF_PAYLOAD_LENGTH
         NF_BAD_PORT, NF_NO_CHOICE
+        NF_IGNORED, NF_WRAPPED, NF_IPIP, NF_VXLAN
         NF_IP4, NF_IP6, NF_PARSED, NF_IDLE
         NF_MAX_FIRINGS, NF_MAX_VISITS, NF_MAX_PASSES
         NF_W_SIP, NF_W_DIP, NF_W_SPORT, NF_W_DPORT, NF_W_PROTO
@@ -175,6 +176,25 @@ cdef extern from "nf_runtime.h" nogil:
     void nf_ticks_begin(nf_ticks*) noexcept
     u64 nf_ticks_skipped(nf_ticks*, const nf_info*, nf_core*, u64) noexcept
 
+    ctypedef struct nf_wraps:
+        void* under
+        u32 tunnels
+        u32 own
+    i32 nf_push_tag_may(const nf_head*) noexcept
+    i32 nf_pop_tag_may(const nf_head*) noexcept
+    i32 nf_own(nf_core*, nf_wraps*, nf_head*) noexcept
+    void nf_push_tag(nf_head*, u32) noexcept
+    void nf_pop_tag(nf_head*) noexcept
+    i32 nf_push_may(const nf_wraps*, const nf_head*, u32) noexcept
+    u32 nf_outer(u32) noexcept
+    u8* nf_wrap_room(nf_core*, u64) noexcept
+    u8* nf_arena_take(nf_arena*, u64) noexcept
+    i32 nf_push_header(nf_head*, u8*, u32, u32, u32, u32) noexcept
+    i32 nf_pop_may(const nf_wraps*, const nf_head*, u32) noexcept
+    u8* nf_pop_ipip_under(nf_core*, const nf_head*, const nf_head*, nf_head*) noexcept
+    u8* nf_pop_ipip_frame(nf_core*, const nf_head*, nf_slice, u32*) noexcept
+    i32 nf_popped(nf_head*, u8*, u32, u32) noexcept
+
     u32 nf_parse_fast(nf_head*, u8*, u32, u32) noexcept
     i32 nf_parse(nf_head*, u8*, u32) noexcept
     void nf_complete(nf_head*) noexcept
@@ -199,6 +219,7 @@ cdef extern from "nf_runtime.h" nogil:
     u32 nf_IP6(const nf_head*, u32) noexcept
     u32 nf_L4(const nf_head*, u32) noexcept
     u32 nf_FRAG(const nf_head*, u32) noexcept
+    u32 nf_vni(const nf_head*, u32) noexcept
     u32 nf_ttl(const nf_head*, u32) noexcept
     u32 nf_tos(const nf_head*, u32) noexcept
     u32 nf_iplen(const nf_head*, u32) noexcept

@@ -15,7 +15,7 @@ enum { NF_OK = 0, NF_NO_MEMORY = -1, NF_RUNAWAY = -2, NF_COPIES = -3, NF_OPERATO
 
 /* Error counters, in the order of nfverify.semantics.machine.ERRORS. */
 enum { NF_MALFORMED_FRAMES, NF_NON_IP_FRAMES, NF_RESUBMIT_LIMIT, NF_LOOP_LIMIT, NF_PAYLOAD_LENGTH,
-       NF_BAD_PORT, NF_NO_CHOICE, NF_COUNTERS };
+       NF_BAD_PORT, NF_NO_CHOICE, NF_MALFORMED_INNER, NF_TOO_DEEP, NF_TOO_BIG, NF_COUNTERS };
 
 /* Verdicts of a simple network (each packet comes out at most once, at the time it came in). */
 enum { NF_DROPPED = -1 };

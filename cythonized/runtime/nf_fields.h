@@ -113,6 +113,28 @@ NF_INL u32 nf_L4(const nf_head *h, const u32 fast)
 
 NF_INL u32 nf_FRAG(const nf_head *h, const u32 fast) { return nf_has(h, fast, NF_FRAG); }
 
+/* The port of VXLAN (RFC 7348). */
+enum { NF_VXLAN_PORT = 4789 };
+
+/* 1 iff a VXLAN header with a VNI stands behind the frame's UDP header. */
+NF_INL u32 nf_has_vni(const nf_head *h, const u32 fast)
+{
+    const u8 *frame = h->frame;
+    if (fast)
+        return frame[23] == 17 && nf_be16(frame + 36) == NF_VXLAN_PORT && frame[42] & 8
+               && nf_be16(frame + 16) >= 36;
+    const u8 *l4 = frame + h->l4;
+    return h->bits & NF_UDP && h->end - h->l4 >= 16 && nf_be16(l4 + 2) == NF_VXLAN_PORT
+           && l4[8] & 8;
+}
+
+NF_INL u32 nf_vni(const nf_head *h, const u32 fast)
+{
+    if (!nf_has_vni(h, fast))
+        return 0;
+    return nf_be32(h->frame + (fast ? NF_PLAIN_L4 : h->l4) + 12) >> 8;
+}
+
 NF_INL u32 nf_ttl(const nf_head *h, const u32 fast)
 {
     if (fast)

@@ -24,6 +24,7 @@ static nf_job *nf_running;
 static volatile sig_atomic_t nf_signal;
 static const char *const nf_counter_names[NF_COUNTERS] = {
     "malformed", "non_ip", "resubmit_limit", "loop_limit", "payload_length", "bad_port", "no_choice",
+    "malformed_inner", "too_deep", "too_big",
 };
 
 /* Files --------------------------------------------------------------------------------------- */

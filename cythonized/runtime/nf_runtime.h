@@ -7,6 +7,7 @@
 #include "nf_ops.h"
 #include "nf_state.h"
 #include "nf_ticks.h"
+#include "nf_wrap.h"
 
 /* How a pass through an NF ends; 0 and up: by that port. */
 enum { NF_FORWARD = -1, NF_DROP = -2, NF_RESUBMIT = -3, NF_DELAY = -4, NF_SEVERAL = -5 };
