@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from struct import pack
 
 from nfverify.packet.checksum import internet_checksum
-from nfverify.packet.fields import FIELDS, IP, L4, Header
+from nfverify.packet.fields import FIELDS, IP, L4, VXLAN_PORT, Header
 
 _TAGS = (0x8100, 0x88A8)
 _EXTENSIONS = (0, 43, 44, 60)
@@ -20,7 +20,7 @@ def build(present: Header, values: Mapping[str, int | bytes]) -> bytes:
     """A frame with exactly the headers `present` and these values, and right checksums.
 
     Fields not named are 0, but `ttl` 64, and `proto`, `ethertype`, `size` and `iplen` as they must
-    be; without `payload` it is zeros up to `size`; `size` beyond a given payload makes a frame cut
+    be; without `payload` it is the VXLAN header of a `vni`, and zeros up to `size`; `size` beyond a given payload makes a frame cut
     by the snap length. FRAG makes a first fragment if there is an L4 header, else a later one.
     ValueError, saying why, where no frame of that kind has these values.
     """
@@ -37,9 +37,11 @@ def build(present: Header, values: Mapping[str, int | bytes]) -> bytes:
     l4 = _L4_BYTES.get(present & L4, 0)
     extensions = _extensions(present, fields["proto"])
     headers = _ip_bytes(present) + len(extensions) + l4
+    if fields["vni"]:
+        payload = _vxlan(fields, payload)
     size = _size(present, values, headers, len(payload))
     if "payload" not in values:
-        payload = bytes(size - headers)
+        payload += bytes(size - headers - len(payload))
 
     ethernet = _link(present, fields, _ethertype(present, values))
     if not present & IP:
@@ -152,6 +154,18 @@ def _extensions(present: Header, proto: int) -> bytes:
     if proto in _EXTENSIONS:
         return (b"\x3c\0" + _PAD_OPTION) * 7 + bytes((proto, 0)) + _PAD_OPTION
     return b""
+
+
+def _vxlan(fields: dict[str, int], payload: bytes) -> bytes:
+    """The payload that has the `vni`; the port is VXLAN's unless it is given."""
+    fields["dport"] = fields["dport"] or VXLAN_PORT
+    start = b"\x08\0\0\0" + fields["vni"].to_bytes(3, "big")
+    payload = payload or start + b"\0"
+    if fields["dport"] != VXLAN_PORT:
+        raise ValueError(f"vni is 0 unless dport is {VXLAN_PORT}")
+    if len(payload) < 8 or not payload[0] & 8 or payload[4:7] != start[4:]:
+        raise ValueError(f"the payload is no VXLAN header with the vni {fields['vni']}")
+    return payload
 
 
 def _size(

@@ -10,7 +10,7 @@ from struct import Struct, error
 
 from nfverify.packet.build import build
 from nfverify.packet.checksum import update_checksum
-from nfverify.packet.fields import FIELDS
+from nfverify.packet.fields import FIELDS, VXLAN_PORT
 from nfverify.packet.packet import (
     FRAG,
     ICMP,
@@ -36,6 +36,7 @@ _UDP = Struct("!HH")
 _ICMP = Struct("!BBHHH")
 _U16 = Struct("!H")
 _U16X2 = Struct("!HH")
+_U32 = Struct("!I")
 _U32X2 = Struct("!II")
 _U16X2_U32X2 = Struct("!HHII")
 
@@ -92,7 +93,9 @@ def parse(frame: bytes) -> Packet | Malformed:
     p.ethertype = ethertype
     p.type_at = at - 2
     p.ip_at = at
-    p.iface = 0
+    p.vni = p.iface = 0
+    p.under = None
+    p.tunnels = 0
 
     if ethertype == 0x0800:
         if captured < at + 20:
@@ -205,6 +208,8 @@ def parse(frame: bytes) -> Packet | Malformed:
         _no_l4(p)
         p.L4 = 1
         p.sport, p.dport = _UDP.unpack_from(frame, l4_at)
+        if p.dport == VXLAN_PORT and payload_at + 8 <= end and frame[payload_at] & 8:
+            p.vni = _U32.unpack_from(frame, payload_at + 4)[0] >> 8
     elif proto == icmp_proto:
         payload_at = l4_at + 8
         if payload_at > end:

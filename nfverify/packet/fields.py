@@ -74,6 +74,7 @@ FIELDS: dict[str, FieldInfo] = {
         # 17 bits hold 40 + 65,535, and being narrower than 32 it converts to a signed int.
         FieldInfo("size", 17, IP, on_wire=False),
         FieldInfo("payload", 0, IP, shown="bytes"),
+        FieldInfo("vni", 24, Header.UDP, writable=False, on_wire=False),  # where there is VXLAN
         FieldInfo("iface", 16, Header.LINK, writable=False, shown="port", on_wire=False),
         FieldInfo("IP4", 1, Header.LINK, writable=False, on_wire=False),
         FieldInfo("IP6", 1, Header.LINK, writable=False, on_wire=False),
@@ -86,5 +87,6 @@ FIELDS: dict[str, FieldInfo] = {
 # lowering rewrites them to comparisons, so no engine sees them as fields.
 PROTOCOL_BITS: dict[str, tuple[int, ...]] = {"TCP": (6,), "UDP": (17,), "ICMP": (1, 58)}
 
+VXLAN_PORT = 4789  # of UDP; RFC 7348
 LINK_FIELDS = frozenset({"smac", "dmac", "ethertype", "vlan"})
 FLOW_FIELDS = ("sip", "dip", "sip6", "dip6", "sport", "dport", "proto")

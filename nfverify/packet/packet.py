@@ -28,7 +28,7 @@ ICMP_VALUES = ("icmp_type", "icmp_code", "icmp_id", "icmp_seq")
 TRANSPORT_VALUES = (*PORT_VALUES, *TCP_VALUES, *ICMP_VALUES)
 # Everything that a model can write and that stands on the wire, in the order of `wire_values`.
 WIRE_VALUES = (*LINK_VALUES, *PSEUDO_VALUES, *NETWORK_VALUES, *TRANSPORT_VALUES, "payload")
-READ_ONLY = ("iface", "IP4", "IP6", "L4", "FRAG")
+READ_ONLY = ("vni", "iface", "IP4", "IP6", "L4", "FRAG")
 
 wire_values: attrgetter[tuple[Any, ...]] = attrgetter(*WIRE_VALUES)
 
@@ -45,6 +45,7 @@ class Packet:
 
     Values must fit the field's width. `Packet()` is a dummy: no header, every field 0. `iface` is 0
     until the machine sets it. `frame` is what came in; `deparse` writes the fields back over it.
+    What was pushed or popped is a new `frame`: see `nfverify.packet.tunnel`.
     """
 
     __slots__ = (
@@ -59,6 +60,8 @@ class Packet:
         "l4_at",
         "payload_at",
         "original",
+        "under",
+        "tunnels",
     )
 
     dmac: int
@@ -91,6 +94,7 @@ class Packet:
     icmp_seq: int
     payload: bytes
     size: int
+    vni: int
     iface: int
     IP4: int
     IP6: int
@@ -104,11 +108,14 @@ class Packet:
     l4_at: int
     payload_at: int
     original: tuple[Any, ...]  # `wire_values` of the frame as it came in
+    under: Packet | None  # what the outermost header was pushed in front of, as it was then
+    tunnels: int  # headers that hold a packet and were pushed or popped
 
     def __init__(self) -> None:
         for name in self.__slots__:
             setattr(self, name, 0)
         self.payload = self.frame = b""
+        self.under = None
         self.original = wire_values(self)
 
     @property
@@ -149,6 +156,7 @@ class Packet:
         other.icmp_seq = self.icmp_seq
         other.payload = self.payload
         other.size = self.size
+        other.vni = self.vni
         other.iface = self.iface
         other.IP4 = self.IP4
         other.IP6 = self.IP6
@@ -162,6 +170,8 @@ class Packet:
         other.l4_at = self.l4_at
         other.payload_at = self.payload_at
         other.original = self.original
+        other.under = self.under
+        other.tunnels = self.tunnels
         return other
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics import walk as judge
-from nfverify.semantics.engine import Compiled, Context, unreachable
+from nfverify.semantics.engine import Compiled, Context
 from nfverify.semantics.sources import HELPERS, Function, TooDeepError
 from nfverify.smat.ir import (
     MAX_CHOICES,
@@ -112,8 +112,11 @@ class _Function(Function):
                 self.choose(node)
             case Touch():
                 self.touch(node)
-            case Push() | Pop():
-                raise unreachable(node)
+            case Push():
+                args = "".join(f", {self.text(arg)}" for arg in node.args)
+                self.header(f"push(p, {node.kind!r}{args})")
+            case Pop():
+                self.header(f"pop(p, {node.kind!r})")
             case _:
                 assert_never(node)
 
@@ -194,6 +197,13 @@ class _Function(Function):
                     self.fail("payload_length")
             else:
                 self.line(f"p.{info.name} = {value}")
+
+    def header(self, call: str) -> None:
+        failure = self.temporary(call)
+        with self.block(f"if {failure}:"):
+            self.line("e = True")
+            self.line(f"c[{failure}] += 1")
+        self.line("h = p.bits")
 
     def set_output(self, output: Output) -> None:
         match output:

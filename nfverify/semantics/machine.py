@@ -53,7 +53,7 @@ __all__ = ["ENGINES", "Emission", "Machine", "Output", "RunawayError"]
 ENGINES: Mapping[str, Engine] = {"closures": closures.build, "walk": walk.build}
 ERRORS = (
     *("malformed", "non_ip", "resubmit_limit", "loop_limit", "payload_length", "bad_port"),
-    "no_choice",
+    *("no_choice", "malformed_inner", "too_deep", "too_big"),
 )
 MAX_TIME = 1 << 62  # ns (decision 23)
 MAX_VISITS = 1 << 20  # of NFs, by all copies of one packet
@@ -212,6 +212,7 @@ class Machine:
                 self._wait(time + timer.delay, index, Packet(), tags)
 
     def _wait(self, due: int, instance: int, packet: Packet, tags: Tags) -> None:
+        packet.under, packet.tunnels = None, 0  # it comes back as a frame would
         heappush(self._timers, Timer(due, self._created, instance, packet, tags))
         self._created += 1
 
@@ -241,7 +242,6 @@ class Machine:
         """Through the NFs from `instance` on, each copy through all of them before the next."""
         now = self.now or 0
         dummy = not packet.bits
-        skips = not dummy and not packet.bits & IP
         waiting: list[tuple[int | None, int, Packet, Tags]] = [(instance, 0, packet, tags)]
         for _ in range(MAX_VISITS):
             if not waiting:
@@ -251,7 +251,7 @@ class Machine:
                 out.append(Emission(now, port, packet))
                 continue
             node = self._nodes[target]
-            if skips and not node.sees_non_ip:
+            if not (dummy or packet.bits & IP or node.sees_non_ip):
                 outcome: Outcome = FORWARD
             else:
                 outcome = self._visit(target, node, packet, tags, now)

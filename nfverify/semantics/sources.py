@@ -10,6 +10,7 @@ from typing import assert_never
 
 from nfverify.packet.fields import FIELDS
 from nfverify.semantics.engine import Context, Key, Values, unreachable
+from nfverify.semantics.headers import pop, push
 from nfverify.semantics.operators import resolve
 from nfverify.semantics.values import bits, divide, remainder, shift_left, shift_right
 from nfverify.smat.ir import (
@@ -65,6 +66,8 @@ HELPERS = {
     "forget": forget,
     "fresh": fresh,
     "min": min,
+    "pop": pop,
+    "push": push,
     "range": range,
     "remainder": remainder,
     "shift_left": shift_left,

@@ -8,6 +8,7 @@ from typing import Protocol, assert_never
 
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
+from nfverify.semantics import headers
 from nfverify.semantics.aged import alive, drop_expired
 from nfverify.semantics.engine import (
     DROP,
@@ -206,8 +207,10 @@ class _Pass:
                 self.choose(node)
             case Touch():
                 self.touch(node.var, self.values(node.keys))
-            case Push() | Pop():
-                raise unreachable(node)
+            case Push():
+                self.failed_by(headers.push(self.packet, node.kind, *self.values(node.args)))
+            case Pop():
+                self.failed_by(headers.pop(self.packet, node.kind))
             case _:
                 assert_never(node)
 
@@ -297,6 +300,10 @@ class _Pass:
     def log(self, name: str, key: Key, before: Values | None, after: Values | None) -> None:
         if self.fixed.log is not None:
             self.fixed.log.writes.append(StateWrite(name, key, before, after))
+
+    def failed_by(self, counter: str | None) -> None:
+        if counter is not None:
+            self.fail(counter)
 
     def fail(self, counter: str) -> None:
         self.failed = True

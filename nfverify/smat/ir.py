@@ -335,7 +335,6 @@ class SetTag(Node):
 
 
 TUNNELS = frozenset({"ipip", "vxlan"})  # the headers that hold a packet, not only a tag
-MAX_TUNNELS = 4  # pushed or popped by one packet from where it comes in, or its timer fires
 HeaderKind = Literal["vlan", "ipip", "vxlan"]
 PUSHED: dict[HeaderKind, tuple[Type, ...]] = {
     "vlan": (Bits(12),),
@@ -348,7 +347,7 @@ PUSHED: dict[HeaderKind, tuple[Type, ...]] = {
 class Push(Node):
     """Puts a header in front: an 802.1Q tag (its VID), IPv4 (source, destination; RFC 2003), or
     Ethernet, IPv4, UDP and VXLAN (source, destination, VNI; RFC 7348). `args` have the types of
-    PUSHED. What can't be pushed, and what drops the packet for good: `packet.tunnels`."""
+    PUSHED. What can't be pushed, and what drops the packet for good: `nfverify.packet.tunnel`."""
 
     kind: HeaderKind
     args: tuple[Expr, ...]
