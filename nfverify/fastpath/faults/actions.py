@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 from nfverify.fastpath.faults.fault import Fault
 from nfverify.fastpath.faults.rewriting import (
     Hoist,
     changed_expr,
     changed_function,
-    function_exprs,
     nodes,
     position,
-    reads,
     reads_state,
     recorded_instead,
     varies,
     with_classes,
     with_paths,
 )
+from nfverify.fastpath.parallel import conflict
 from nfverify.fastpath.plan import Class, Path, Plan, StateFunction
 from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
@@ -156,35 +156,27 @@ def _arriving(plan: Plan) -> Plan | None:
 
 
 def _parallel(plan: Plan) -> Plan | None:
-    """Side by side, a function that writes what another reads."""
+    """Side by side, a function that writes what a later one reads."""
 
     def together(_: Class, path: Path) -> Path:
-        for second, function in enumerate(path.functions):
-            read = frozenset().union(*map(reads, function_exprs(function)))
-            for first in range(second):
-                if read & {write.var for write in path.functions[first].writes}:
-                    return replace(path, parallel=((first, second),))
+        for first, second in combinations(range(len(path.functions)), 2):
+            if conflict(path.functions[first], path.functions[second]):
+                return replace(path, parallel=((first, second),))
         return path
 
     return with_paths(plan, together)
 
 
 def _harmless(plan: Plan) -> Plan | None:
-    """Side by side, functions that touch nothing in common."""
+    """Side by side, two that may."""
 
     def together(_: Class, path: Path) -> Path:
-        for second, function in enumerate(path.functions):
-            for first in range(second):
-                if not _touched(function) & _touched(path.functions[first]):
-                    return replace(path, parallel=((second, first),))
+        for first, second in combinations(range(len(path.functions)), 2):
+            if not conflict(path.functions[first], path.functions[second]):
+                return replace(path, parallel=((second, first),))
         return path
 
     return with_paths(plan, together)
-
-
-def _touched(function: StateFunction) -> frozenset[str]:
-    written = {write.var for write in function.writes}
-    return frozenset(written).union(*map(reads, function_exprs(function)))
 
 
 # Headers and outputs ------------------------------------------------------------------------------

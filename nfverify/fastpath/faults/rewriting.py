@@ -99,18 +99,6 @@ def reads_state(expr: ir.Expr) -> bool:
     return any(isinstance(n, ir.Read | ir.Has) for n in nodes(expr))
 
 
-def reads(expr: ir.Expr) -> frozenset[str]:
-    """The variables that it reads."""
-    return frozenset(n.var for n in nodes(expr) if isinstance(n, ir.Read | ir.Has))
-
-
-def function_exprs(function: StateFunction) -> Iterator[ir.Expr]:
-    for write in function.writes:
-        yield from write.keys
-        if isinstance(write, ir.Write):
-            yield from write.values
-
-
 def varies(plan: Plan, expr: ir.Expr) -> bool:
     """Does it mention what is not the same for all packets of a flow?"""
     return any(
