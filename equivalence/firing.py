@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Model
+from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Event, Problem
 from nfverify.equivalence.solver import Solver
-from nfverify.equivalence.state import State, width
-from nfverify.equivalence.terms import Term
+from nfverify.equivalence.state import ArbitraryBase, State, width
+from nfverify.equivalence.terms import Term, Terms
+from nfverify.smat import ir
 
 MAX_TICKS = 3
 """Firings of timers that are looked at between two packets."""
 
 
-def once_is_enough(model: Model, side: Solver, period: int) -> bool:
+class Ticking(Protocol):
+    """What has timers: a pair of networks, or one."""
+
+    terms: Terms
+    problem: Problem
+    variables: dict[str, ir.StateVar]
+
+    def arbitrary_state(self) -> tuple[State, ArbitraryBase]: ...
+
+    def tick_event(self, state: State, period: int, name: str) -> Event: ...
+
+
+def once_is_enough(model: Ticking, side: Solver, period: int) -> bool:
     """Does a second firing, right after a first, leave every state as it is?"""
     terms = model.terms
     pre, _ = model.arbitrary_state()
@@ -32,7 +47,7 @@ def once_is_enough(model: Model, side: Solver, period: int) -> bool:
     return not side.feasible(terms.any(changes))
 
 
-def idempotent(model: Model, side: Solver) -> bool:
+def idempotent(model: Ticking, side: Solver) -> bool:
     """Is there one period only, whose second firing in a row changes nothing?"""
     periods = model.problem.periods()
     return len(periods) == 1 and once_is_enough(model, side, *periods)
@@ -41,12 +56,14 @@ def idempotent(model: Model, side: Solver) -> bool:
 @dataclass(slots=True)
 class Firings:
     """When the timers of each period are due next, along one unrolled trace. If `settled`, all
-    firings between two packets do what one does."""
+    firings between two packets do what one does. `fired` hears of each that may happen: whether it
+    does, the states before and after it."""
 
-    model: Model
+    model: Ticking
     solver: Solver
     settled: bool
     due: dict[int, Term] = field(default_factory=dict)
+    fired: Callable[[Term, State, State], None] = lambda fires, before, after: None
 
     @property
     def exact(self) -> bool:
@@ -78,6 +95,7 @@ class Firings:
         fires = terms.compare("ule", due, horizon)
         event = self.model.tick_event(state, period, f"tick {number}")
         self.solver.add(terms.implies(fires, terms.eq(event.now, due)))
+        self.fired(fires, state, event.post)
         state = state.merge([(fires, event.post)])
         step = terms.const(period, 64)
         count = terms.var(f"firings {number}", 64)
@@ -113,6 +131,7 @@ class Firings:
                 )
                 fires = terms.all((terms.compare("ule", due, horizon), first))
                 event = self.model.tick_event(state, period, f"tick {number} {n} {period}")
+                self.fired(fires, state, event.post)
                 branches.append((fires, event.post))
                 # The firing happens at its due time.
                 self.solver.add(terms.implies(fires, terms.eq(event.now, due)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from nfverify.equivalence.expressions import Unsupported, apply, evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet, width_of
 from nfverify.equivalence.predicates import RulesetPlan, matches_of
-from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Options, Problem, Side
+from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Event, Options, Problem, Side
 from nfverify.equivalence.state import ArbitraryBase, InitialBase, State, constant, width
 from nfverify.equivalence.symbolic import Emission, Executor, Held, RulesetEncoder, Taken
 from nfverify.equivalence.terms import Term, Terms
@@ -173,6 +173,17 @@ class Chain:
         """All timers of this period fire. Unsupported unless they arm themselves again."""
         timers = [t for t in self.problem.a.timers() if t[2].delay == period]
         return self.executor.tick_step(state, timers, now)
+
+    def tick_event(self, state: State, period: int, name: str) -> Event:
+        """The same at a time of its own, at or after the clock."""
+        terms, now = self.terms, self.terms.var(f"{name}.now", 64)
+        facts = (
+            terms.compare("ule", state.plain[CLOCK][0], now),
+            terms.compare("ult", now, terms.const(1 << MAX_TIME_BITS, 64)),
+        )
+        state = self.tick(state, period, now).fork()
+        state.plain[CLOCK] = (now,)
+        return Event(name, None, now, facts, state, (), ())
 
     # Plans --------------------------------------------------------------------------------
 

@@ -275,6 +275,7 @@ class Obligations:
             within = replace(scope, values=chain.record(class_, scope).values)
             conditions.append(conjuncts(scope, class_.condition))
             served.append(terms.any(within.holds(path.residual) for path in class_.paths))
+        yield self._recorded()
         left: tuple[Term, ...] = ()
         for number, class_ in enumerate(self.plan.classes):
             assumed = (*conditions[number], *left)
@@ -286,6 +287,19 @@ class Obligations:
             wrong = terms.and_(terms.any(could), terms.not_(known(served[number])))
             yield Goal("progress", class_.name, assumed, wrong, (number,))
             left = (*left, terms.not_(terms.all(conditions[number])))
+
+    def _recorded(self) -> Goal:
+        """A flow that could be recorded after a packet is, and its next packet finds the record."""
+        terms, plan = self.terms, self.plan
+        step = self.chain.step(self.state, self.p, self.now)
+        after, before = self.at(step.post, self.p), self.at(self.state, self.p)
+        could, made = (
+            terms.any(at.holds(c.condition) for c in plan.classes)
+            for at in (after, before if plan.recorded == "before" else after)
+        )
+        found = self.chain.same_key(self._filed(self.p, step), self.chain.key(self.p.fields))
+        wrong = terms.not_(terms.all((made, terms.not_(before(plan.kept)), found)))
+        return Goal("progress", "the flow is recorded", (could,), wrong)
 
     def reachable(self) -> Iterator[Goal]:
         """Of each class, that a record of it serves some packet: here `wrong` must be possible."""
