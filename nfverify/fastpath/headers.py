@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nfverify.lang.ast import HeaderKind
 from nfverify.packet.codec import deparse
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import ICMP, IP4, TCP, UDP, Packet, wire_values
+from nfverify.semantics import headers
 from nfverify.smat.ir import Value
 
 
 def apply(
     packet: Packet,
-    pops: Sequence[str],
+    pops: Sequence[HeaderKind],
     modify: Sequence[tuple[str, Value]],
     summed: Sequence[str],
-    pushes: Sequence[tuple[str, tuple[Value, ...]]],
+    pushes: Sequence[tuple[HeaderKind, tuple[Value, ...]]],
 ) -> str | None:
     """Changes the packet; the counter of the error that drops it, if one does."""
-    if pops or pushes:
-        raise NotImplementedError("headers that a plan pushes or pops")
+    for kind in pops:
+        failed = headers.pop(packet, kind)
+        if failed is not None:
+            return failed
     if not _modify(packet, [c for c in modify if c[0] not in summed]):
         return "payload_length"
     if any(name not in summed for name, _ in modify):
         _settle(packet)
     if not _modify(packet, [c for c in modify if c[0] in summed]):
         return "payload_length"
+    for kind, args in pushes:
+        failed = headers.push(packet, kind, *args)
+        if failed is not None:
+            return failed
     return None
 
 

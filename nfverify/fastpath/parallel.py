@@ -27,7 +27,7 @@ def conflict(first: StateFunction, second: StateFunction) -> str:
     if both:
         return f"both write {min(both)}"
     for reader, writer in ((first, second), (second, first)):
-        shared = _read(reader) & _written(writer)
+        shared = read_by(reader) & _written(writer)
         if shared:
             return f"{reader.instance} reads {min(shared)}, which {writer.instance} writes"
     return ""
@@ -48,6 +48,7 @@ def _written(function: StateFunction) -> frozenset[str]:
     return frozenset(write.var for write in function.writes)
 
 
-def _read(function: StateFunction) -> frozenset[str]:
+def read_by(function: StateFunction) -> frozenset[str]:
+    """The variables that its keys and values rest on."""
     nodes = ir.walk(function.writes)
     return frozenset(n.var for n in nodes if isinstance(n, ir.Read | ir.Has))

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from nfverify.lang.ast import HeaderKind
 from nfverify.smat import ir
 
 Policy = Literal["constant", "own", "epoch", "index", "hot"]
@@ -70,7 +71,7 @@ class StateFunction:
 class Push:
     """A header put in front, outermost last; `args` as the statement `push` takes them."""
 
-    kind: str
+    kind: HeaderKind
     args: tuple[ir.Expr, ...]
 
 
@@ -85,7 +86,7 @@ class HeaderAction:
 
     modify: tuple[tuple[str, ir.Expr], ...] = ()
     summed: tuple[str, ...] = ()
-    pops: tuple[str, ...] = ()
+    pops: tuple[HeaderKind, ...] = ()
     pushes: tuple[Push, ...] = ()
 
 

@@ -7,10 +7,11 @@ from random import Random
 
 import pytest
 from hand_plan import network, plan
-from ir_build import add, arp, field_is, get, i, put, udp
+from ir_build import add, arp, c, field_is, get, i, put, udp
 
 from nfverify.fastpath.machine import FastMachine, Taken
-from nfverify.fastpath.plan import Plan, StateFunction
+from nfverify.fastpath.plan import Plan, Push, StateFunction
+from nfverify.lang.ast import HeaderKind
 from nfverify.packet.codec import Packet, parse
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
@@ -209,3 +210,29 @@ def test_paths_raise_no_events() -> None:
     for number in range(4):
         fast.step(number, 0, udp())
     assert fast.served == 3
+
+
+def test_headers_are_popped_then_changed_then_pushed() -> None:
+    right = plan()
+    (some,) = right.classes
+    (way,) = some.paths
+    ends = (c(0x0B000001, ir.IP), c(0x0B000002, ir.IP))
+    pushes = (Push("ipip", ends), Push("vlan", (c(7, ir.Bits(12)),)))
+
+    def sent(pops: tuple[HeaderKind, ...], frame: bytes) -> bytes:
+        header = replace(way.header, pops=pops, pushes=pushes)
+        path = replace(way, header=header)
+        fast = FastMachine(replace(right, classes=(replace(some, paths=(path,)),)))
+        fast.step(0, 0, frame)
+        (out,) = fast.step(1, 0, frame)
+        assert fast.served == 1
+        return out.frame
+
+    (plain,) = (out.frame for out in Machine(network()).step(0, 0, udp()))
+    tunnelled = sent((), udp())
+    packet = parse(tunnelled)
+    assert isinstance(packet, Packet)
+    assert (packet.vlan, packet.sip, packet.proto) == (7, 0x0B000001, 4)
+    assert packet.payload == plain[14:]
+    tagged = udp()[:12] + bytes.fromhex("81000009") + udp()[12:]
+    assert sent(("vlan",), tagged) == tunnelled

@@ -18,7 +18,7 @@ from nfverify.fastpath.faults.rewriting import (
     with_classes,
     with_paths,
 )
-from nfverify.fastpath.parallel import conflict
+from nfverify.fastpath.parallel import conflict, read_by
 from nfverify.fastpath.plan import Class, Path, Plan, StateFunction
 from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
@@ -160,8 +160,10 @@ def _parallel(plan: Plan) -> Plan | None:
 
     def together(_: Class, path: Path) -> Path:
         for first, second in combinations(range(len(path.functions)), 2):
-            if conflict(path.functions[first], path.functions[second]):
-                return replace(path, parallel=((first, second),))
+            one, other = path.functions[first], path.functions[second]
+            if conflict(one, other):
+                late = {write.var for write in one.writes} & read_by(other)
+                return replace(path, parallel=((first, second) if late else (second, first),))
         return path
 
     return with_paths(plan, together)
