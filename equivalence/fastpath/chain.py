@@ -93,6 +93,7 @@ class Chain:
     encode: RulesetEncoder = field(init=False)
     problem: Problem = field(init=False)
     executor: Executor = field(init=False)
+    ip_only: bool = False  # are frames that are not IP the same to both, whatever happens?
 
     def __post_init__(self) -> None:
         network = self.plan.network
@@ -154,7 +155,7 @@ class Chain:
     def arriving(self, prefix: str) -> tuple[SymbolicPacket, Term, list[Term]]:
         """A packet of free fields, its time, and what holds of them."""
         terms = self.terms
-        packet, facts = arriving_packet(terms, prefix, self.ports, self.problem.only_ip())
+        packet, facts = arriving_packet(terms, prefix, self.ports, self.ip_only)
         now = terms.var(f"{prefix}now", 64)
         return packet, now, [*facts, terms.compare("ult", now, terms.const(1 << MAX_TIME_BITS, 64))]
 
@@ -211,6 +212,16 @@ class Chain:
         found = apply(self.terms, "hash", leaves, plain, ir.Bits(32))
         mask = self.terms.const((1 << min(self.plan.hashed, 32)) - 1, 32)
         return (self.terms.binary("and", found, mask),)
+
+    def filed(self, packet: SymbolicPacket, step: Step) -> tuple[Term, ...]:
+        """The key under which a packet's flow is recorded."""
+        fields = dict(packet.fields)
+        if self.plan.filed == "departing":
+            for emission in reversed(step.out):
+                for name in self.plan.key:
+                    out = emission.packet.fields[name]
+                    fields[name] = self.terms.ite(emission.guard, out, fields[name])
+        return self.key(fields)
 
     def same_key(self, a: Sequence[Term], b: Sequence[Term]) -> Term:
         return self.terms.all(self.terms.eq(x, y) for x, y in zip(a, b, strict=True))

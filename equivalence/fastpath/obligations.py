@@ -22,7 +22,7 @@ from nfverify.equivalence.fastpath.compare import (
     variable_differs,
     writes_to,
 )
-from nfverify.equivalence.fastpath.shape import served_packet
+from nfverify.equivalence.fastpath.served import only_ip, served_packet
 from nfverify.equivalence.fastpath.specialise import Known
 from nfverify.equivalence.packets import SymbolicPacket, dummy_packet
 from nfverify.equivalence.state import ArbitraryBase, State
@@ -127,7 +127,7 @@ class Obligations:
         step = self.chain.step(self.state, self.p, self.now)
         source = self.state if plan.recorded == "before" else step.post
         made = self.at(source, self.p)
-        filed = self._filed(self.p, step)
+        filed = self.chain.filed(self.p, step)
         q, same = self._of_flow(filed)
         left: tuple[Term, ...] = (terms.not_(made(plan.kept)), same)
         for number, class_ in enumerate(plan.classes):
@@ -144,7 +144,7 @@ class Obligations:
         terms = self.terms
         step = self.chain.step(self.state, self.any, self.now)
         arriving = self.at(self.state, self.any)
-        filed = self._filed(self.any, step)
+        filed = self.chain.filed(self.any, step)
         key = self.chain.key(self.q.fields)
         replaced = terms.all(
             (
@@ -297,7 +297,7 @@ class Obligations:
             terms.any(at.holds(c.condition) for c in plan.classes)
             for at in (after, before if plan.recorded == "before" else after)
         )
-        found = self.chain.same_key(self._filed(self.p, step), self.chain.key(self.p.fields))
+        found = self.chain.same_key(self.chain.filed(self.p, step), self.chain.key(self.p.fields))
         wrong = terms.not_(terms.all((made, terms.not_(before(plan.kept)), found)))
         return Goal("progress", "the flow is recorded", (could,), wrong)
 
@@ -315,16 +315,6 @@ class Obligations:
     def at(self, state: State, packet: SymbolicPacket) -> PlanScope:
         return self.chain.scope(state, packet, self.now)
 
-    def _filed(self, packet: SymbolicPacket, step: Step) -> tuple[Term, ...]:
-        """The key under which a packet's flow is recorded."""
-        fields = dict(packet.fields)
-        if self.plan.filed == "departing":
-            for emission in reversed(step.out):
-                for name in self.plan.key:
-                    out = emission.packet.fields[name]
-                    fields[name] = self.terms.ite(emission.guard, out, fields[name])
-        return self.chain.key(fields)
-
     def _of_flow(self, filed: tuple[Term, ...]) -> tuple[SymbolicPacket, Term]:
         """A served packet that finds what is filed there, all else of it free."""
         key = self.chain.key(self.q.fields)
@@ -337,6 +327,7 @@ class Obligations:
 
 def obligations(plan: Plan, chain: Chain, deadline: float) -> Obligations:
     """The goals of a plan, from an arbitrary state."""
+    chain.ip_only = only_ip(chain, deadline)
     state, base = chain.arbitrary_state()
     now, later = chain.terms.var("now", 64), chain.terms.var("later", 64)
     p, served_p = served_packet(chain, "p.", deadline)
