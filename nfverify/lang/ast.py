@@ -286,6 +286,24 @@ class Touch(Node):
     target: Expr
 
 
+HeaderKind = Literal["vlan", "ipip", "vxlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Push(Node):
+    """push kind(arg, …): a header in front of the packet."""
+
+    kind: HeaderKind
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pop(Node):
+    """pop kind: the outermost header off."""
+
+    kind: HeaderKind
+
+
 @dataclass(frozen=True, slots=True)
 class If(Node):
     condition: Expr
@@ -301,8 +319,9 @@ class While(Node):
 
 
 Statement = (
-    Assign | Pass | Drop | Resubmit | ExprStatement | Let | Choose | Delete | Touch | If | While
-)
+    Assign | Pass | Drop | Resubmit | ExprStatement | Let | Choose | Delete | Touch | Push | Pop
+    | If | While
+)  # fmt: skip
 
 # Entries and declarations -----------------------------------------------------------------
 

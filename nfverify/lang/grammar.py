@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import get_args
 
 import pyparsing as pp
 
@@ -19,14 +20,17 @@ from nfverify.lang.elements import (
     Semicolon,
     Sign,
     expression_element,
+    separated,
 )
 from nfverify.lang.expressions import expression
+from nfverify.lang.faults import did_you_mean
 from nfverify.lang.heads import block_head, file_head, program_head, statement_head
 from nfverify.lang.literals import integer
 from nfverify.lang.source import Span
 from nfverify.lang.tokens import Tokens
 
 VERSION = 1
+HEADERS = get_args(ast.HeaderKind)
 
 
 def _version(tokens: Tokens, at: int) -> tuple[int | None, int]:
@@ -88,6 +92,16 @@ def _match_condition(tokens: Tokens, at: int) -> tuple[ast.Expr | None, int]:
     return condition, at
 
 
+def _header(tokens: Tokens, at: int) -> tuple[str, int]:
+    """vlan, ipip or vxlan."""
+    text = tokens.texts[at]
+    if text in HEADERS:
+        return text, at + 1
+    suggestion = did_you_mean(text, HEADERS) if tokens[at] == "w" else ""
+    hint = f"headers that can be pushed and popped: {', '.join(HEADERS)}"
+    raise tokens.fault(at, f"expected a header, found {tokens.found(at)}{suggestion}", hint)
+
+
 def _if(
     condition: ast.Expr,
     then: tuple[ast.Statement, ...],
@@ -125,6 +139,13 @@ def _statements() -> tuple[dict[str, pp.ParserElement], pp.ParserElement]:
         ),
         "delete": Node(ast.Delete, Sign("delete") - expr - end),
         "touch": Node(ast.Touch, Sign("touch") - expr - end),
+        "push": Node(
+            ast.Push,
+            Sign("push") - Read("a header", _header)
+            - Sign("(", "and the header's values") - separated(expr)
+            - Sign(")", "after the header's values") - end,
+        ),
+        "pop": Node(ast.Pop, Sign("pop") - Read("a header", _header) - end),
         "if": Node(
             _if,
             Sign("if") - condition - block - Chained(otherwise)

@@ -12,7 +12,10 @@ DECLARATIONS = (
     "rule", "ruleset", "iface", "tag", "op", "func", "init", "every", "property", "invariant",
 )  # fmt: skip
 BLOCKS = ("match_flow", "match_state", "action_flow", "action_state")
-STATEMENTS = ("if", "while", "let", "choose", "delete", "touch", "pass", "drop", "resubmit")
+STATEMENTS = (
+    *("if", "while", "let", "choose", "delete", "touch", "push", "pop"),
+    *("pass", "drop", "resubmit"),
+)
 _ASSIGNING = frozenset({"=", ":=", "++", "--", "[", "'"})
 
 
@@ -135,7 +138,7 @@ def _statement(tokens: Tokens, at: int, others: tuple[str, ...]) -> str:
         case "if" | "while":
             if after not in _ASSIGNING:
                 return text
-        case "let" | "choose" | "delete" | "touch":
+        case "let" | "choose" | "delete" | "touch" | "push" | "pop":
             bracketed = after == "(" and text in ("delete", "touch")
             if bracketed or (kind == "w" and after not in INFIX):
                 return text

@@ -242,6 +242,10 @@ def _short(statement: ast.Statement) -> str:
             return f"delete {print_expr(target)};"
         case ast.Touch(target):
             return f"touch {print_expr(target)};"
+        case ast.Push(kind, args):
+            return f"push {kind}({', '.join(map(print_expr, args))});"
+        case ast.Pop(kind):
+            return f"pop {kind};"
         case ast.If() | ast.While():
             return ""  # a block: whoever asks looks for these first
     assert_never(statement)

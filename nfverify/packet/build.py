@@ -20,8 +20,9 @@ def build(present: Header, values: Mapping[str, int | bytes]) -> bytes:
     """A frame with exactly the headers `present` and these values, and right checksums.
 
     Fields not named are 0, but `ttl` 64, and `proto`, `ethertype`, `size` and `iplen` as they must
-    be; without `payload` it is the VXLAN header of a `vni`, and zeros up to `size`; `size` beyond a given payload makes a frame cut
-    by the snap length. FRAG makes a first fragment if there is an L4 header, else a later one.
+    be; without `payload` it is the VXLAN header of a `vni`, and zeros up to `size`; `size` beyond a
+    given payload makes a frame cut by the snap length. FRAG makes a first fragment if there is an
+    L4 header, else a later one.
     ValueError, saying why, where no frame of that kind has these values.
     """
     present |= Header.LINK

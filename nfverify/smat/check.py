@@ -246,8 +246,10 @@ def _entries(report: Report, table: ir.Table) -> None:
 
 
 def _rewritten_keys(report: Report, body: tuple[ir.Stmt, ...]) -> None:
-    """State keyed by a field that the same entry has written before (decision 5)."""
+    """State keyed by a field that the same entry has written before (decision 5), or by one of a
+    header that it has pushed."""
     written: set[str] = set()
+    pushed = ""
     for statement in body:
         for node in ir.walk((statement,)):
             if isinstance(node, ir.Write | ir.Delete | ir.Touch):
@@ -257,8 +259,16 @@ def _rewritten_keys(report: Report, body: tuple[ir.Stmt, ...]) -> None:
                     message = f"`{node.var}` is keyed by {names}, which is rewritten already"
                     hint = f"assign `{node.var}` first, or keep the old value by `let`"
                     report.warn(node.span, "rewritten-key", message, hint)
+                elif pushed and fields:
+                    names = ", ".join([f"f[{name}]" for name in sorted(fields)])
+                    message = f"`{node.var}` is keyed by {names} of the {pushed} header just pushed"
+                    hint = f"assign `{node.var}` first, or keep the old value by `let`"
+                    report.warn(node.span, "rewritten-key", message, hint)
             if isinstance(node, ir.SetField):
                 written.add(node.name)
+            if isinstance(node, ir.Push | ir.Pop) and node.kind in ir.TUNNELS:
+                written.clear()
+                pushed = node.kind if isinstance(node, ir.Push) else ""
 
 
 def gaps(program: ir.Program) -> Iterator[Diagnostic]:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nfverify.lang import ast
 from nfverify.lang.source import NOWHERE, Span
 from nfverify.packet.fields import FIELDS, LINK_FIELDS
 from nfverify.smat.ruleset import Ruleset
@@ -335,7 +336,7 @@ class SetTag(Node):
 
 
 TUNNELS = frozenset({"ipip", "vxlan"})  # the headers that hold a packet, not only a tag
-HeaderKind = Literal["vlan", "ipip", "vxlan"]
+HeaderKind = ast.HeaderKind
 PUSHED: dict[HeaderKind, tuple[Type, ...]] = {
     "vlan": (Bits(12),),
     "ipip": (IP, IP),

@@ -69,6 +69,8 @@ def _calls(node: ast.Statement) -> Iterator[ast.Call]:
             stack += [target, value]
         case ast.Let(value=value):
             stack.append(value)
+        case ast.Push(args=args):
+            stack.extend(args)
         case ast.ExprStatement(expr=expr):
             stack.append(expr)
         case ast.If(condition=test) | ast.While(condition=test):

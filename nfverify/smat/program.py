@@ -321,7 +321,7 @@ def all_statements(
                 yield node
             case (
                 ast.Assign() | ast.Pass() | ast.Drop() | ast.Resubmit() | ast.ExprStatement()
-                | ast.Let() | ast.Choose() | ast.Delete() | ast.Touch()
+                | ast.Let() | ast.Choose() | ast.Delete() | ast.Touch() | ast.Push() | ast.Pop()
             ):  # fmt: skip
                 yield node
             case _:
@@ -342,7 +342,8 @@ def _body(cx: Context, items: Iterable[Item]) -> list[ir.Stmt]:
                     table.append(_entry(cx, item))
             case (
                 ast.Assign() | ast.Pass() | ast.Drop() | ast.Resubmit() | ast.ExprStatement()
-                | ast.Let() | ast.Choose() | ast.Delete() | ast.Touch() | ast.If() | ast.While()
+                | ast.Let() | ast.Choose() | ast.Delete() | ast.Touch() | ast.Push() | ast.Pop()
+                | ast.If() | ast.While()
             ):  # fmt: skip
                 if table:
                     body.append(_table(table))

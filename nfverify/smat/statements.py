@@ -69,6 +69,10 @@ def _statement(cx: Context, node: ast.Statement, product: int) -> list[ir.Stmt]:
                 message = f"`{where.state.name}` has no time-out and no capacity: nothing to touch"
                 cx.warn(span, "no-effect", message, "add `timeout 30s` to its declaration")
             return [ir.Touch(where.state.name, where.keys, span=span)]
+        case ast.Push():
+            return [_push(cx, node)]
+        case ast.Pop(kind=kind):
+            return [ir.Pop(kind, span=_here(cx, span))]
         case ast.If():
             test = condition(cx, node.condition)
             with cx.block():
@@ -93,6 +97,27 @@ def _here(cx: Context, span: Span) -> Span:
     if cx.mode == "init":
         raise cx.fail(span, "no-packet", "there is no packet in `init`", "a dummy is written f_dmy")
     return span
+
+
+# What the values of pushed headers are, for people.
+_VALUES: dict[ir.HeaderKind, tuple[str, ...]] = {
+    "vlan": ("the VLAN ID",),
+    "ipip": ("the source address", "the destination address"),
+    "vxlan": ("the source address", "the destination address", "the VNI"),
+}
+
+
+def _push(cx: Context, node: ast.Push) -> ir.Stmt:
+    _here(cx, node.span)
+    names, types = _VALUES[node.kind], ir.PUSHED[node.kind]
+    if len(node.args) != len(names):
+        message = f"`push {node.kind}` takes {len(names)}, not {len(node.args)} values"
+        raise cx.fail(node.span, "arity", message, ", ".join(names))
+    args = [
+        typed(cx, arg, type_, name).parts[0]
+        for arg, type_, name in zip(node.args, types, names, strict=True)
+    ]
+    return ir.Push(node.kind, tuple(args), span=node.span)
 
 
 # Assignment -------------------------------------------------------------------------------

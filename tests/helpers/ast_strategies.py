@@ -6,6 +6,7 @@ Trees are syntactically valid, not well typed.
 from __future__ import annotations
 
 import string
+from typing import get_args
 
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ FIELDS = ("sip", "dip", "sip6", "dip6", "sport", "dport", "proto", "ttl", "flag_
 CONTEXTUAL = (
     "port", "map", "set", "list", "init", "entry", "every", "rule", "pass", "drop", "timeout",
     "max", "if", "let", "where", "then", "bound", "as", "tag", "op", "time", "now", "ab", "dead",
+    "push", "pop", "vlan", "ipip",
 )  # fmt: skip
 WORD = string.ascii_letters + "_"
 
@@ -156,6 +158,8 @@ targets = st.one_of(
     st.builds(ast.Index, st.builds(ast.Name, names), expressions),
 )
 
+header_kinds = st.sampled_from(get_args(ast.HeaderKind))
+
 simple_statements = st.one_of(
     st.builds(ast.Assign, targets | expressions, expressions),
     st.just(ast.Pass()),
@@ -166,6 +170,8 @@ simple_statements = st.one_of(
     st.builds(ast.Choose, names, expressions, expressions, st.none() | expressions),
     st.builds(ast.Delete, targets),
     st.builds(ast.Touch, targets),
+    st.builds(ast.Push, header_kinds, st.lists(expressions, min_size=1, max_size=3).map(tuple)),
+    st.builds(ast.Pop, header_kinds),
 )
 
 
