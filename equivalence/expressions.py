@@ -127,10 +127,10 @@ def apply(
     """A pure operator as an uninterpreted function, with what the language says of it."""
     match op:
         case "hash" if all(isinstance(a.type, ir.Bits | ir.Bool) for a in args):
-            words = [w for v in values for w in _words(terms, v)]
-            if all(w.is_const for w in words):
-                return terms.const(murmur3(b"".join(w.data.to_bytes(4, "big") for w in words)), 32)
-            return terms.uf(f"hash{len(words)}", words, 32)
+            given = [w for v in values for w in words(terms, v)]
+            if all(w.is_const for w in given):
+                return terms.const(murmur3(b"".join(w.data.to_bytes(4, "big") for w in given)), 32)
+            return terms.uf(f"hash{len(given)}", given, 32)
         case "PatternMatch":
             strings = {number.id: string for string, number in terms.strings.items()}
             found = (
@@ -172,7 +172,7 @@ def signature(args: Sequence[ir.Expr]) -> str:
     return ",".join(kinds)
 
 
-def _words(terms: Terms, value: Term) -> list[Term]:
+def words(terms: Terms, value: Term) -> list[Term]:
     """A value zero-extended to whole 32-bit words, the most significant first (decision 12)."""
     if value.width == 0:
         return [terms.to_bits(value, 32)]

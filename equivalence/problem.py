@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from nfverify.equivalence.expressions import Scope, evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet
+from nfverify.equivalence.provable import uses_headers
 from nfverify.equivalence.state import ArbitraryBase, InitialBase, State, constant, width
 from nfverify.equivalence.symbolic import Emission, Executor, RulesetEncoder, Taken
 from nfverify.equivalence.terms import Term, Terms
@@ -93,13 +94,20 @@ class Problem:
             found.update(side.variables())
         return found
 
+    @property
+    def tunnels(self) -> bool:
+        """Are headers pushed or popped on either side, or a tunnel's looked at?"""
+        return any(uses_headers(i.program) for s in self.sides for i in s.network.instances)
+
     def observed_fields(self) -> tuple[str, ...]:
         """On-wire fields that either side could have changed and that are not ignored."""
         written = self.a.written_fields() | self.b.written_fields()
         return tuple(
             name
             for name, info in FIELDS.items()
-            if name in written and info.on_wire and name not in self.options.ignore
+            if (name in written or self.tunnels)
+            and info.on_wire
+            and name not in self.options.ignore
         )
 
     def periods(self) -> tuple[int, ...]:
@@ -140,6 +148,16 @@ class Problem:
             for name, variable in side.variables()
             if not variable.constant and name not in paired
         )
+
+
+def observed(packet: SymbolicPacket, fields: Sequence[str]) -> list[Term]:
+    """What counts of a packet that came out: these fields and, where headers are pushed or popped,
+    which headers it has, its tags and all other bytes."""
+    found = [packet.fields[f] for f in fields]
+    if packet.layer is None:
+        return found
+    layer = packet.layer
+    return [*found, *packet.present.values(), *layer.tags.terms(), layer.rest]
 
 
 def flat(name: str) -> str:
@@ -264,7 +282,9 @@ class Model:
     def packet_event(self, state: State, name: str) -> Event:
         """A packet arrives, at or after the clock."""
         terms, problem = self.terms, self.problem
-        packet, facts = arriving_packet(terms, f"{name}.", problem.port_count, problem.only_ip())
+        packet, facts = arriving_packet(
+            terms, f"{name}.", problem.port_count, problem.only_ip(), problem.tunnels
+        )
         now = terms.var(f"{name}.now", 64)
         facts += self._time(now, state)
         if problem.options.assume is not None:
@@ -277,6 +297,8 @@ class Model:
         state, out_b = b.packet_step(state, packet, now)
         state = state.fork()
         state.plain[CLOCK] = (now,)
+        if packet.arrived is not None:
+            facts += packet.arrived.facts()
         return Event(
             name, packet, now, tuple(facts), state, tuple(out_a), tuple(out_b),
             tuple(a.taken), tuple(b.taken),
@@ -328,7 +350,11 @@ class Model:
                 same = terms.all(
                     [
                         terms.eq(a.port, b.port),
-                        *[terms.eq(a.packet.fields[f], b.packet.fields[f]) for f in fields],
+                        *map(
+                            terms.eq,
+                            observed(a.packet, fields),
+                            observed(b.packet, fields),
+                        ),
                     ]
                 )
                 both = terms.all((a.guard, b.guard, terms.eq(at_a, at_b)))

@@ -8,8 +8,9 @@ from nfverify.lang.source import Diagnostic, ModelError, Span
 from nfverify.smat import ir
 
 
-def check_provable(*networks: ir.Network) -> None:
-    """ModelError with each `choose`, `touch`, `push`, `pop`, `timeout` and `max`.
+def check_provable(*networks: ir.Network, headers: bool = False) -> None:
+    """ModelError with each `choose`, `touch`, `timeout` and `max`, and without `headers` each
+    `push` and `pop`.
 
     To the symbolic semantics all maps are plain ones: without this, it would prove what is false.
     """
@@ -17,14 +18,17 @@ def check_provable(*networks: ir.Network) -> None:
         (message, span.source.name, span.start): Diagnostic("error", "unsupported", message, span)
         for network in networks
         for program in dict.fromkeys(i.program for i in network.instances)
-        for message, span in unprovable(program)
+        for message, span in unprovable(program, headers=headers)
     }
     if found:
         raise ModelError(*found.values())
 
 
-def unprovable(program: ir.Program, *, choose: bool = False) -> Iterator[tuple[str, Span]]:
-    """What a proof cannot be about, and where; with `choose`, choices are none of it."""
+def unprovable(
+    program: ir.Program, *, choose: bool = False, headers: bool = False
+) -> Iterator[tuple[str, Span]]:
+    """What a proof cannot be about, and where; with `choose`, choices are none of it, with
+    `headers`, headers pushed and popped."""
     later = "can be run, but not proved equal or consolidated yet"
     for variable in program.state:
         for word, value in (("timeout", variable.timeout), ("max", variable.capacity)):
@@ -36,5 +40,13 @@ def unprovable(program: ir.Program, *, choose: bool = False) -> Iterator[tuple[s
             yield f"{what} {later}; `equiv --refine` compares them", node.span
         elif isinstance(node, ir.Touch):
             yield f"models with `touch` {later}", node.span
-        elif isinstance(node, ir.Push | ir.Pop):
+        elif isinstance(node, ir.Push | ir.Pop) and not headers:
             yield f"models with `push` and `pop` {later}", node.span
+
+
+def uses_headers(program: ir.Program) -> bool:
+    """Does it push or pop headers, or look at those of a tunnel?"""
+    return any(
+        isinstance(node, ir.Push | ir.Pop) or (isinstance(node, ir.Field) and node.name == "vni")
+        for node in ir.walk(program.init + program.body)
+    )

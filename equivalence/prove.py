@@ -331,7 +331,7 @@ def equivalent(
     nothing satisfies. Sound on its own; `supervise` adds the hard limits. `notify` hears what is
     being done, `known` the depth excluded so far and what resists.
     """
-    check_provable(a, b)
+    check_provable(a, b, headers=True)
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))

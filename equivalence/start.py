@@ -39,7 +39,10 @@ def starts(
     `init` has run by then, unless the state is that of no packet yet. Timers are refused: when
     one is due would be part of the state.
     """
-    (check_refinable if refine else check_provable)(a, b)
+    if refine:
+        check_refinable(a, b)
+    else:
+        check_provable(a, b, headers=True)
     given, top = _read(a, text, name)
     sides = [_side(network, given, top, name) for network in (a, b)]
     nowhere = set(sides[0].missing) & set(sides[1].missing)

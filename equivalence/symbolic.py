@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from nfverify.equivalence.aged import AgedMaps
+from nfverify.equivalence.encapsulation import Changed, Encapsulation, Layers
 from nfverify.equivalence.expressions import Unsupported, cast, evaluate_expr
+from nfverify.equivalence.layers import forgotten, merge_packets
 from nfverify.equivalence.packets import SymbolicPacket, dummy_packet, width_of
 from nfverify.equivalence.state import State
 from nfverify.equivalence.terms import Term, Terms
@@ -93,9 +95,7 @@ class Pass:
     failed: Term
 
     def fork(self) -> Pass:
-        packet = SymbolicPacket(
-            self.packet.present, dict(self.packet.fields), dict(self.packet.tags)
-        )
+        packet = self.packet.fork()
         return Pass(self.state.fork(), packet, dict(self.locals), self.outcome, self.failed)
 
 
@@ -144,6 +144,7 @@ class Executor:
     aged: AgedMaps | None = None  # None: maps with `timeout` or `max` are refused
     holding: bool = False  # are timers that hold a packet reported in `held`, not refused?
     max_terms: int = MAX_TERMS
+    headers: Encapsulation = field(init=False)
     held: list[Held] = field(default_factory=list)  # by the last step
     faults: list[Fault] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
@@ -160,6 +161,7 @@ class Executor:
     _guard: Term = field(init=False)  # of the branch that runs: for feasibility and `taken` only
 
     def __post_init__(self) -> None:
+        self.headers = Layers(self.terms, self.feasible)
         self._sees_non_ip = {i.name: i.program.sees_non_ip for i in self.network.instances}
 
     # Steps --------------------------------------------------------------------------------
@@ -279,11 +281,12 @@ class Executor:
         if held is not terms.false and self.feasible(terms.and_(guard, held)):
             if not self.holding:
                 raise Unsupported("a timer that holds a packet", instance.program.span)
-            self.held.append(Held(terms.and_(guard, held), index, packet, outcome.delay))
+            kept = forgotten(terms, packet)
+            self.held.append(Held(terms.and_(guard, held), index, kept, outcome.delay))
         slots = [Slot(terms.and_(s.guard, terms.not_(failed)), s.port) for s in outcome.slots]
         if outside is not terms.false:
             after_state = state.merge([(terms.not_(outside), after_state)])
-            packet = self._merge_packet(before, [(terms.not_(outside), packet)])
+            packet = merge_packets(terms, before, [(terms.not_(outside), packet)])
             forward = Slot(terms.true, self._default_port(instance.program, before))
             slots = [
                 Slot(
@@ -331,9 +334,8 @@ class Executor:
         for condition, target in targets:
             if condition is terms.false:
                 continue
-            copy = SymbolicPacket(packet.present, dict(packet.fields), dict(packet.tags))
             inner = terms.and_(guard, condition)
-            after, out = self._enter(target, state.fork(), copy, inner)
+            after, out = self._enter(target, state.fork(), packet.fork(), inner)
             branches.append((condition, after))
             emissions += [replace(e, guard=terms.and_(condition, e.guard)) for e in out]
         return (state.merge(branches) if branches else state), emissions
@@ -395,7 +397,7 @@ class Executor:
     def _merge(self, base: Pass, branches: Sequence[tuple[Term, Pass]]) -> Pass:
         """`base` where no branch's condition holds; the conditions exclude each other."""
         terms = self.terms
-        packet = self._merge_packet(base.packet, [(c, b.packet) for c, b in branches])
+        packet = merge_packets(terms, base.packet, [(c, b.packet) for c, b in branches])
         locals_ = dict(base.locals)
         for _, branch in branches:
             locals_ |= branch.locals  # names are unique in a program
@@ -405,20 +407,6 @@ class Executor:
             failed = terms.ite(condition, branch.failed, failed)
         state = base.state.merge([(c, b.state) for c, b in branches])
         return Pass(state, packet, locals_, outcome, failed)
-
-    def _merge_packet(
-        self, base: SymbolicPacket, branches: Sequence[tuple[Term, SymbolicPacket]]
-    ) -> SymbolicPacket:
-        fields, tags = dict(base.fields), dict(base.tags)
-        nought = self.terms.const(0, 32)
-        for condition, branch in reversed(branches):
-            for name, value in branch.fields.items():
-                if value is not base.fields[name]:
-                    fields[name] = self.terms.ite(condition, value, fields[name])
-            for name, value in branch.tags.items():
-                if value is not base.tags.get(name, nought):
-                    tags[name] = self.terms.ite(condition, value, tags.get(name, nought))
-        return SymbolicPacket(base.present, fields, tags)
 
     def _merge_outcome(self, condition: Term, a: Outcome, b: Outcome) -> Outcome:
         if a is b:
@@ -479,8 +467,11 @@ class Executor:
                 self._choose(statement, at)
             case ir.Touch():
                 self._touch(statement, at)
-            case ir.Push() | ir.Pop():
-                raise Unsupported("header push and pop", statement.span)
+            case ir.Push(args=args):
+                given = [self.expr(a, at) for a in args]
+                self._header(self.headers.push(at.packet, statement, given, self._guard), at)
+            case ir.Pop():
+                self._header(self.headers.pop(at.packet, statement, self._guard), at)
             case _:
                 assert_never(statement)
         return at
@@ -507,6 +498,12 @@ class Executor:
         self.chosen.append(Chosen(choice, value, none))
         at.locals[node.name] = terms.ite(none, low, value)
         self._fail(none, "no_choice", at)
+
+    def _header(self, changed: Changed, at: Pass) -> None:
+        at.packet = changed.packet
+        for condition, counter in changed.faults:
+            if condition is not self.terms.false:
+                self._fail(condition, counter, at)
 
     def _touch(self, node: ir.Touch, at: Pass) -> None:
         if self.aged is None:

@@ -20,8 +20,8 @@ from nfverify.packet.packet import FRAG, IP4, IP6, UDP, VLAN, Malformed, Packet
 from nfverify.packet.pcap import CutFrame
 
 __all__ = [
-    *("MAX_TUNNELS", "push_vlan", "push_ipip", "push_vxlan"),
-    *("pop_vlan", "pop_ipip", "pop_vxlan"),
+    *("MAX_TUNNELS", "VXLAN_BYTES", "push_vlan", "push_ipip", "push_vxlan"),
+    *("has_vni", "pop_vlan", "pop_ipip", "pop_vxlan"),
 ]
 
 MAX_TUNNELS = 4  # IPv4 and VXLAN headers pushed or popped, from arrival or from a timer's firing
@@ -30,8 +30,8 @@ TOO_DEEP, TOO_BIG, MALFORMED = "too_deep", "too_big", "malformed_inner"
 _TAGS = (0x8100, 0x88A8)
 _IPV4_TYPE, _IPV6_TYPE = b"\x08\x00", b"\x86\xdd"
 _IN_IP = {4: _IPV4_TYPE, 41: _IPV6_TYPE}  # the ethertype of what a protocol number says is inside
-_VXLAN_BYTES, _HAS_VNI = 8, 8
-_OUTER = 20 + 8 + _VXLAN_BYTES  # IPv4, UDP and VXLAN headers
+VXLAN_BYTES, _HAS_VNI = 8, 8
+_OUTER = 20 + 8 + VXLAN_BYTES  # IPv4, UDP and VXLAN headers
 _LARGEST = 0xFFFF  # bytes of an IPv4 packet
 _DONT_FRAGMENT = 0x4000
 _IPV4 = Struct("!BBHHHBBHII")
@@ -169,26 +169,26 @@ def push_vxlan(p: Packet, sip: int, dip: int, vni: int, sport: int) -> str | Non
 
 def pop_vxlan(p: Packet) -> str | None:
     """The frame that VXLAN carries."""
-    if p.bits & FRAG or not _has_vni(p):
+    if p.bits & FRAG or not has_vni(p):
         return None
     if p.tunnels == MAX_TUNNELS:
         return TOO_DEEP
     if p.under is not None and p.payload == p.original[-1]:
         _popped(p, p.under.copy())
         return None
-    inner = parse(_like(p.frame, p.payload[_VXLAN_BYTES:]))
+    inner = parse(_like(p.frame, p.payload[VXLAN_BYTES:]))
     if isinstance(inner, Malformed):
         return MALFORMED
     _popped(p, inner)
     return None
 
 
-def _has_vni(p: Packet) -> bool:
+def has_vni(p: Packet) -> bool:
     """Is it VXLAN with a VNI? As `codec.parse` asks for the field."""
     return bool(
         p.bits & UDP
         and _U16.unpack_from(p.frame, p.l4_at + 2)[0] == VXLAN_PORT
-        and len(p.payload) >= _VXLAN_BYTES
+        and len(p.payload) >= VXLAN_BYTES
         and p.frame[p.payload_at] & _HAS_VNI
     )
 
