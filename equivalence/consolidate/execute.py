@@ -34,6 +34,7 @@ from nfverify.equivalence.consolidate.rewrite import (
     conjunction,
     conjuncts,
     disjunction,
+    negation,
 )
 from nfverify.equivalence.consolidate.rewriter import (
     NotConsolidatable,
@@ -90,13 +91,17 @@ class Executor:
                 steps += 1
                 if steps > MAX_STEPS:
                     raise self._too_much(f"over {MAX_STEPS:,} statements to follow", path)
-                following = self._item(path, item)
+                following = self._step(path, item)
                 if following is not None:
                     stack.extend(reversed(following))
                     break
             if len(self.rows) > self.max_rows:
                 raise self._too_much(f"over {self.max_rows:,} rows", path)
         return self.rows
+
+    def _step(self, path: Path, item: Item) -> list[Path] | None:
+        """As `_item`; here what can't be consolidated would be caught."""
+        return self._item(path, item)
 
     def _too_much(self, what: str, path: Path) -> NotConsolidatable:
         return refusal(
@@ -247,21 +252,28 @@ class Executor:
         found = []
         for alternative in alternatives:
             child = path.fork()
-            test = self._assume(child, alternative)
+            try:
+                test = self._assume(child, alternative)
+            except NotConsolidatable as refused:
+                found.append(self._refused(path, refused))
+                break
             if test is terms.false or not possible(child.context):
                 continue
             if alternative.label:
                 child.names = (*child.names, prefix + alternative.label)
+                taken = (self._instance(path).name, alternative.label)
+                child.entries = (*child.entries, taken)
             child.todo = prepend(alternative.items, child.todo)
             found.append(child)
             path.context = (*path.context, terms.not_(test))
+            path.asked = (*path.asked, negation(conjunction(child.asked[len(path.asked) :])))
             if test is terms.true or not possible(path.context):
                 break
         return found
 
     def _assume(self, path: Path, alternative: Alternative) -> Term:
         """Adds the conditions to the path; to its guard only those that it doesn't imply."""
-        terms, possible = self.conditions.terms, self.conditions.possible
+        terms = self.conditions.terms
         tests = []
         for condition in alternative.condition:
             asked = condition
@@ -271,10 +283,20 @@ class Executor:
                 test = self.conditions.term(part)
                 tests.append(test)
                 path.context = (*path.context, test)
-                if test is not terms.true and possible((*path.guard_terms, terms.not_(test))):
+                path.asked = (*path.asked, part)
+                if test is not terms.true and self._adds(path, test):
                     path.guard = (*path.guard, part)
                     path.guard_terms = (*path.guard_terms, test)
         return terms.all(tests)
+
+    def _adds(self, path: Path, test: Term) -> bool:
+        """Doesn't the guard imply this condition?"""
+        terms, possible = self.conditions.terms, self.conditions.possible
+        return possible((*path.guard_terms, terms.not_(test)))
+
+    def _refused(self, path: Path, refused: NotConsolidatable) -> Path:
+        """What becomes of a path whose next condition can't be told."""
+        raise refused
 
     def _loop(self, path: Path, again: Again) -> list[Path]:
         loop, rounds = again.loop, again.rounds

@@ -76,7 +76,8 @@ class Path:
     """`guard` holds the positive conditions, `context` also those of earlier rows, negated.
 
     `fields`, `tags`, `locals` and `writes` (oldest first) hold what was assigned, rewritten;
-    `statements` are the actions of the row as they will stand in it.
+    `statements` are the actions of the row as they will stand in it. `asked` is the context as
+    expressions, `entries` are what was taken of which instance.
     """
 
     todo: Todo
@@ -88,6 +89,9 @@ class Path:
     output_span: Span = NOWHERE
     unsure_length: Span | None = None
     names: tuple[str, ...] = ()
+    entries: tuple[tuple[str, str], ...] = ()
+    asked: tuple[ir.Expr, ...] = ()
+    refused: str = ""  # why it is no row
     guard: tuple[ir.Expr, ...] = ()
     guard_terms: tuple[Term, ...] = ()
     context: tuple[Term, ...] = ()

@@ -1,42 +1,160 @@
-"""The packets that a plan's records serve, with what is the same of all of them settled."""
+"""Conditions made short, by what else is known to hold."""
 
 from __future__ import annotations
 
-from nfverify.equivalence.fastpath.chain import Chain
-from nfverify.equivalence.fastpath.specialise import substituted
-from nfverify.equivalence.packets import HEADERS, SymbolicPacket
-from nfverify.equivalence.solver import Solver, Translator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nfverify.equivalence.consolidate.rewrite import (
+    comparison,
+    conjunction,
+    conjuncts,
+    disjunction,
+    negation,
+    parts_of,
+    rebuild,
+    transform,
+    truth,
+)
+from nfverify.equivalence.fastpath.sight import World
 from nfverify.equivalence.terms import Term
-from nfverify.packet.fields import FIELDS
-
-RLIMIT = 2_000_000
+from nfverify.smat import ir
 
 
-def served_packet(chain: Chain, prefix: str, deadline: float) -> tuple[SymbolicPacket, list[Term]]:
-    """A served packet of free fields, and what holds of it: headers that each has are there."""
-    terms = chain.terms
-    packet, now, facts = chain.arriving(prefix)
-    state, _ = chain.arbitrary_state()
-    facts = [*facts, *chain.scope(state, packet, now).all(chain.plan.served)]
-    solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT)
-    solver.add(*facts)
-    wanted = [packet.present[h] for h in HEADERS]
-    wanted += [packet.has(terms, info.headers) for info in FIELDS.values()]
-    put: dict[int, tuple[Term, Term]] = {}
-    for there in wanted:
-        if there.is_const or there.id in put:
-            continue
-        if not solver.feasible(terms.not_(there)):
-            put[there.id] = there, terms.true
-        elif not solver.feasible(there):
-            put[there.id] = there, terms.false
-    settled = dict(put.values())
-    names = list(packet.fields)
-    fields = substituted(terms, [packet.fields[n] for n in names], settled)
-    present = substituted(terms, [packet.present[h] for h in HEADERS], settled)
-    return (
-        SymbolicPacket(
-            dict(zip(HEADERS, present, strict=True)), dict(zip(names, fields, strict=True)), {}
-        ),
-        substituted(terms, facts, settled),
-    )
+def normal(condition: ir.Expr) -> ir.Expr:
+    """Negations moved inward; what stays below them is no junction and no order."""
+    match condition:
+        case ir.And(operands=operands):
+            return conjunction(tuple(map(normal, operands)))
+        case ir.Or(operands=operands):
+            return disjunction(tuple(map(normal, operands)))
+        case ir.Not(operand=ir.And(operands=operands)):
+            return disjunction(tuple(normal(negation(o)) for o in operands))
+        case ir.Not(operand=ir.Or(operands=operands)):
+            return conjunction(tuple(normal(negation(o)) for o in operands))
+        case ir.Not(operand=ir.Not(operand=operand)):
+            return normal(operand)
+        case ir.Not(operand=ir.Compare(op="<", left=left, right=right)):
+            return comparison("<=", right, left)
+        case ir.Not(operand=ir.Compare(op="<=", left=left, right=right)):
+            return comparison("<", right, left)
+        case _:
+            return condition
+
+
+def reads(expr: ir.Expr) -> int:
+    """How often it reads state."""
+    return sum(isinstance(n, ir.Read | ir.Has) for n in ir.walk((expr,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shaper:
+    """Conditions over the packet of a world."""
+
+    world: World
+
+    def holds(self, given: Iterable[Term], condition: Term) -> bool:
+        """Is it sure to hold, where the others do?"""
+        return not self.world.possible((*given, self.world.terms.not_(condition)))
+
+    def parts(self, conditions: Iterable[ir.Expr]) -> list[ir.Expr]:
+        """The conjuncts, each once."""
+        found: dict[int, ir.Expr] = {}
+        for condition in conditions:
+            for part in conjuncts(normal(condition)):
+                term = self.world.term(part)
+                if term is not self.world.terms.true:
+                    found.setdefault(term.id, part)
+        return list(found.values())
+
+    def shortened(
+        self, conditions: Iterable[ir.Expr], given: Sequence[Term] = ()
+    ) -> tuple[ir.Expr, ...]:
+        """What says the same where `given` holds: without what the rest implies."""
+        kept = self._units(self.parts(conditions), given)
+        kept = self._without_impossible(kept, given)
+        return self._without_implied(kept, given)
+
+    def _units(self, parts: list[ir.Expr], given: Sequence[Term]) -> list[ir.Expr]:
+        """Alternatives that a conjunct or a given one rules out, or makes idle, go."""
+        term, not_ = self.world.term, self.world.terms.not_
+        while True:
+            sure = {t.id for t in given} | {term(p).id for p in parts}
+            found: list[ir.Expr] = []
+            for part in parts:
+                if not isinstance(part, ir.Or):
+                    found.append(part)
+                    continue
+                if any(term(o).id in sure for o in part.operands):
+                    continue
+                left = tuple(o for o in part.operands if not_(term(o)).id not in sure)
+                found.append(part if len(left) == len(part.operands) else disjunction(left))
+            if found == parts:
+                return parts
+            parts = self.parts(found)
+
+    def _without_impossible(self, parts: list[ir.Expr], given: Sequence[Term]) -> list[ir.Expr]:
+        world = self.world
+        for i, part in enumerate(parts):
+            if not isinstance(part, ir.Or):
+                continue
+            others = (*given, *(world.term(p) for p in parts))
+            left = tuple(o for o in part.operands if world.possible((*others, world.term(o))))
+            if len(left) < len(part.operands):
+                parts[i] = disjunction(left)
+        return self._units(self.parts(parts), given)
+
+    def _without_implied(self, parts: list[ir.Expr], given: Sequence[Term]) -> tuple[ir.Expr, ...]:
+        """Those that read most state are the first to go."""
+        order = sorted(range(len(parts)), key=lambda i: (-reads(parts[i]), -_nodes(parts[i]), -i))
+        kept = dict(enumerate(parts))
+        for i in order:
+            others = [self.world.term(p) for j, p in kept.items() if j != i]
+            if self.holds((*given, *others), self.world.term(parts[i])):
+                del kept[i]
+        return tuple(kept[i] for i in sorted(kept))
+
+    def folded(self, expr: ir.Expr, given: Sequence[Term]) -> ir.Expr:
+        """The value where `given` holds, with known conditions and values put in."""
+        world = self.world
+        known: dict[int, ir.Const] = {}
+        for term in given:
+            for part in term.args if term.op == "all" else (term,):
+                known[part.id] = ir.TRUE
+                known[world.terms.not_(part).id] = ir.FALSE
+        equal = {}
+        for term in given:
+            if term.op == "eq":
+                a, b = term.args
+                if b.is_const and b.width:
+                    equal[a.id] = b
+                elif a.is_const and a.width:
+                    equal[b.id] = a
+
+        def visit(node: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
+            if isinstance(node, ir.Conditional) and not isinstance(parts[0], ir.Const):
+                test = world.term(parts[0])
+                if test.id in known:
+                    parts = (known[test.id], *parts[1:])
+                elif self.holds(given, test):
+                    parts = (ir.TRUE, *parts[1:])
+                elif self.holds(given, world.terms.not_(test)):
+                    parts = (ir.FALSE, *parts[1:])
+            result = rebuild(node, parts)
+            if isinstance(result, ir.Const):
+                return result
+            term = world.term(result)
+            if isinstance(result.type, ir.Bool) and term.id in known:
+                return known[term.id]
+            if isinstance(result.type, ir.Bits) and term.id in equal and parts_of(result):
+                return ir.Const(ir.wrap(equal[term.id].data, result.type), result.type)
+            return result
+
+        return transform(expr, visit)
+
+
+def _nodes(expr: ir.Expr) -> int:
+    return sum(1 for _ in ir.walk((expr,)))
+
+
+__all__ = ["Shaper", "normal", "reads", "truth"]

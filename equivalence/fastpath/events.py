@@ -1,0 +1,97 @@
+"""Events: which writes may change what a record rests on (SpeedyBox, the Event Table).
+
+Where no packet of another flow and no timer can change a key as long as the record's condition
+holds, there is no event to watch for: the flow's own slow packets record it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nfverify.equivalence.consolidate.rewrite import negation
+from nfverify.equivalence.fastpath.effects import idle
+from nfverify.equivalence.fastpath.explore import Writer
+from nfverify.equivalence.fastpath.sight import SERVED, Sight, World
+from nfverify.equivalence.terms import Term
+from nfverify.fastpath.plan import FLOW_KEY
+from nfverify.smat import ir
+
+Dependency = tuple[str, tuple[ir.Expr, ...]]
+
+
+def dependencies(
+    world: World, exprs: Sequence[ir.Expr], hot: Collection[str]
+) -> Iterator[Dependency]:
+    """The keys of cold variables that the expressions read, each once."""
+    seen: set[tuple[str, tuple[int, ...]]] = set()
+    for node in ir.walk(tuple(exprs)):
+        if not isinstance(node, ir.Read | ir.Has):
+            continue
+        if node.var in hot or world.variables[node.var].constant:
+            continue
+        key = (node.var, tuple(world.term(k).id for k in node.keys))
+        if key not in seen:
+            seen.add(key)
+            yield node.var, node.keys
+
+
+@dataclass(slots=True)
+class Changes:
+    """Who can change a key that a record rests on."""
+
+    world: World
+    writers: Mapping[str, Sequence[Writer]]
+    anyhow: Collection[str]
+    _other: Sight | None = None
+    _alone: dict[tuple[str, tuple[int, ...], int], bool] = field(default_factory=dict)
+
+    def may_change(self, dependency: Dependency, condition: Sequence[Term]) -> bool:
+        """Can another flow or a timer change the key while the condition holds?"""
+        var, keys = dependency
+        if var in self.anyhow:
+            return True
+        mine = tuple(map(self.world.term, keys))
+        return any(
+            self._may(var, mine, number, writer, condition)
+            for number, writer in enumerate(self.writers.get(var, ()))
+        )
+
+    def _may(
+        self,
+        var: str,
+        keys: tuple[Term, ...],
+        number: int,
+        writer: Writer,
+        condition: Sequence[Term],
+    ) -> bool:
+        known = (var, tuple(k.id for k in keys), number)
+        facts = self._facts(keys, writer)
+        if known not in self._alone:
+            self._alone[known] = self.world.possible(facts)
+        return self._alone[known] and self.world.possible((*condition, *facts))
+
+    def _facts(self, keys: tuple[Term, ...], writer: Writer) -> tuple[Term, ...]:
+        """Another packet (or a timer) makes the write, to this key, and changes it."""
+        terms, other = self.world.terms, self.other
+        write = writer.assignment
+        same = [terms.eq(other(a), b) for a, b in zip(write.keys, keys, strict=True)]
+        change = other(negation(idle(self.world.variables[write.var], write)))
+        facts = [*same, *map(other, writer.conditions), change]
+        if writer.served:
+            facts += [*map(other, SERVED), terms.not_(self._own())]
+        elif writer.served is False:
+            facts.append(terms.not_(other.all(SERVED)))
+        return tuple(facts)
+
+    def _own(self) -> Term:
+        packet, other = self.world.packet.fields, self.other.packet.fields
+        terms = self.world.terms
+        return terms.all(terms.eq(packet[name], other[name]) for name in FLOW_KEY)
+
+    @property
+    def other(self) -> Sight:
+        """A packet of any kind."""
+        if self._other is None:
+            self._other = Sight(self.world, self.world.arriving("q ", None), "q ")
+        return self._other

@@ -1,0 +1,315 @@
+"""All ways of a packet through a chain, and all writes to state that any packet or timer makes.
+
+What the consolidated table has no row for (`equivalence.consolidate`) goes on here with values of
+which nothing is known, or ends: such ways are slow, and what they may still write is noted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from nfverify.equivalence.consolidate.execute import Executor
+from nfverify.equivalence.consolidate.naming import Renaming
+from nfverify.equivalence.consolidate.path import (
+    EndPass,
+    Enter,
+    Item,
+    Path,
+    StateWrite,
+    prepend,
+)
+from nfverify.equivalence.consolidate.rewriter import NotConsolidatable, Rewriter, refusal
+from nfverify.equivalence.consolidate.timers import timers_of
+from nfverify.equivalence.fastpath.sight import OPAQUE, World, opaque_name
+from nfverify.equivalence.problem import bypass
+from nfverify.equivalence.terms import Term
+from nfverify.fastpath.plan import qualified
+from nfverify.smat import ir
+
+MAX_WAYS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """`keys` of a variable get `values`, or are deleted (None): over the packet as it arrives and
+    the state before it."""
+
+    instance: str
+    var: str
+    keys: tuple[ir.Expr, ...]
+    values: tuple[ir.Expr, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way through the chain. `slow` says why no record can stand for it, if so."""
+
+    conditions: tuple[ir.Expr, ...]
+    fields: tuple[tuple[str, ir.Expr], ...]
+    writes: tuple[Assignment, ...]
+    outputs: tuple[ir.Expr, ...]
+    entries: tuple[tuple[str, str], ...]
+    slow: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who may write: a served packet or another, or (neither) a timer's dummy; and when, as far as
+    the way up to the write tells."""
+
+    assignment: Assignment
+    conditions: tuple[ir.Expr, ...]
+    served: bool | None
+
+
+@dataclass(slots=True)
+class Exploration:
+    """What was found. Of the variables in `anyhow` the writes are not all among `writers`."""
+
+    ways: list[Way] = field(default_factory=list)
+    writers: list[Writer] = field(default_factory=list)
+    anyhow: set[str] = field(default_factory=set)
+    reasons: dict[str, str] = field(default_factory=dict)  # of values of which nothing is known
+
+
+def explore(network: ir.Network) -> tuple[World, Exploration]:
+    """The ways of packets that records can serve, with the writers of all; and their world."""
+    variables = {qualified(i.name, v.name): v for i in network.instances for v in i.program.state}
+    variables = {name: replace(v, name=name) for name, v in variables.items()}
+    count = max(2, len(network.ports))
+    found = Exploration()
+    served = World(variables, count, True, True)
+    _run(network, served, found)
+    others = World(variables, count, False, False)
+    _run(network, others, found)
+    return served, found
+
+
+def _run(network: ir.Network, world: World, found: Exploration) -> None:
+    renamings = tuple(
+        Renaming(
+            {v.name: qualified(i.name, v.name) for v in i.program.state},
+            {c.name: c.name for c in i.program.config},
+            {n.ruleset: n.ruleset for n in ir.walk(i.program.body) if isinstance(n, ir.Match)},
+        )
+        for i in network.instances
+    )
+    timers = timers_of(network)
+    count = max(2, len(network.ports))
+    ports = tuple(range(count)) if any(i.program.ports for i in network.instances) else ()
+    default = tuple(_default_port(ports, i) for i in range(count))
+    sees_non_ip = not world.served and (
+        any(i.program.sees_non_ip for i in network.instances)
+        or any(bypass(network, i) != port for i, port in enumerate(default))
+    )
+    resolver = Resolver(network, renamings, tuple(t.tags for t in timers), world, found)
+    explorer = Explorer(resolver, ports, default, sees_non_ip, MAX_WAYS, found=found, world=world)
+    starts = [Path((Enter(network.ingress), None), network.ingress)]
+    if not world.served:
+        starts += [
+            Path(
+                prepend((*instance.program.body, EndPass()), None),
+                index,
+                dummy=True,
+                asked=(start.marker,),
+                context=(world.term(start.marker),),
+                tags={name: ir.Const(value, ir.INT) for name, value in start.known.items()},
+            )
+            for index, instance in enumerate(network.instances)
+            for start in timers[index].starts
+        ]
+    try:
+        explorer.run(starts)
+    except NotConsolidatable:
+        found.anyhow.update(world.variables)
+
+
+def _default_port(ports: tuple[int, ...], ingress: int) -> int:
+    first, second = ports[:2] if ports else (0, 1)
+    return second if ingress == first else first
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver(Rewriter):
+    """A rewriter that never gives up: what it can't tell is a value of which nothing is known."""
+
+    found: Exploration
+
+    def rewrite(self, path: Path, expr: ir.Expr) -> ir.Expr:
+        try:
+            return super(Resolver, self).rewrite(path, expr)
+        except NotConsolidatable:
+            return self.opaque(expr.type, "a value that is too long to write down")
+
+    def kept(self, path: Path, expr: ir.Expr) -> ir.Expr:
+        return expr
+
+    def opaque(self, type_: ir.Type, reason: str) -> ir.Expr:
+        """A value of which nothing is known."""
+        name = opaque_name(len(self.found.reasons), type_)
+        self.found.reasons[name] = reason
+        return ir.Local(name, type_)
+
+    def remember(self, path: Path, var: str, write: StateWrite) -> None:
+        super(Resolver, self).remember(path, var, write)
+        name = self.variable(path, var)
+        if self.conditions.variables[name].aged:
+            path.refused = path.refused or f"{name} forgets what is old"
+        world = self.conditions
+        assert isinstance(world, World)
+        self.found.writers.append(
+            Writer(
+                Assignment(
+                    self.network.instances[path.instance].name, name, write.keys, write.values
+                ),
+                path.asked,
+                None if path.dummy else world.served,
+            )
+        )
+
+    def _field(self, path: Path, name: str, span: object) -> ir.Expr:
+        world = self.conditions
+        assert isinstance(world, World)
+        if not path.dummy and name not in path.fields:
+            return world.constant_of(name) or ir.Field(name)
+        return super(Resolver, self)._field(path, name, span)  # type: ignore[arg-type]
+
+    def _read(self, path: Path, node: ir.Read, keys: tuple[ir.Expr, ...]) -> ir.Expr:
+        name = self.variable(path, node.var)
+        if self.conditions.variables[name].aged:
+            return self.opaque(node.type, f"{name} forgets what is old")
+        return super(Resolver, self)._read(path, node, keys)
+
+    def _has(self, path: Path, node: ir.Has, keys: tuple[ir.Expr, ...]) -> ir.Expr:
+        name = self.variable(path, node.var)
+        if self.conditions.variables[name].aged:
+            return self.opaque(ir.BOOL, f"{name} forgets what is old")
+        return super(Resolver, self)._has(path, node, keys)
+
+
+@dataclass(slots=True)
+class Explorer(Executor):
+    """Hands out finished paths as ways."""
+
+    found: Exploration = field(kw_only=True)
+    world: World = field(kw_only=True)
+
+    def _step(self, path: Path, item: Item) -> list[Path] | None:
+        try:
+            return self._special(path, item)
+        except NotConsolidatable as refused:
+            return self._cut(path, refused)
+
+    def _special(self, path: Path, item: Item) -> list[Path] | None:
+        match item:
+            case ir.Choose(name=name, type=type_):
+                resolver = self.rewriter
+                assert isinstance(resolver, Resolver)
+                path.bind(name, resolver.opaque(type_, "a choice between several values"))
+                path.refused = path.refused or "a choice between several values"
+                return None
+            case ir.Touch(var=var):
+                name = self.rewriter.variable(path, var)
+                if self.conditions.variables[name].aged:
+                    path.refused = path.refused or f"{name} forgets what is old"
+                return None
+            case ir.Push() | ir.Pop():
+                raise refusal("headers pushed or popped", item.span)
+            case _:
+                return super(Explorer, self)._item(path, item)
+
+    def _cut(self, path: Path, refused: NotConsolidatable) -> list[Path]:
+        """The path ends here, slow; whatever it may write from here on, it may write anyhow."""
+        path.refused = path.refused or refused.diagnostics[0].message
+        self._lose(path)
+        return self._finish(path, ir.Drop())
+
+    def _refused(self, path: Path, refused: NotConsolidatable) -> Path:
+        path.refused = path.refused or refused.diagnostics[0].message
+        self._lose(path)
+        path.todo = (EndPass(), None)
+        path.failed = True
+        return path
+
+    def _lose(self, path: Path) -> None:
+        todo, done = [path.instance], set()
+        while todo:
+            index = todo.pop()
+            if index in done:
+                continue
+            done.add(index)
+            instance = self.network.instances[index]
+            self.found.anyhow.update(
+                qualified(instance.name, n.var)
+                for n in ir.walk(instance.program.body)
+                if isinstance(n, ir.Write | ir.Delete | ir.Touch)
+            )
+            todo += [w.target for w in self.network.wires if w.source == index]
+
+    def _adds(self, path: Path, test: Term) -> bool:
+        return False  # guards are not needed
+
+    def _is_last(self, path: Path) -> bool:
+        return False  # ports that are none are told from others
+
+    def _end_pass(self, path: Path) -> list[Path] | None:
+        if path.failed or (path.output == ir.Resubmit() and path.passes == ir.MAX_PASSES):
+            path.refused = path.refused or "an error drops the packet and is counted"
+        return super(Explorer, self)._end_pass(path)
+
+    def _to_ports(self, path: Path, ports: tuple[ir.Expr, ...]) -> list[Path] | None:
+        own = self._own_ports(path)
+        if all(self.network.successor(path.instance, p) is None for p in own):
+            return self._finish(path, path.output)
+        return super(Explorer, self)._to_ports(path, ports)
+
+    def _finish(self, path: Path, output: ir.Output) -> list[Path]:
+        if self.world.served and not path.dummy:
+            self.found.ways.append(self._way(path, output))
+        return []
+
+    def _way(self, path: Path, output: ir.Output) -> Way:
+        slow = path.refused
+        outputs: tuple[ir.Expr, ...] = ()
+        match output:
+            case ir.Drop():
+                pass
+            case ir.Forward():
+                outputs = (self._other_side(),)
+            case ir.Ports(ports=outputs):
+                if len(outputs) > 1:
+                    slow = slow or "several outputs"
+            case ir.Resubmit() | ir.Delay():
+                slow = slow or "the packet comes back later"
+        if path.unsure_length is not None:
+            slow = slow or "a payload that may have another length"
+        writes = tuple(
+            Assignment(var.split(".", 1)[0], var, w.keys, w.values)
+            for var, found in path.writes.items()
+            for w in found
+        )
+        fields = tuple(
+            (name, value) for name, value in path.fields.items() if ir.Field(name) != value
+        )
+        way = Way(path.asked, fields, writes, outputs, path.entries, slow)
+        return way if slow else replace(way, slow=self._unknown(way))
+
+    def _other_side(self) -> ir.Expr:
+        """The port by which a packet leaves by default."""
+        result: ir.Expr = ir.Const(self.default_port[-1], ir.PORT)
+        for ingress, port in reversed(list(enumerate(self.default_port[:-1]))):
+            came = ir.Compare("==", ir.Field("iface"), ir.Const(ingress, ir.PORT))
+            leaves = ir.Const(port, ir.PORT)
+            if leaves != result:
+                result = ir.Conditional(came, leaves, result, ir.PORT)
+        return result
+
+    def _unknown(self, way: Way) -> str:
+        """Why the way is slow, if it is about a value of which nothing is known."""
+        exprs = [*way.conditions, *(v for _, v in way.fields), *way.outputs]
+        for write in way.writes:
+            exprs += [*write.keys, *(write.values or ())]
+        for node in ir.walk(tuple(exprs)):
+            if isinstance(node, ir.Local) and node.name.startswith(OPAQUE):
+                return self.found.reasons[node.name]
+        return ""
