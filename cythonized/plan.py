@@ -51,7 +51,7 @@ class Plan:
     sees_non_ip: tuple[bool, ...]  # of each instance: do frames that are not IP enter it?
     tags: Mapping[str, int]
     written: tuple[str, ...]  # fields that the network writes, in a fixed order
-    wraps: bool  # it pushes or pops headers
+    wraps: tuple[str, ...]  # how it pushes and pops headers: the functions of `wrapping`
     simple: bool  # each packet comes out at most once, at the time it came in, as long as it was
     copies: int  # the most ports of one output
     puts: int  # the most assignments to one table by one packet
@@ -70,7 +70,7 @@ class Plan:
         held = any(isinstance(o, Delay) for o in outputs) or any(p.timers for p in programs)
         aged = any(variable.aged for p in programs for variable in p.state)
         makes_bytes = any(isinstance(n, Apply) and isinstance(n.type, Bytes) for n in nodes)
-        wraps = any(isinstance(n, Push | Pop) for n in nodes)
+        wraps = tuple(sorted({wrap(n) for n in nodes if isinstance(n, Push | Pop)}))
         puts = max(map(_puts, programs))
         init_puts = max(sum(map(_count, program.init)) for program in programs)
         written = {n.name for n in nodes if isinstance(n, SetField)}
@@ -100,7 +100,7 @@ class Plan:
             init_puts,
             len(nodes) <= LARGE and not wraps,
             makes_bytes,
-            held or arity > 1 or wraps or any(isinstance(n, Now) for n in nodes) or aged,
+            held or arity > 1 or bool(wraps) or any(isinstance(n, Now) for n in nodes) or aged,
             options.depth if pipelined else 0,
         )
 
@@ -126,6 +126,12 @@ class Plan:
     def tables(self) -> Iterator[TableLayout]:
         for instance in self.instances:
             yield from instance.tables
+
+
+def wrap(node: Push | Pop) -> str:
+    """The function that does it: push_tag, pop_tag, push_header or pop_header."""
+    side = "push" if isinstance(node, Push) else "pop"
+    return f"{side}_{'tag' if node.kind == 'vlan' else 'header'}"
 
 
 def resubmits(program: Program) -> bool:

@@ -10,7 +10,7 @@ from nfverify.cythonized.ctypes_of import carrier, literal, variable
 from nfverify.cythonized.entries import table
 from nfverify.cythonized.expressions import cast
 from nfverify.cythonized.names import comment
-from nfverify.cythonized.plan import NARROW_FLOW
+from nfverify.cythonized.plan import NARROW_FLOW, wrap
 from nfverify.packet.fields import FIELDS
 from nfverify.smat.ir import (
     INT,
@@ -115,13 +115,11 @@ def _set_field(body: Body, node: SetField) -> None:
 
 def _wrap(body: Body, node: Push | Pop) -> None:
     """The functions are those of `wrapping`."""
-    given = [body.value(arg) for arg in node.args] if isinstance(node, Push) else []
-    side = "push" if isinstance(node, Push) else "pop"
-    if node.kind == "vlan":
-        call = f"{side}_tag({', '.join(['S', 'p', *given])})"
-    else:
-        given += ["0"] * (3 - len(given)) if isinstance(node, Push) else []
-        call = f"{side}_header({', '.join(['S', 'p', f'NF_{node.kind.upper()}', *given])})"
+    given = [] if node.kind == "vlan" else [f"NF_{node.kind.upper()}"]
+    if isinstance(node, Push):
+        given += map(body.value, node.args)
+        given += ["0"] if node.kind == "ipip" else []  # no VNI
+    call = f"{wrap(node)}({', '.join(['S', 'p', *given])})"
     with body.function.block(f"if {call}:"):
         body.emit("failed = 1")
     body.header_changed()

@@ -20,7 +20,19 @@ def wrapping(plan: Plan) -> str:
     nothing for networks that don't wrap."""
     if not plan.wraps:
         return ""
-    return "\n\n".join([_COMMON, _fields(plan), _link(plan), _tags(plan), _push(plan), _pop(plan)])
+    uses = plan.wraps
+    parts = [_COMMON]
+    if "push_header" in uses or "pop_header" in uses:
+        parts.append(_fields(plan))
+    if "pop_header" in uses or ("push_tag" in uses and "vlan" in plan.held):
+        parts.append(_link(plan))
+    made = {
+        "push_tag": _push_tag,
+        "pop_tag": _pop_tag,
+        "push_header": _push,
+        "pop_header": _pop,
+    }
+    return "\n\n".join([*parts, *(write(plan) for name, write in made.items() if name in uses)])
 
 
 _COMMON = """cdef u32 not_wrapped(State* S, i32 found) noexcept nogil:
@@ -58,30 +70,35 @@ def _link(plan: Plan) -> str:
     return head + _lines(puts or ["pass"], 1)
 
 
-def _tags(plan: Plan) -> str:
-    vlan = "vlan" in plan.held
-    inner = ["put_link(p, p.head.frame)"] if vlan else []
+def _push_tag(plan: Plan) -> str:
+    before, after = "", ""
+    if "vlan" in plan.held:
+        before = _lines(["put_link(p, p.head.frame)"], 1)
+        after = _lines(["p.f_vlan = vid"], 1)
     return f"""cdef u32 push_tag(State* S, Packet* p, u32 vid) noexcept nogil:
     cdef i32 found = nf_push_tag_may(&p.head)
     if found != NF_WRAPPED:
         return not_wrapped(S, found)
     if nf_own(&S.core, &p.wraps, &p.head) != 0:
         return 1
-{_lines(inner, 1)}\
+{before}\
     nf_push_tag(&p.head, vid)
-{_lines(["p.f_vlan = vid"] if vlan else [], 1)}\
+{after}\
     p.original += 4
     return 0
+"""
 
 
-cdef u32 pop_tag(State* S, Packet* p) noexcept nogil:
+def _pop_tag(plan: Plan) -> str:
+    after = _lines(["p.f_vlan = nf_vlan(&p.head, 0)"], 1) if "vlan" in plan.held else ""
+    return f"""cdef u32 pop_tag(State* S, Packet* p) noexcept nogil:
     cdef i32 found = nf_pop_tag_may(&p.head)
     if found != NF_WRAPPED:
         return not_wrapped(S, found)
     if nf_own(&S.core, &p.wraps, &p.head) != 0:
         return 1
     nf_pop_tag(&p.head)
-{_lines(["p.f_vlan = nf_vlan(&p.head, 0)"] if vlan else [], 1)}\
+{after}\
     p.original -= 4
     return 0
 """
@@ -91,18 +108,15 @@ def _push(plan: Plan) -> str:
     arguments = "State* S, Packet* p, u32 kind, u32 sip, u32 dip, u32 vni"
     return f"""cdef u32 push_header({arguments}) noexcept nogil:
     cdef i32 found = nf_push_may(&p.wraps, &p.head, kind)
-    cdef u32 front = nf_outer(kind)
     cdef Packet* under
     cdef u8* frame
     if found != NF_WRAPPED:
         return not_wrapped(S, found)
-    frame = nf_wrap_room(&S.core, front + p.head.length)
+    frame = nf_push_room(&S.core, &p.head, kind)
     under = <Packet*>nf_arena_take(&S.core.scratch, sizeof(Packet))
     if frame == NULL or under == NULL:
         S.core.error = NF_NO_MEMORY
         return 1
-    frame += front
-    memcpy(frame, p.head.frame, p.head.length)
     deparse(p, frame, 0)
     under[0] = p[0]
     under.wraps.own = 0
@@ -112,7 +126,7 @@ def _push(plan: Plan) -> str:
     p.wraps.under = under
     p.wraps.tunnels += 1
     p.wraps.own = 1
-    p.original += front
+    p.original += nf_outer(kind)
     refill(p)
     return 0
 """

@@ -187,7 +187,7 @@ cdef extern from "nf_runtime.h" nogil:
     void nf_pop_tag(nf_head*) noexcept
     i32 nf_push_may(const nf_wraps*, const nf_head*, u32) noexcept
     u32 nf_outer(u32) noexcept
-    u8* nf_wrap_room(nf_core*, u64) noexcept
+    u8* nf_push_room(nf_core*, const nf_head*, u32) noexcept
     u8* nf_arena_take(nf_arena*, u64) noexcept
     i32 nf_push_header(nf_head*, u8*, u32, u32, u32, u32) noexcept
     i32 nf_pop_may(const nf_wraps*, const nf_head*, u32) noexcept

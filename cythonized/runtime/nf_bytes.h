@@ -36,17 +36,30 @@ NF_COLD u8 *nf_arena_more(nf_arena *a, u64 n) {
     return chunk->data;
 }
 
+/* Under ASan each piece is closed off from the next one. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define NF_ARENA_GAP 16
+#define nf_arena_piece(p, n, size)                                                                 \
+    (ASAN_POISON_MEMORY_REGION(p, size), ASAN_UNPOISON_MEMORY_REGION(p, n), p)
+#else
+#define NF_ARENA_GAP 0
+#define nf_arena_piece(p, n, size) (p)
+#endif
+
 /* n bytes at a multiple of 16, until the next reset; NULL: no memory. */
 NF_INL u8 *nf_arena_take(nf_arena *a, u64 n) {
-    u64 size = (n + 15) & ~(u64)15;
+    u64 size = ((n + 15) & ~(u64)15) + NF_ARENA_GAP;
+    u8 *p;
     if (nf_unlikely(size < n))
         return NULL;
     if (nf_likely(a->current && a->current->room - a->used >= size)) {
-        u8 *p = a->current->data + a->used;
+        p = a->current->data + a->used;
         a->used += size;
-        return p;
+    } else {
+        p = nf_arena_more(a, size);
     }
-    return nf_arena_more(a, size);
+    return p ? nf_arena_piece(p, n, size) : NULL;
 }
 
 /* Gives all back to the arena, which keeps its chunks. */

@@ -109,6 +109,13 @@ NF_INL i32 nf_push_may(const nf_wraps *w, const nf_head *h, u32 kind)
 
 NF_INL u32 nf_outer(u32 kind) { return kind == NF_IPIP ? NF_OUTER_IP4 : NF_OUTER_VXLAN; }
 
+/* A copy of the frame, with room for a header and for tags before it; NULL: no memory. */
+NF_CALL u8 *nf_push_room(nf_core *core, const nf_head *h, u32 kind)
+{
+    u8 *frame = nf_wrap_room(core, (u64)h->length + nf_outer(kind));
+    return frame ? memcpy(frame + nf_outer(kind), h->frame, h->length) : NULL;
+}
+
 /* An outer IPv4 header for `size` bytes (RFC 2003, 3.1): identification 0, DF. */
 static void nf_outer_ip4(u8 *ip, u32 size, u32 tos, u32 proto, u32 sip, u32 dip)
 {
@@ -136,8 +143,8 @@ static u32 nf_hash_flow(const nf_head *h)
     return nf_hash_words(words, sizeof words / sizeof *words);
 }
 
-/* The header before `frame`, which holds what the packet of `h` would leave as, with nf_outer(kind)
- * bytes and the room for tags before it. NF_WRAPPED: h is of the packet that then is. */
+/* The header before `frame`, which is of nf_push_room and now what the packet of `h` would leave
+ * as. NF_WRAPPED: h is of the packet that then is. */
 NF_CALL i32 nf_push_header(nf_head *h, u8 *frame, u32 kind, u32 sip, u32 dip, u32 vni)
 {
     nf_head inner = *h;

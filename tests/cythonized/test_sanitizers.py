@@ -39,7 +39,7 @@ def test_models_are_clean(model: str, tmp_path: Path) -> None:
     run(model, "1", tmp_path=tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["flows", "wide"])
+@pytest.mark.parametrize("kind", ["flows", "wide", "wraps"])
 @pytest.mark.parametrize("seed", [2])
 def test_random_networks_are_clean(kind: str, seed: int, tmp_path: Path) -> None:
     run(kind, str(1000 + seed), str(2000 + seed), tmp_path=tmp_path)

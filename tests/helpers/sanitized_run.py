@@ -6,7 +6,8 @@ from __future__ import annotations
 import sys
 from random import Random
 
-from agreement import describe, difference, record
+import ir_wraps
+from agreement import Trace, describe, difference, record, record_events
 from engines import compiled
 from ir_flows import flow_chain
 from ir_wide import FUNCTIONS, wide_network
@@ -24,8 +25,16 @@ def network(kind: str, seed: int) -> ir.Network:
             return flow_chain(Random(seed), 1 + seed % 4)
         case "wide":
             return wide_network(Random(seed), Choices(ports=6), 6)
+        case "wraps":
+            return ir_wraps.network(Random(seed))
         case _:
             return load(kind)
+
+
+def traced(kind: str, one: ir.Network, rng: Random) -> Trace:
+    if kind == "wraps":
+        return record_events(one, ir_wraps.events(rng, 1500), rest=5000)
+    return record(one, rng, 1500, operators=FUNCTIONS, engine="closures", plain=0.2, many=0.4)
 
 
 def main(kind: str, seeds: list[str]) -> int:
@@ -33,7 +42,7 @@ def main(kind: str, seeds: list[str]) -> int:
     compiler._SANITIZERS["so"] = compiler._SANITIZERS["exe"]
     for seed in map(int, seeds):
         one, rng = network(kind, seed), Random(seed)
-        trace = record(one, rng, 1500, operators=FUNCTIONS, engine="closures", plain=0.2, many=0.4)
+        trace = traced(kind, one, rng)
         found = difference(trace, compiled(Options(sanitize=True)), rng)
         if found is not None:
             print(describe(found))

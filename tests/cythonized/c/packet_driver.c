@@ -18,7 +18,7 @@
         }                                                                                          \
     } while (0)
 
-#define READ_ONLY(X) X(iface) X(IP4) X(IP6) X(L4) X(FRAG)
+#define READ_ONLY(X) X(iface) X(IP4) X(IP6) X(L4) X(FRAG) X(vni)
 #define FLOW(X) X(sip) X(dip) X(sport) X(dport) X(proto)
 #define PUT(X)                                                                                     \
     X(dmac) X(smac) X(ethertype) X(vlan) X(sip6) X(dip6) X(ttl) X(tos) X(iplen) X(ip_id) X(seq)    \
