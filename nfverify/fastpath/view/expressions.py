@@ -1,0 +1,75 @@
+"""Expressions of a plan as people read them: over the arriving packet `f` and the chain's state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nfverify.fastpath.plan import HeaderAction, Plan, StateFunction
+from nfverify.packet.fields import FLOW_FIELDS
+from nfverify.smat import ir
+from nfverify.smat.unparse import Printer
+
+
+class PlanPrinter(Printer):
+    """Texts over all instances of a chain, state by its qualified name. A flow that differs from
+    the packet's own is written as `f{sip = r0}`."""
+
+    def key_text(self, var: str, keys: Sequence[ir.Expr]) -> str:
+        """A key of a variable, in brackets; nothing for a variable without keys."""
+        return self._key(var, keys)
+
+    def _flow(self, exprs: Sequence[ir.Expr]) -> str:
+        plain = super()._flow(exprs)
+        if plain:
+            return plain
+        changed = [
+            f"{name} = {self.text(expr, ir.field_type(name))}"
+            for name, expr in zip(FLOW_FIELDS, exprs, strict=True)
+            if not _is_own(name, expr)
+        ]
+        return f"f{{{', '.join(changed)}}}" if changed else "f"
+
+
+def _is_own(name: str, expr: ir.Expr) -> bool:
+    """Is it the packet's own field? (Records serve IPv4, where the addresses of IPv6 are 0.)"""
+    if isinstance(expr, ir.Const):
+        return name in ("sip6", "dip6") and expr.value == 0
+    return isinstance(expr, ir.Field) and expr.name == name
+
+
+def plan_printer(plan: Plan) -> PlanPrinter:
+    """For the expressions of a plan."""
+    return PlanPrinter(
+        state={name: replace(variable, name=name) for name, variable in plan.variables()},
+        operators={o.name: o for i in plan.network.instances for o in i.program.operators},
+        ports=dict(enumerate(plan.network.ports)) if len(plan.network.ports) > 2 else {},
+    )
+
+
+def function_lines(out: Printer, function: StateFunction) -> list[str]:
+    """One line for each write."""
+    return [line.removesuffix(";") for write in function.writes for line in out.statement(write)]
+
+
+def header_lines(out: Printer, header: HeaderAction) -> list[tuple[str, str]]:
+    """The kind (decap, modify, encap) and text of each step."""
+    found: list[tuple[str, str]] = [("decap", kind) for kind in header.pops]
+    for name, expr in header.modify:
+        found.append(("modify", f"{name} = {out.text(expr, ir.field_type(name))}"))
+    for push in header.pushes:
+        types = ir.PUSHED[push.kind]
+        args = [out.text(a, t) for a, t in zip(push.args, types, strict=True)]
+        found.append(("encap", f"{push.kind}({', '.join(args)})"))
+    return found
+
+
+def size_of(type_: ir.Type) -> int:
+    """Bytes in a record; of a string: its place."""
+    match type_:
+        case ir.Bool():
+            return 1
+        case ir.Bits(width=width):
+            return next((n for n in (1, 2, 4, 8) if width <= 8 * n), -(-width // 8))
+        case ir.Bytes():
+            return 8
