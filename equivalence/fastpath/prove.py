@@ -1,164 +1,253 @@
-"""The theorem of a fast path: outputs and state are the chain's, for any packets and flows.
+"""A plan proved equal to its chain, or the shortest trace on which they part.
 
-One event at a time, from any state: what each path does (outputs, state, checksums), that records
-stay right (their own packet, others, timers), and that they serve what they could.
+Soundness first: a goal that is refuted from some state is no difference yet, for that state may
+never come. Only a trace that was replayed on the reference machines is one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, NoReturn
 
+from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
+from nfverify.equivalence.constants import collect
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
-from nfverify.equivalence.fastpath.ladder import Ladder
-from nfverify.equivalence.fastpath.obligations import Goal, Kind, Obligations, obligations
-from nfverify.equivalence.fastpath.wellformed import misformed
-from nfverify.equivalence.solver import Answer, OutOfTime, Solver, Translator
+from nfverify.equivalence.fastpath.replay import FastPair, fast_pair, replayed
+from nfverify.equivalence.fastpath.search import Search
+from nfverify.equivalence.fastpath.theorem import Settled, settle
+from nfverify.equivalence.fastpath.verdict import (
+    FastDifferent,
+    FastEquivalent,
+    FastIdle,
+    FastQuestion,
+    FastReport,
+    FastUnknown,
+    FastVerdict,
+    Shape,
+)
+from nfverify.equivalence.provable import check_provable
+from nfverify.equivalence.search import Found, NotFound
+from nfverify.equivalence.simulate import (
+    FULL,
+    LIGHT,
+    Trace,
+    Traffic,
+    first_difference,
+    shrink,
+    simulate,
+)
+from nfverify.equivalence.solver import OutOfTime, Solver, Translator
 from nfverify.equivalence.terms import Terms
-from nfverify.equivalence.verdict import Obligation
-from nfverify.fastpath.plan import Plan
+from nfverify.equivalence.verdict import Counterexample
+from nfverify.fastpath.faults import applying, fault
+from nfverify.fastpath.plan import Plan, Policy
+from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
+from nfverify.smat import ir
 
+SHALLOW = 2
 FEASIBLE_RLIMIT = 1_000_000
-_SAYS: dict[Kind, str] = {
-    "outputs": "each path sends what the chain sends",
-    "state": "each path leaves the state that the chain leaves",
-    "timers held": "no path leaves out a packet that a timer holds",
-    "checksums": "each change of a header goes into the checksums",
-    "exclusive": "no packet takes two paths",
-    "own record": "what is recorded after a packet is true of its flow",
-    "other records": "a packet leaves others' records true, or outdates them",
-    "fast path": "a packet that a record serves leaves all records true",
-    "timer": "a timer leaves all records true, or outdates them",
-    "resumed": "so does a packet that a timer held",
-    "progress": "a record serves all that any record could when it was made",
-    "reachable": "records serve packets",
-}
-_RESULT = {"unsat": "proved", "sat": "refuted", "unknown": "unknown"}
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A goal that is not proved: refuted from some state (which may not be reachable), or open."""
-
-    goal: Goal
-    answer: Answer
 
 
 @dataclass(slots=True)
-class Settled:
-    """What became of all goals of a plan."""
+class _Run:
+    """One plan being judged."""
 
-    obligations: list[Obligation] = field(default_factory=list)
-    open: list[Open] = field(default_factory=list)
-    idle: list[Open] = field(default_factory=list)  # goals of progress
-    misformed: tuple[str, ...] = ()
-    refused: str = ""  # a construct that there are no terms of
+    plan: Plan
+    question: FastQuestion
+    started: float
+    deriving: float
+    notify: Callable[[str], None]
+    known: Callable[[int, str], None]
+    settled: Settled
+    pair: FastPair
+    missing: tuple[str, ...]
+    search: Search | None = None
+    notes: tuple[str, ...] = ()
 
     @property
-    def sound(self) -> bool:
-        """Is the fast path the chain, whatever it serves?"""
-        return not (self.open or self.misformed or self.refused)
+    def deadline(self) -> float:
+        return self.started + self.question.time_limit
+
+    def report(self) -> FastReport:
+        return FastReport(
+            self.plan.network.name,
+            self.question,
+            Shape.of(self.plan),
+            self.notes,
+            time.monotonic() - self.started,
+            self.deriving,
+        )
+
+    def unknown(self, reason: str) -> FastUnknown:
+        depth = self.search.excluded if self.search else 0
+        return FastUnknown(self.report(), reason, depth, tuple(self.settled.obligations))
+
+    # Methods ----------------------------------------------------------------------------------
+
+    def answer(self) -> FastVerdict:
+        settle(self.plan, self.deadline, self.settled, self.question.drop_non_ip, self.notify)
+        settled, obligations = self.settled, tuple(self.settled.obligations)
+        if settled.misformed:
+            return self.unknown(f"the plan is malformed: {'; '.join(settled.misformed)}")
+        if settled.sound and not settled.idle:
+            if settled.reachable or not self.plan.classes:
+                return FastEquivalent(self.report(), obligations)
+            return FastIdle(self.report(), obligations)
+        if settled.sound:
+            refuted = any(o.answer == "sat" for o in settled.idle)
+            if refuted:
+                return FastIdle(self.report(), obligations)
+            return self.unknown("that records serve all that they could is not decided")
+        self.known(0, self.resistance())
+        found = self.deepen(SHALLOW) or self.simulated() or self.deepen(self.question.depth or 9)
+        if found is None and self.search is not None:
+            self.search.be_patient()
+            found = self.deepen(self.question.depth or 10**6)
+        return found or self.unknown(self.resistance())
+
+    def resistance(self) -> str:
+        """What stands in the way of a proof."""
+        if self.settled.refused:
+            return f"there is no proof about {self.settled.refused}"
+        first = self.settled.open[0]
+        how = "fails from some state" if first.answer == "sat" else "is not decided"
+        return f"{first.goal.kind} of {first.goal.what} {how}"
+
+    def deepen(self, depth: int) -> FastVerdict | None:
+        """Search for a difference of up to so many packets; None if there is none so short."""
+        limit = min(depth, self.question.depth or depth)
+        try:
+            search = self._searching()
+            while search.depth < limit and not search.stuck:
+                match search.deepen():
+                    case Found(trace=trace, minimal=minimal, excluded=excluded):
+                        return self.different(trace, minimal, excluded)
+                    case NotFound(reason=reason):
+                        search.stuck = reason
+                    case None:
+                        self.known(search.excluded, self.resistance())
+        except Unsupported as exception:
+            self.settled.refused = self.settled.refused or str(exception)
+        return None
+
+    def _searching(self) -> Search:
+        if self.search is None:
+            translator = Translator()
+            side = Solver(translator, "", deadline=self.deadline, rlimit=FEASIBLE_RLIMIT)
+            drop = self.question.drop_non_ip
+            chain = Chain(self.plan, Terms(), side.feasible, drop)
+            reality = Reality(chain.rulesets.rulesets, self.question.operators or {})
+            self.search = Search(chain, self.parts, reality, self.deadline, self.notify)
+        return self.search
+
+    def parts(self, trace: Trace) -> bool:
+        return first_difference(self.pair, trace) == len(trace) - 1
+
+    def simulated(self) -> FastVerdict | None:
+        """A difference that traffic shows, made as short as the search can say."""
+        traffic = Traffic(self.pair.problem, collect((self.plan.network,)))
+        for effort in (LIGHT, FULL):
+            self.notify("simulation")
+            found = simulate(
+                self.pair, traffic, lambda _: True, effort, out_of_time=self.out_of_time
+            )
+            if found.difference is not None:
+                trace = shrink(self.pair, found.difference)
+                verdict = self.deepen(len(trace))
+                if verdict is None and self.search is not None and self.search.stuck:
+                    self.search.be_patient()
+                    verdict = self.deepen(len(trace))
+                if verdict is not None:
+                    return verdict
+                excluded = min(self.search.excluded, len(trace) - 1) if self.search else 0
+                return self.different(trace, excluded == len(trace) - 1, excluded)
+        return None
+
+    def out_of_time(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def different(self, trace: Trace, minimal: bool, excluded: int) -> FastVerdict:
+        if self.missing:
+            names = ", ".join(self.missing)
+            return self.unknown(f"a difference for some {names}: name the real one with --ops")
+        events, differences = replayed(self.pair, trace)
+        example = Counterexample(events, minimal, excluded, differences)
+        return FastDifferent(self.report(), example, tuple(self.settled.obligations))
 
 
-@dataclass(slots=True)
-class _Tally:
-    """The goals of one kind."""
-
-    seconds: float = 0.0
-    count: int = 0
-    bad: list[tuple[str, Answer]] = field(default_factory=list)
-
-    def obligation(self, kind: Kind) -> Obligation:
-        name = f"{kind}: {_SAYS[kind]} ({self.count})"
-        answers = {answer for _, answer in self.bad}
-        if answers:
-            name += f"; not {', '.join(what for what, _ in self.bad[:4])}"
-            name += f" and {len(self.bad) - 4} more" if len(self.bad) > 4 else ""
-        answer: Answer = "sat" if "sat" in answers else "unknown" if answers else "unsat"
-        return Obligation(name, self.seconds, _RESULT[answer])  # type: ignore[arg-type]
-
-
-def settle(
+def prove(
     plan: Plan,
-    deadline: float,
-    *,
-    drop_non_ip: bool = False,
+    question: FastQuestion = FastQuestion(),  # noqa: B008  # frozen
     notify: Callable[[str], None] = lambda text: None,
-) -> Settled:
-    """Proves what can be proved of a plan. Raises OutOfTime."""
-    settled = Settled()
-    settled.misformed = tuple(dict.fromkeys(misformed(plan)))
-    if settled.misformed:
-        return settled
-    terms = Terms()
-    side = Solver(Translator(), "", deadline=deadline, rlimit=FEASIBLE_RLIMIT)
-    chain = Chain(plan, terms, side.feasible, drop_non_ip)
+    known: Callable[[int, str], None] = lambda depth, resisting: None,
+    *,
+    deriving: float = 0.0,
+) -> FastVerdict:
+    """Is the chain with this plan's fast path the chain, for packets of any number and flows?
+
+    Raises ModelError for models that there is no proof about. `notify` hears what is being done,
+    `known` the depth excluded so far and what resists.
+    """
+    network = plan.network
+    check_provable(network)
+    started = time.monotonic() if question.started is None else question.started
+    given = dict(question.operators or {})
+    signatures = signatures_of((network,))
+    missing = tuple(sorted(set(signatures) - set(given)))
+    given |= {name: stand_in(signatures[name]) for name in missing}
+    pair = fast_pair(plan, given, drop_non_ip=question.drop_non_ip)
+    run = _Run(plan, question, started, deriving, notify, known, Settled(), pair, missing)
     try:
-        all_ = obligations(plan, chain, deadline)
-        ladder = Ladder(terms, all_.base, all_.facts, deadline)
-        _settle(all_, ladder, settled, notify)
-    except Unsupported as exception:
-        settled.refused = str(exception)
-    return settled
+        return run.answer()
+    except OutOfTime:
+        reason = f"time ran out after {question.time_limit:g} s"
+        if run.settled.open or run.settled.refused:
+            reason += f"; {run.resistance()}"
+        return run.unknown(reason)
 
 
-def _settle(
-    all_: Obligations, ladder: Ladder, settled: Settled, notify: Callable[[str], None]
-) -> None:
-    tallies: dict[Kind, _Tally] = {}
-    for goal in (
-        *all_.paths(),
-        *all_.own_records(),
-        *all_.other_records(),
-        *all_.fast_paths(),
-        *all_.timers(),
-        *all_.progress(),
-    ):
-        notify(f"{goal.kind}: {goal.what}")
-        for part, answer, seconds in _asked(ladder, goal):
-            tally = tallies.setdefault(part.kind, _Tally())
-            tally.seconds += seconds
-            tally.count += 1
-            if answer != "unsat":
-                tally.bad.append((part.what, answer))
-                (settled.idle if part.kind == "progress" else settled.open).append(
-                    Open(part, answer)
-                )
-    settled.obligations += [tally.obligation(kind) for kind, tally in tallies.items()]
-    settled.obligations.append(_reachable(ladder, all_.reachable()))
+def prove_chain(
+    network: ir.Network,
+    question: FastQuestion,
+    notify: Callable[[str], None] = lambda text: None,
+    known: Callable[[int, str], None] = lambda depth, resisting: None,
+) -> FastVerdict:
+    """The same of the plan that is derived of a chain, with the question's fault in it.
+
+    Raises ModelError, also for a fault that the plan has no place for.
+    """
+    from nfverify.equivalence.fastpath.derive import derive
+
+    started = time.monotonic() if question.started is None else question.started
+    question = replace(question, started=started)
+    check_provable(network)
+    notify("deriving the fast path")
+    began = time.monotonic()
+    plan = with_fault(derive(network, forced(question)), question.fault)
+    return prove(plan, question, notify, known, deriving=time.monotonic() - began)
 
 
-def _asked(ladder: Ladder, goal: Goal) -> Iterator[tuple[Goal, Answer, float]]:
-    """All parts at once; one by one where that isn't a proof."""
-    started = time.monotonic()
-    answer = ladder.refutes(goal.assumed, goal.wrong)
-    seconds = time.monotonic() - started
-    parts = goal.parts or (goal,)
-    if answer == "unsat" or len(parts) == 1:
-        yield from ((part, answer, seconds / len(parts)) for part in parts)
-        return
-    for part in parts:
-        started = time.monotonic()
-        yield part, ladder.refutes(part.assumed, part.wrong), time.monotonic() - started
+def forced(question: FastQuestion) -> Mapping[str, Policy] | Literal["index", "epoch", "guard"]:
+    """What `derive` takes for the question's policy; {}: as it thinks best."""
+    return question.policy or {}
 
 
-def _reachable(ladder: Ladder, goals: Iterable[Goal]) -> Obligation:
-    """That the other goals are not about nothing: some record serves some packet."""
-    started, count = time.monotonic(), 0
-    answers = set()
-    for goal in goals:
-        count += 1
-        answers.add(ladder.ask([*goal.assumed, goal.wrong], quick=False))
-        if "sat" in answers:
-            break
-    seconds = time.monotonic() - started
-    name = f"reachable: {_SAYS['reachable']}"
-    if not count:
-        return Obligation(f"{name}: there are none to make", seconds, "refuted")
-    result = "proved" if "sat" in answers else "unknown" if "unknown" in answers else "refuted"
-    return Obligation(name, seconds, result)  # type: ignore[arg-type]
+def with_fault(plan: Plan, name: str) -> Plan:
+    """The plan with a named fault in it. Raises ModelError."""
+    if not name:
+        return plan
+    named = fault(name)
+    if named is None:
+        _refuse(f"there is no fault {name!a}", plan)
+    found = named.plant(plan)
+    if found is None:
+        _refuse(f"the fast path of {plan.network.name} has no place for {name}", plan)
+    return found
 
 
-__all__ = ["OutOfTime", "Settled", "settle"]
+def _refuse(message: str, plan: Plan) -> NoReturn:
+    names = ", ".join(f.name for f in applying(plan)) or "none"
+    raise ModelError(Diagnostic("error", "fault", message, NOWHERE, f"faults that fit: {names}"))

@@ -1,0 +1,162 @@
+"""The theorem of a fast path: outputs and state are the chain's, for any packets and flows.
+
+One event at a time, from any state: what each path does (outputs, state, checksums), that records
+stay right (their own packet, others, timers), and that they serve what they could.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from nfverify.equivalence.expressions import Unsupported
+from nfverify.equivalence.fastpath.chain import Chain
+from nfverify.equivalence.fastpath.ladder import Ladder
+from nfverify.equivalence.fastpath.obligations import Goal, Kind, Obligations, obligations
+from nfverify.equivalence.fastpath.wellformed import misformed
+from nfverify.equivalence.solver import Answer, Solver, Translator
+from nfverify.equivalence.terms import Terms
+from nfverify.equivalence.verdict import Obligation
+from nfverify.fastpath.plan import Plan
+
+FEASIBLE_RLIMIT = 1_000_000
+_SAYS: dict[Kind, str] = {
+    "outputs": "each path sends what the chain sends",
+    "state": "each path leaves the state that the chain leaves",
+    "timers held": "no path leaves out a packet that a timer holds",
+    "checksums": "each change of a header goes into the checksums",
+    "exclusive": "no packet takes two paths",
+    "own record": "what is recorded after a packet is true of its flow",
+    "other records": "a packet leaves others' records true, or outdates them",
+    "fast path": "a packet that a record serves leaves all records true",
+    "timer": "a timer leaves all records true, or outdates them",
+    "resumed": "so does a packet that a timer held",
+    "progress": "a record serves all that any record could when it was made",
+    "reachable": "records serve packets",
+}
+_RESULT = {"unsat": "proved", "sat": "refuted", "unknown": "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A goal that is not proved: refuted from some state (which may not be reachable), or open."""
+
+    goal: Goal
+    answer: Answer
+
+
+@dataclass(slots=True)
+class Settled:
+    """What became of all goals of a plan."""
+
+    obligations: list[Obligation] = field(default_factory=list)
+    open: list[Open] = field(default_factory=list)
+    idle: list[Open] = field(default_factory=list)  # goals of progress
+    misformed: tuple[str, ...] = ()
+    refused: str = ""  # a construct that there are no terms of
+    reachable: bool = False  # does a record serve some packet?
+
+    @property
+    def sound(self) -> bool:
+        """Is the fast path the chain, whatever it serves?"""
+        return not (self.open or self.misformed or self.refused)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The goals of one kind."""
+
+    seconds: float = 0.0
+    count: int = 0
+    bad: list[tuple[str, Answer]] = field(default_factory=list)
+
+    def obligation(self, kind: Kind) -> Obligation:
+        name = f"{kind}: {_SAYS[kind]} ({self.count})"
+        answers = {answer for _, answer in self.bad}
+        if answers:
+            name += f"; not {', '.join(what for what, _ in self.bad[:4])}"
+            name += f" and {len(self.bad) - 4} more" if len(self.bad) > 4 else ""
+        answer: Answer = "sat" if "sat" in answers else "unknown" if answers else "unsat"
+        return Obligation(name, self.seconds, _RESULT[answer])  # type: ignore[arg-type]
+
+
+def settle(
+    plan: Plan,
+    deadline: float,
+    settled: Settled,
+    drop_non_ip: bool = False,
+    notify: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Proves what can be proved of a plan; what is known goes to `settled`. Raises OutOfTime."""
+    settled.misformed = tuple(dict.fromkeys(misformed(plan)))
+    if settled.misformed:
+        return
+    terms = Terms()
+    side = Solver(Translator(), "", deadline=deadline, rlimit=FEASIBLE_RLIMIT)
+    chain = Chain(plan, terms, side.feasible, drop_non_ip)
+    try:
+        all_ = obligations(plan, chain, deadline)
+        ladder = Ladder(terms, all_.base, all_.facts, deadline)
+        _settle(all_, ladder, settled, notify)
+    except Unsupported as exception:
+        settled.refused = str(exception)
+
+
+def _settle(
+    all_: Obligations, ladder: Ladder, settled: Settled, notify: Callable[[str], None]
+) -> None:
+    tallies: dict[Kind, _Tally] = {}
+    for goal in (
+        *all_.paths(),
+        *all_.own_records(),
+        *all_.other_records(),
+        *all_.fast_paths(),
+        *all_.timers(),
+        *all_.progress(),
+    ):
+        notify(f"{goal.kind}: {goal.what}")
+        for part, answer, seconds in _asked(ladder, goal):
+            tally = tallies.setdefault(part.kind, _Tally())
+            tally.seconds += seconds
+            tally.count += 1
+            if answer != "unsat":
+                tally.bad.append((part.what, answer))
+                (settled.idle if part.kind == "progress" else settled.open).append(
+                    Open(part, answer)
+                )
+        settled.obligations = [tally.obligation(kind) for kind, tally in tallies.items()]
+    reachable = _reachable(ladder, all_.reachable())
+    settled.reachable = reachable.result == "proved"
+    settled.obligations.append(reachable)
+
+
+def _asked(ladder: Ladder, goal: Goal) -> Iterator[tuple[Goal, Answer, float]]:
+    """All parts at once; one by one where that isn't a proof."""
+    started = time.monotonic()
+    answer = ladder.refutes(goal.assumed, goal.wrong)
+    seconds = time.monotonic() - started
+    parts = goal.parts or (goal,)
+    if answer == "unsat" or len(parts) == 1:
+        yield from ((part, answer, seconds / len(parts)) for part in parts)
+        return
+    for part in parts:
+        started = time.monotonic()
+        yield part, ladder.refutes(part.assumed, part.wrong), time.monotonic() - started
+
+
+def _reachable(ladder: Ladder, goals: Iterable[Goal]) -> Obligation:
+    """That the other goals are not about nothing: some record serves some packet."""
+    started, count = time.monotonic(), 0
+    answers = set()
+    for goal in goals:
+        count += 1
+        answers.add(ladder.ask([*goal.assumed, goal.wrong], quick=False))
+        if "sat" in answers:
+            break
+    seconds = time.monotonic() - started
+    name = f"reachable: {_SAYS['reachable']}"
+    if not count:
+        return Obligation(f"{name}: there are none to make", seconds, "refuted")
+    result = "proved" if "sat" in answers else "unknown" if "unknown" in answers else "refuted"
+    return Obligation(name, seconds, result)  # type: ignore[arg-type]
