@@ -6,7 +6,7 @@ The chain's step is that of the plain executor; nothing here looks at how the pl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.expressions import Unsupported, apply, evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet, width_of
@@ -200,7 +200,7 @@ class Chain:
     def record(self, class_: Class, scope: PlanScope) -> Record:
         """What a record of this class holds if it is made here."""
         values = {v.name: scope(v.expr) for v in class_.values}
-        within = self.scope(scope.state, scope.packet, scope.time, values)
+        within = replace(scope, values=values)
         return Record(values, tuple(within.all(w.keys) for w in class_.watches))
 
     def key(self, fields: Mapping[str, Term]) -> tuple[Term, ...]:

@@ -54,6 +54,7 @@ class Ladder:
     checks: int = 0
     _owners: dict[str, str] = field(init=False)
     _rungs: list[Solver] = field(default_factory=list)
+    _seen: dict[tuple[int, ...], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._owners = {
@@ -71,22 +72,21 @@ class Ladder:
         parts = [t for t in asked if t is not self.terms.true]
         if self.terms.all(parts) is self.terms.false:
             return "unsat"
-        parts += self.about(parts)
-        self.checks += 1
         answer: Answer = "unknown"
         for solver in self._rungs[0 if quick else 1 :]:
             exact = solver is self._rungs[-1]
-            solver.push()
-            solver.add(*parts)
-            answer = solver.check(patience=self.patience if exact else 0)
-            solver.pop()
+            answer = self._check(solver, parts, self.patience if exact else 0)
             if answer == "unsat":
                 break
         return answer
 
-    def value(self, term: Term) -> int | bool:
-        """In the model of the last `sat`."""
-        return self._rungs[-1].value(term)
+    def _check(self, solver: Solver, parts: Sequence[Term], patience: int = 0) -> Answer:
+        self.checks += 1
+        solver.push()
+        solver.add(*parts, *self.about(parts))
+        answer = solver.check(patience=patience)
+        solver.pop()
+        return answer
 
     def about(self, roots: Sequence[Term]) -> list[Term]:
         """What is true of every state at the keys that the terms read."""
@@ -96,6 +96,17 @@ class Ladder:
                 fact = self.base.facts(self._owners[term.data], term.args)
                 found[fact.id] = fact
         return list(found.values())
+
+    def at_once(self, assumed: Sequence[Term], wrong: Term) -> bool:
+        """Is it seen to be impossible by a quick look?"""
+        key = (wrong.id, *(t.id for t in assumed))
+        if key not in self._seen:
+            folded = Known(self.terms, assumed)(wrong)
+            parts = [*assumed, folded]
+            self._seen[key] = (
+                folded is self.terms.false or self._check(self._rungs[0], parts) == "unsat"
+            )
+        return self._seen[key]
 
     def refutes(self, assumed: Sequence[Term], wrong: Term) -> Answer:
         """As `ask`, of `wrong` where the assumptions hold, folded with them first."""

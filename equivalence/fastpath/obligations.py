@@ -7,8 +7,8 @@ is the packet that arrives, `q` another served packet, of any flow, whose record
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nfverify.equivalence.expressions import Unsupported
@@ -38,6 +38,15 @@ Kind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class Enough:
+    """Something that a goal follows from: `wrong` is impossible where `few` hold, or, if that
+    can't be seen at once, where all that the goal assumes does."""
+
+    few: tuple[Term, ...]
+    wrong: Term
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """`wrong` must be impossible where `assumed` holds. `classes` are those whose records it is
     about; `path` is a number in the only one of them."""
@@ -49,6 +58,7 @@ class Goal:
     classes: tuple[int, ...] = ()
     path: int | None = None
     parts: tuple[Goal, ...] = ()  # what it says at once, in case it is not so
+    enough: tuple[Enough, ...] = ()  # if all of these are impossible, so is `wrong`
 
 
 @dataclass(slots=True)
@@ -234,23 +244,29 @@ class Obligations:
         before = self.chain.scope(self.state, self.q, self.later)
         after = replace(before, state=post)
         changed = {v for v, _ in plan.variables() if writes_to(self.state, post, v)}
+        outdates_all = [v for v in plan.epoch if events and v in changed]
         for number, class_ in enumerate(plan.classes):
             if not reads(class_) & changed or (touched is not None and number not in touched):
                 continue
-            record = chain.record(class_, before)
+            noted = Noted(chain, self.state, self.q, self.later)
+            record = chain.record(class_, noted)
+            condition = noted.all(class_.condition)
             quiet = [
-                terms.not_(variable_differs(self.state, post, self.state, v))
-                for v in plan.epoch
-                if events and v in changed
+                terms.not_(variable_differs(self.state, post, self.state, v)) for v in outdates_all
             ]
             quiet += [
                 terms.not_(changed_at(self.state, post, w.var, keys))
                 for w, keys in zip(class_.watches, record.watches, strict=True)
                 if events and w.var in changed
             ]
-            given = (*conjuncts(before, class_.condition), *assumed, *quiet)
+            enough = (
+                Enough(assumed, changed_at(self.state, post, var, keys))
+                for var, keys in noted.reads
+                if var in changed and var not in outdates_all
+            )
+            given = (*condition, *assumed, *quiet)
             wrong = self._not_true(class_, record, after)
-            yield Goal(kind, f"{class_.name} {what}", given, wrong, (number,))
+            yield Goal(kind, f"{class_.name} {what}", given, wrong, (number,), enough=tuple(enough))
 
     def _not_true(self, class_: Class, record: Record, scope: PlanScope) -> Term:
         """Is a record wrong of the packet and state of `scope`?"""
@@ -336,6 +352,22 @@ def obligations(plan: Plan, chain: Chain, deadline: float) -> Obligations:
     return Obligations(
         plan, chain, state, base, p, q, anything, now, later, (*served_p, *served_q, *facts)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(PlanScope):
+    """A scope that notes which keys of which variables are read."""
+
+    values: Mapping[str, Term] = field(default_factory=dict)
+    reads: dict[tuple[str, tuple[Term, ...]], None] = field(default_factory=dict)
+
+    def read(self, var: str, keys: tuple[Term, ...], index: int) -> Term:
+        self.reads[var, keys] = None
+        return self.state.read(var, keys, index)
+
+    def has(self, var: str, keys: tuple[Term, ...]) -> Term:
+        self.reads[var, keys] = None
+        return self.state.has(var, keys)
 
 
 def conjuncts(scope: PlanScope, exprs: Iterable[ir.Expr]) -> tuple[Term, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
 from nfverify.equivalence.fastpath.ladder import Ladder
-from nfverify.equivalence.fastpath.obligations import Goal, Kind, Obligations, obligations
+from nfverify.equivalence.fastpath.obligations import Enough, Goal, Kind, Obligations, obligations
 from nfverify.equivalence.fastpath.wellformed import misformed
 from nfverify.equivalence.solver import Answer, Solver, Translator
 from nfverify.equivalence.terms import Terms
@@ -134,7 +134,9 @@ def _settle(
 def _asked(ladder: Ladder, goal: Goal) -> Iterator[tuple[Goal, Answer, float]]:
     """All parts at once; one by one where that isn't a proof."""
     started = time.monotonic()
-    answer = ladder.refutes(goal.assumed, goal.wrong)
+    answer: Answer = "unsat"
+    if not goal.enough or not all(_enough(ladder, goal, one) for one in goal.enough):
+        answer = ladder.refutes(goal.assumed, goal.wrong)
     seconds = time.monotonic() - started
     parts = goal.parts or (goal,)
     if answer == "unsat" or len(parts) == 1:
@@ -143,6 +145,12 @@ def _asked(ladder: Ladder, goal: Goal) -> Iterator[tuple[Goal, Answer, float]]:
     for part in parts:
         started = time.monotonic()
         yield part, ladder.refutes(part.assumed, part.wrong), time.monotonic() - started
+
+
+def _enough(ladder: Ladder, goal: Goal, one: Enough) -> bool:
+    if ladder.at_once(one.few, one.wrong):
+        return True
+    return ladder.refutes(goal.assumed, one.wrong) == "unsat"
 
 
 def _reachable(ladder: Ladder, goals: Iterable[Goal]) -> Obligation:
