@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 
 from nfverify.equivalence.question import Question, report_on
 from nfverify.equivalence.verdict import Unknown, Verdict
@@ -48,7 +48,7 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    verdict: Verdict
+    verdict: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,9 @@ class _Failed:
 
 
 _Message = _Doing | _Known | _Decided | _Refused | _Failed
+_Verdict = TypeVar("_Verdict")
+Notify = Callable[[str], None]
+Known = Callable[[int, str], None]  # a depth that is excluded, what resists
 
 
 def supervise(
@@ -82,27 +85,52 @@ def supervise(
     if question.started is None:
         question = replace(question, started=time.monotonic())
     assert question.started is not None
+    asked, started = question, question.started
+
+    def answer(notify: Notify, known: Known) -> Verdict:
+        from nfverify.equivalence.prove import equivalent
+        from nfverify.equivalence.refine.prove import refines
+
+        return (refines if asked.refine else equivalent)(a, b, asked, notify, known)
+
+    def unknown(reason: str, depth: int) -> Verdict:
+        report = report_on(a, b, asked, (), time.monotonic() - started)
+        return Unknown(report, reason, depth, ())
+
+    return supervised(answer, unknown, asked.time_limit, started, memory=memory, notify=notify)
+
+
+def supervised(
+    answer: Callable[[Notify, Known], _Verdict],
+    unknown: Callable[[str, int], _Verdict],
+    time_limit: float,
+    started: float,
+    *,
+    memory: int = DEFAULT_MEMORY,
+    notify: Notify = lambda what: None,
+) -> _Verdict:
+    """What `answer` says in a child of its own, as `supervise`: within `time_limit` s of `started`
+    (`time.monotonic()`). Else `unknown`, of the reason and the depth excluded by then."""
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reading)
-        _child(a, b, question, memory, writing)
+        _child(answer, time_limit, memory, writing)
     os.close(writing)
     child = _Child(pid, reading)
     known = _Known(0, "")
     failure = ""
     try:
-        deadline = question.started + question.time_limit + GRACE
-        for message in child.messages(deadline):
+        for message in child.messages(started + time_limit + GRACE):
             match message:
                 case _Doing(what=what):
                     notify(what)
                 case _Known():
                     known = message
                 case _Decided(verdict=verdict):
-                    return verdict
+                    return verdict  # type: ignore[no-any-return]  # what `answer` gave
                 case _Refused(error=error):
                     raise error
                 case _Failed(kind="memory"):
@@ -112,12 +140,11 @@ def supervise(
     finally:
         child.kill()
     if child.timed_out:
-        failure = f"time ran out after {question.time_limit:g} s"
+        failure = f"time ran out after {time_limit:g} s"
     reason = failure or child.epitaph(memory)
     if known.resisting:
         reason += f"; {known.resisting}"
-    seconds = time.monotonic() - question.started
-    return Unknown(report_on(a, b, question, (), seconds), reason, known.depth, ())
+    return unknown(reason, known.depth)
 
 
 # The parent's side ------------------------------------------------------------------------
@@ -205,12 +232,14 @@ def _size(count: int) -> str:
 # The child's side -------------------------------------------------------------------------
 
 
-def _child(a: ir.Network, b: ir.Network, question: Question, memory: int, pipe: int) -> NoReturn:
+def _child(
+    answer: Callable[[Notify, Known], _Verdict], time_limit: float, memory: int, pipe: int
+) -> NoReturn:
     """All that the child does; it leaves without a trace of the parent's clean-ups."""
     code = 70
     try:
-        _confine(question)
-        _send(pipe, _answer(a, b, question, memory, _Reporter(pipe)))
+        _confine(time_limit)
+        _send(pipe, _answer(answer, memory, _Reporter(pipe)))
         code = 0
     except BrokenPipeError:  # nobody listens any more
         pass
@@ -218,7 +247,7 @@ def _child(a: ir.Network, b: ir.Network, question: Question, memory: int, pipe: 
         os._exit(code)
 
 
-def _confine(question: Question) -> None:
+def _confine(time_limit: float) -> None:
     """Its own group, silence, an end when the parent ends, and limits that the kernel keeps."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -230,7 +259,7 @@ def _confine(question: Question) -> None:
         os.dup2(nowhere, 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # A second guard for a parent that is stopped: processor time runs no faster than the clock.
-    _lower(resource.RLIMIT_CPU, int(question.time_limit) + 10)
+    _lower(resource.RLIMIT_CPU, int(time_limit) + 10)
 
 
 def _lower(which: int, limit: int) -> None:
@@ -258,15 +287,13 @@ class _Reporter:
 
 
 def _answer(
-    a: ir.Network, b: ir.Network, question: Question, memory: int, reporter: _Reporter
+    answer: Callable[[Notify, Known], _Verdict], memory: int, reporter: _Reporter
 ) -> _Message:
     try:
-        from nfverify.equivalence.prove import equivalent
-        from nfverify.equivalence.refine.prove import refines
+        import z3  # noqa: F401  # now: a library that can't be loaded says anything
 
-        ask = refines if question.refine else equivalent
-        _lower(resource.RLIMIT_AS, memory)  # now: a library that can't be loaded says anything
-        return _Decided(ask(a, b, question, reporter.notify, reporter.known))
+        _lower(resource.RLIMIT_AS, memory)
+        return _Decided(answer(reporter.notify, reporter.known))
     except ModelError as error:
         return _Refused(error)
     except BrokenPipeError:
