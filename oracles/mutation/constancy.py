@@ -32,7 +32,8 @@ def _program(program: ir.Program) -> ir.Program:
     for variable in program.state:
         found = _unread_writes(found, variable)
         found = _keys(found, variable)
-    return found
+    # Whether frames that are not IP enter it is asked of its text, of what goes nowhere too.
+    return found if found.sees_non_ip == program.sees_non_ip else program
 
 
 def _quiet(body: Sequence[ir.Stmt]) -> tuple[ir.Stmt, ...]:
@@ -147,6 +148,8 @@ def _value(node: ir.Expr, known: Known) -> ir.Expr:
 
 def _after(node: ir.Stmt, known: Known) -> Known:
     """What is certain still holds behind a statement, but for the fields that it may write."""
+    if any(isinstance(n, ir.Push | ir.Pop) for n in ir.walk((node,))):
+        return {}  # other headers
     written = {n.name for n in ir.walk((node,)) if isinstance(n, ir.SetField)}
     if not written or not known:
         return known

@@ -21,7 +21,7 @@ def observable(network: ir.Network) -> ir.Network:
 
 def _program(program: ir.Program) -> ir.Program:
     kept = _kept(program)
-    return replace(
+    found = replace(
         program,
         state=tuple(v for v in program.state if v.name in kept),
         init=_body(program.init, kept),
@@ -30,6 +30,8 @@ def _program(program: ir.Program) -> ir.Program:
         invariants=(),
         properties=(),
     )
+    # Whether frames that are not IP enter it is asked of its text, of what goes nowhere too.
+    return found if found.sees_non_ip == program.sees_non_ip else program
 
 
 def _kept(program: ir.Program) -> frozenset[str]:

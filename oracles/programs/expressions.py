@@ -31,7 +31,7 @@ VALUES: tuple[ir.Type, ...] = (*NUMBERS, ir.BOOL)
 @dataclass(frozen=True, slots=True)
 class Options:
     """What may occur. `fields` are read and, where they can be, written. The prover does without
-    `choose`, `timeouts` and `capacities`."""
+    `choose`, `timeouts`, `capacities` and `headers`."""
 
     fields: tuple[str, ...] = tuple(FIELDS)
     numbers: tuple[ir.Bits, ...] = NUMBERS
@@ -48,6 +48,7 @@ class Options:
     choose: bool = True
     timeouts: bool = True
     capacities: bool = True
+    headers: bool = True  # pushed and popped, by one network in four
     ports: int = 3
     constants: int = 4  # numbers are mostly below
 

@@ -18,7 +18,9 @@ MakeStatement = Callable[[int], ir.Stmt]  # so deep
 
 @dataclass(slots=True)
 class Maker(Expressions):
-    """Makes one program; `rng` decides everything."""
+    """Makes programs; `rng` decides everything."""
+
+    headers: bool = False
 
     # Statements ---------------------------------------------------------------------------
 
@@ -42,6 +44,8 @@ class Maker(Expressions):
             makers += [self._write] * 4
         if (options.timeouts or options.capacities) and any(v.keys for v in self.state):
             makers += [self._touch] * 2
+        if self.headers:
+            makers += [self._push, self._pop]
         if options.choose:
             makers.append(self._choose)
         if depth > 0:
@@ -59,6 +63,13 @@ class Maker(Expressions):
 
     def _set_tag(self, depth: int) -> ir.Stmt:
         return ir.SetTag(self.rng.choice("xy"), self.expression(ir.INT))
+
+    def _push(self, depth: int) -> ir.Stmt:
+        kind = self.rng.choice(tuple(ir.PUSHED))
+        return ir.Push(kind, tuple(self.expression(type_, 1) for type_ in ir.PUSHED[kind]))
+
+    def _pop(self, depth: int) -> ir.Stmt:
+        return ir.Pop(self.rng.choice(tuple(ir.PUSHED)))
 
     def _output(self, depth: int) -> ir.Stmt:
         rng, options = self.rng, self.options
@@ -187,7 +198,7 @@ class Maker(Expressions):
 
 def random_network(rng: Random, options: Options = DEFAULT) -> ir.Network:
     """One to three NFs: a pipeline, or a graph whose NFs branch by port."""
-    maker = Maker(rng, options)
+    maker = Maker(rng, options, headers=options.headers and rng.random() < 0.25)
     count = rng.choice((1, 1, 2, 3))
     declared = tuple(range(options.ports))
     programs = [maker.program(f"p{i}", rng.choice(((), declared))) for i in range(count)]

@@ -52,6 +52,14 @@ def test_state_that_no_output_depends_on_goes() -> None:
     assert not core(load("lib:monitor")).instances[0].program.state
 
 
+def test_frames_that_are_not_ip_enter_the_core_of_what_they_enter() -> None:
+    """Even if all that reads their addresses is state that nothing depends on."""
+    text = "program x { set<MAC> s; entry { action_state { s = s | {f[smac]}; } "
+    network = load_text(text + "action_flow { drop; } } }")
+    arp = bytes(12) + b"\x08\x06" + bytes(28)
+    assert Machine(network).step(0, 0, arp) == Machine(core(network)).step(0, 0, arp) == []
+
+
 COUNTED = "int n; entry e {{ match_state {{ n < 5 }} {0} action_flow {{ drop; }} }}"
 READER = "entry g { match_state { f[sport] in s } action_flow { drop; } }"
 PAIR = (

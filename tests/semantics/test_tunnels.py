@@ -1,4 +1,4 @@
-"""`push` and `pop` in programs and chains, on each engine. (The bytes: tests/packet/test_tunnel.)"""
+"""`push` and `pop` in programs and chains, on each engine (bytes: tests/packet/test_tunnel.py)."""
 
 from __future__ import annotations
 
