@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nfverify.cli import equiv_fastpath
 from nfverify.cli.options import (
     MODEL,
     UsageError,
@@ -34,13 +35,15 @@ if TYPE_CHECKING:
 _EPILOG = """\
 Exit codes: 0 equivalent (proved, for traces of any length), 1 different (with the trace), 2 the
 command or a model is wrong, 3 unknown (time, memory or depth ran out), 130 Ctrl-C. With --refine:
-0 if B allows all that A does, 1 if A does what B does not allow (with the trace)."""
+0 if B allows all that A does, 1 if A does what B does not allow (with the trace). With --fastpath:
+1 also if the fast path does the same, but doesn't serve all that it could."""
 _LATER = {"cross_check": "--cross-check"}
 _STYLE = {
     "equivalent": "bold green",
     "refines": "bold green",
     "different": "bold red",
     "not refined": "bold red",
+    "idle": "bold red",
     "unknown": "bold yellow",
 }
 
@@ -58,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add = parser.add_argument
     add("a", metavar="A", help=f"{MODEL}; - is standard input")
-    add("b", metavar="B", help="the other model")
+    add("b", metavar="B", nargs="?", help="the other model")
     choices: tuple[str, ...] = ("packets", "packets+state")
     what = "what must be equal (default: packets); +state: variables of the same name, too"
     add("--observe", choices=choices, default="packets", help=what)
@@ -80,6 +83,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what = "ask whether B allows all that A does: for models with `choose`"
     add("--refine", action="store_true", help=what)
     add("--cross-check", action="store_true", help="ask a second solver, too (not yet)")
+    equiv_fastpath.add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,23 +97,39 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{option} is not there yet")
     if args.refine and args.observe != "packets":
         raise UsageError("--refine compares packets only, not state")
+    equiv_fastpath.check(args)
     if args.save is not None and Path(args.save).exists() and not Path(args.save).is_dir():
         raise UsageError(f"--save {args.save}: it is there, and is no folder")
+    if args.fastpath:
+        return _fastpath(args)
     a, b, notes, origin = _sides(args)
     question = _question(args, a.network, origin, started)
-    with _progress(args.quiet) as notify:
+    with progress(args.quiet) as notify:
         verdict = supervise(a.network, b.network, question, memory=args.memory_limit, notify=notify)
     verdict = replace(
         verdict, report=replace(verdict.report, notes=(*verdict.report.notes, *notes))
     )
     if args.save is not None:
         _save(args, verdict, (a, b), question.options)
-    _print(args, verdict)
+    from nfverify.report.document import dump
+    from nfverify.report.text import text
+
+    a_and_b = args.a, args.b
+    _print(args, lambda: dump(verdict, *a_and_b), lambda: text(verdict, *a_and_b))
     return EXIT_CODE[type(verdict)]
 
 
+def _fastpath(args: argparse.Namespace) -> int:
+    from nfverify.equivalence.fastpath.verdict import FAST_EXIT_CODE
+    from nfverify.report.fastpath import dump, text
+
+    verdict = equiv_fastpath.run(args)
+    _print(args, lambda: dump(verdict, args.a), lambda: text(verdict, args.a))
+    return FAST_EXIT_CODE[type(verdict)]
+
+
 @dataclass(frozen=True, slots=True)
-class _Side:
+class Side:
     """A model as the user named it, and the state from which it starts, as JSON."""
 
     target: str
@@ -117,12 +137,12 @@ class _Side:
     state: str | None = None
 
 
-def _sides(args: argparse.Namespace) -> tuple[_Side, _Side, list[str], int | None]:
+def _sides(args: argparse.Namespace) -> tuple[Side, Side, list[str], int | None]:
     """Both models, notes on how they are paired, and the time from which on they are compared."""
     a, b = load_pair(args.a, args.b)
     notes = list(_port_notes(a, b))
     if args.start is None:
-        return _Side(args.a, a), _Side(args.b, b), notes, None
+        return Side(args.a, a), Side(args.b, b), notes, None
     if args.start == "-" and "-" in (args.a.partition(":")[0], args.b.partition(":")[0]):
         raise UsageError("standard input can be a model or the state, not both")
     from nfverify.equivalence.start import starts
@@ -132,7 +152,7 @@ def _sides(args: argparse.Namespace) -> tuple[_Side, _Side, list[str], int | Non
     for letter, side in (("a", first), ("b", second)):
         if side.missing:
             notes.append(f"{letter} has no {', '.join(side.missing)}, which {args.start} gives")
-    sides = _Side(args.a, first.network, first.text), _Side(args.b, second.network, second.text)
+    sides = Side(args.a, first.network, first.text), Side(args.b, second.network, second.text)
     return *sides, notes, first.state.now
 
 
@@ -173,31 +193,28 @@ def _port_notes(a: Network, b: Network) -> tuple[str, ...]:
 # Output -----------------------------------------------------------------------------------
 
 
-def _print(args: argparse.Namespace, verdict: Verdict) -> None:
-    from nfverify.report.document import dump
-    from nfverify.report.text import text
-
+def _print(args: argparse.Namespace, document: Callable[[], str], text: Callable[[], str]) -> None:
     if args.format == "json":
-        sys.stdout.write(dump(verdict, args.a, args.b))
+        sys.stdout.write(document())
         return
-    shown = text(verdict, args.a, args.b)
+    shown = text()
     if args.quiet:
         shown = shown.partition("\n")[0] + "\n"
     if args.no_color or not sys.stdout.isatty():
         sys.stdout.write(shown)
         return
     from rich.console import Console
-    from rich.text import Text
+    from rich.text import Text as Rich
 
     word = shown.partition(":")[0]
-    styled = Text(shown)
+    styled = Rich(shown)
     styled.stylize(_STYLE[word], 0, len(word))
     styled.highlight_regex(r"(?m)^[A-Z][^:]*:$", "bold")
     Console(soft_wrap=True, highlight=False).print(styled, end="")
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     """Shows on a terminal what is being tried."""
     if quiet or not sys.stderr.isatty():
         yield lambda what: None
@@ -218,13 +235,13 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _save(
-    args: argparse.Namespace, verdict: Verdict, sides: tuple[_Side, _Side], options: Options
+    args: argparse.Namespace, verdict: Verdict, sides: tuple[Side, Side], options: Options
 ) -> None:
     from nfverify.report.pytest_file import Setting
     from nfverify.report.save import save
 
     files = tuple(str(Path(file).resolve()) for file in args.ops)
-    a, b = (_model(letter, side) for letter, side in zip("ab", sides, strict=True))
+    a, b = (named(letter, side) for letter, side in zip("ab", sides, strict=True))
     sources = {
         model.beside: side.network.instances[0].program.span.source.text
         for model, side in zip((a, b), sides, strict=True)
@@ -233,7 +250,7 @@ def _save(
     save(Path(args.save), verdict, Setting(a, b, options, files), sources)
 
 
-def _model(letter: str, side: _Side) -> Model:
+def named(letter: str, side: Side) -> Model:
     """What a saved test needs to find the model again."""
     from nfverify.report.pytest_file import Model
     from nfverify.smat.load import LIBRARY

@@ -61,27 +61,29 @@ def document(verdict: Verdict, a: str, b: str) -> dict[str, JSON]:
                 "method": proof.method,
                 "depth": proof.depth,
                 "relation": list(proof.relation),
-                "obligations": _obligations(proof.obligations),
+                "obligations": obligations_of(proof.obligations),
             }
         case Different(counterexample=example):
             found["depth"] = example.excluded
-            found["counterexample"] = _counterexample(example)
+            found["counterexample"] = counterexample_of(example)
         case Unknown(reason=reason, depth=depth, obligations=obligations):
             found["reason"] = reason
             found["depth"] = depth
-            found["obligations"] = _obligations(obligations)
+            found["obligations"] = obligations_of(obligations)
         case _:
             assert_never(verdict)
     return found
 
 
-def _obligations(obligations: Sequence[Obligation]) -> JSON:
+def obligations_of(obligations: Sequence[Obligation]) -> JSON:
+    """Each with its result and seconds."""
     return [
         {"name": o.name, "seconds": round(o.seconds, 3), "result": o.result} for o in obligations
     ]
 
 
-def _counterexample(example: Counterexample) -> JSON:
+def counterexample_of(example: Counterexample) -> JSON:
+    """Its events, and what differs at the last."""
     return {
         "events": [_event(event) for event in example.events],
         "minimal": example.minimal,

@@ -62,7 +62,7 @@ class Setting:
 
 def pytest_file(example: Counterexample, setting: Setting) -> str:
     """The text of the file."""
-    differences = "\n".join(f"    {_quoted(text)}" for text in example.differences)
+    differences = "\n".join(f"    {quoted(text)}" for text in example.differences)
     options = f'non_ip="{"drop" if setting.options.drop_non_ip else "bypass"}"'
     imports = ["from nfverify import Machine, load", *_CODEC]
     body = ["def test_both_do_the_same():", *_loading(setting)]
@@ -83,7 +83,7 @@ def pytest_file(example: Counterexample, setting: Setting) -> str:
     head = f'"""{_ABOUT}\n\n{differences}\n"""\n\nfrom pathlib import Path\n\n'
     parts = [
         "\n".join([*imports, "", *_constants(example, setting)]),
-        _LOCATED,
+        LOCATED,
         _COMPARED,
         "\n".join(body),
     ]
@@ -94,6 +94,15 @@ def _constants(example: Counterexample, setting: Setting) -> Iterator[str]:
     ports = setting.a.network.ports
     yield "HERE = Path(__file__).parent"
     yield f"IGNORED = {setting.options.ignore!r}"
+    yield from events_of(example, ports)
+    if setting.options.observe_state:
+        yield "STATE = [  # (instance, variable) of a, of b"
+        yield from (f"    {pair!r}," for pair in setting.pairs())
+        yield "]"
+
+
+def events_of(example: Counterexample, ports: tuple[str, ...]) -> Iterator[str]:
+    """The trace as a Python list."""
     yield "EVENTS = [  # time in ns, port, frame"
     for event in example.events:
         number = ports.index(event.port) if event.port in ports else int(event.port)
@@ -102,10 +111,6 @@ def _constants(example: Counterexample, setting: Setting) -> Iterator[str]:
         chunks = [f'     "{text[i : i + _LINE]}"' for i in range(0, len(text), _LINE)]
         yield "\n".join(chunks or ['     ""']) + "),"
     yield "]"
-    if setting.options.observe_state:
-        yield "STATE = [  # (instance, variable) of a, of b"
-        yield from (f"    {pair!r}," for pair in setting.pairs())
-        yield "]"
 
 
 def _loading(setting: Setting) -> Iterator[str]:
@@ -113,7 +118,8 @@ def _loading(setting: Setting) -> Iterator[str]:
     yield f"    network_b = load({setting.b.expression()}, ports=network_a.ports)"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Text that may stand in a docstring."""
     return text.replace("\\", "\\\\").replace('"', "'")
 
 
@@ -126,7 +132,7 @@ _CODEC = (
     "from nfverify.packet.codec import Malformed, parse",
     "from nfverify.packet.fields import FIELDS",
 )
-_LOCATED = """\
+LOCATED = """\
 def located(path, before):
     # The model where it was named, else where it was when this was written.
     return path if Path(path).exists() else before"""

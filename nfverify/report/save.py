@@ -34,7 +34,7 @@ def save(folder: Path, verdict: Verdict, setting: Setting, sources: Mapping[str,
     }
     if isinstance(verdict, Different):
         example = verdict.counterexample
-        content |= _captures(example)
+        content |= captures(example)
         content["table.md"] = markdown(example, a, b).encode()
         if not verdict.report.refine:
             content["test_counterexample.py"] = pytest_file(example, setting).encode()
@@ -42,11 +42,17 @@ def save(folder: Path, verdict: Verdict, setting: Setting, sources: Mapping[str,
         for letter, model in (("a", setting.a), ("b", setting.b)):
             if model.state is not None:
                 content[f"state-{letter}.json"] = model.state.encode()
-    old = (*_FIXED, *(path.name for path in sorted(folder.glob("trace-*.pcap"))))
-    replace_files(folder, content, old if (folder / VERDICT).is_file() else ())
+    replace_files(folder, content, owned(folder))
 
 
-def _captures(example: Counterexample) -> dict[str, bytes]:
+def owned(folder: Path) -> tuple[str, ...]:
+    """The files of a folder that an earlier verdict may have left there; () if it is not ours."""
+    if not (folder / VERDICT).is_file():
+        return ()
+    return (*_FIXED, *(path.name for path in sorted(folder.glob("trace-*.pcap"))))
+
+
+def captures(example: Counterexample) -> dict[str, bytes]:
     """What came in, by all ports and by each, and what came out of either side."""
     arrived = [(e.time, e.port, e.frame) for e in example.events]
     sides = {

@@ -43,25 +43,25 @@ def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:
             yield from _proof(proof, report)
             yield from _notes(report, [TESTED])
         case Different(report=report, counterexample=example):
-            after = _packets(len(example.events))
+            after = packets_of(len(example.events))
             if report.refine:
                 yield f"not refined: {a} does what {b} does not allow, after {after}"
             else:
                 yield f"different: {a} and {b} part after {after}"
             yield from _compared(report, a, b)
-            yield _item("trace", wording(example))
-            yield _item("time", f"{report.seconds:.2f} s")
+            yield item("trace", wording(example))
+            yield item("time", f"{report.seconds:.2f} s")
             yield ""
             yield from table(example)
             yield from _notes(report, [])
         case Unknown(report=report, reason=reason, depth=depth, obligations=obligations):
             yield f"unknown: {reason}"
             yield from _compared(report, a, b)
-            yield _item("excluded", excluded(depth))
-            yield _item("time", f"{report.seconds:.2f} s")
+            yield item("excluded", excluded(depth))
+            yield item("time", f"{report.seconds:.2f} s")
             if obligations:
                 yield ""
-                yield from _obligations(obligations)
+                yield from obligation_lines(obligations)
             yield from _notes(report, [])
         case _:
             assert_never(verdict)
@@ -69,7 +69,7 @@ def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:
 
 def wording(example: Counterexample) -> str:
     """How short the trace is known to be (decision 28)."""
-    length = _packets(len(example.events))
+    length = packets_of(len(example.events))
     if example.minimal:
         return f"shortest: {length}"
     if example.excluded:
@@ -81,34 +81,35 @@ def excluded(depth: int) -> str:
     """What is known of short traces."""
     if not depth:
         return "no trace is so short that a difference is excluded"
-    return f"no difference in traces of up to {_packets(depth)}"
+    return f"no difference in traces of up to {packets_of(depth)}"
 
 
 def _compared(report: Report, a: str, b: str) -> Iterator[str]:
     yield ""
-    yield _item("a", _model(report.a, a))
-    yield _item("b", _model(report.b, b))
+    yield item("a", model_text(report.a, a))
+    yield item("b", model_text(report.b, b))
     what = "every packet that comes out: time, port, order, fields"
     if report.observe == "packets+state":
         what += "; and the state"
-    yield _item("compared", what)
+    yield item("compared", what)
     if report.ignored:
-        yield _item("ignored", f"{', '.join(report.ignored)}, and the checksums over them")
+        yield item("ignored", f"{', '.join(report.ignored)}, and the checksums over them")
     if report.assumption:
-        yield _item("assuming", f"{report.assumption} (of every arriving packet)")
+        yield item("assuming", f"{report.assumption} (of every arriving packet)")
     non_ip = {"bypass": "pass by", "drop": "are dropped"}[report.non_ip]
-    yield _item("non-IP", f"frames that are not IP {non_ip} ({report.non_ip})")
+    yield item("non-IP", f"frames that are not IP {non_ip} ({report.non_ip})")
 
 
-def _model(name: str, target: str) -> str:
+def model_text(name: str, target: str) -> str:
+    """A model as the user named it, with the name it has in there."""
     if target.partition(":")[0] == "-":
         return f"{name} of standard input"
     return target if name in target else f"{name} of {target}"
 
 
 def _proof(proof: Proof, report: Report) -> Iterator[str]:
-    yield _item("proof", f"{proof.method}, {_count(len(proof.obligations), 'obligation')}")
-    yield _item("time", f"{report.seconds:.2f} s")
+    yield item("proof", f"{proof.method}, {count_of(len(proof.obligations), 'obligation')}")
+    yield item("time", f"{report.seconds:.2f} s")
     if proof.relation:
         yield ""
         yield "The relation between the states, true at the start and kept by every event:"
@@ -116,10 +117,11 @@ def _proof(proof: Proof, report: Report) -> Iterator[str]:
         for number, conjunct in enumerate(proof.relation, 1):
             yield f"  {f'({number})':>{width}} {conjunct}"
     yield ""
-    yield from _obligations(proof.obligations)
+    yield from obligation_lines(proof.obligations)
 
 
-def _obligations(obligations: Sequence[Obligation]) -> Iterator[str]:
+def obligation_lines(obligations: Sequence[Obligation]) -> Iterator[str]:
+    """Under a heading, each with its result and how long it took."""
     yield "Obligations:"
     for one in obligations:
         yield f"  {one.result:8} {one.seconds:7.3f} s  {one.name}"
@@ -187,13 +189,16 @@ def markdown(example: Counterexample, a: str, b: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _packets(count: int) -> str:
-    return _count(count, "packet")
+def packets_of(count: int) -> str:
+    """So many packets, in words."""
+    return count_of(count, "packet")
 
 
-def _count(count: int, what: str) -> str:
+def count_of(count: int, what: str) -> str:
+    """So many of something, in words."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _item(label: str, what: str) -> str:
+def item(label: str, what: str) -> str:
+    """A line of a report's head."""
     return f"  {label:{_LABEL}}{what}"
