@@ -65,13 +65,13 @@ class Assembler:
         self._made += 1
         exprs = (*group.condition, *(v.expr for v in values))
         rests_on = tuple(dependencies(world, exprs, self.hot))
-        watched = tuple(d for d in rests_on if self._is_watched(d, given))
+        watched = tuple(d for d in rests_on if self._is_watched(d, group.condition))
         return Draft(class_, rests_on, watched)
 
-    def _is_watched(self, dependency: Dependency, given: Sequence[Term]) -> bool:
+    def _is_watched(self, dependency: Dependency, condition: Sequence[ir.Expr]) -> bool:
         if self.policies.forced(dependency[0]) in ("own", "constant"):
             return False
-        return self.changes.may_change(dependency, given)
+        return self.changes.may_change(dependency, condition)
 
     def finish(self, drafts: Sequence[Draft]) -> tuple[tuple[Class, ...], tuple[str, ...]]:
         """The classes with their watches, and the variables of the epoch."""

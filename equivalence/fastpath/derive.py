@@ -33,7 +33,7 @@ def derive(network: ir.Network, policy: Forced = None) -> Plan:
     ways = split(world, found.ways)
     writers = of_variable(found.writers)
     policies = Policies(policy, writers, found.anyhow, world.variables)
-    heat = Heat(world, ways, found.writers, policies.forced_hot(), policies.forced_cold())
+    heat = Heat(world.afresh(), ways, found.writers, policies.forced_hot(), policies.forced_cold())
     hot = frozenset(heat.find())
     fast: list[Fast] = []
     slow: dict[int, str] = {}
@@ -47,7 +47,7 @@ def derive(network: ir.Network, policy: Forced = None) -> Plan:
         fast.append(Fast(number, flow, tuple(p for p in parts if not fixed(p, hot))))
     groups, left = close(shaper, fast)
     slow |= dict.fromkeys(left, "too many classes")
-    changes = Changes(world, writers, found.anyhow)
+    changes = Changes(world.afresh(), writers, found.anyhow)
     assembler = Assembler(shaper, hot, changes, policies, {f.number: f for f in fast}, ways)
     drafts = [assembler.draft(group) for group in groups]
     classes, epoch = assembler.finish(drafts)

@@ -45,17 +45,31 @@ class Changes:
     anyhow: Collection[str]
     _other: Sight | None = None
     _alone: dict[tuple[str, tuple[int, ...], int], bool] = field(default_factory=dict)
+    _asked: dict[str, frozenset[str]] = field(default_factory=dict)
+    _answers: dict[tuple[str, tuple[int, ...], frozenset[int]], bool] = field(default_factory=dict)
 
-    def may_change(self, dependency: Dependency, condition: Sequence[Term]) -> bool:
+    def may_change(self, dependency: Dependency, condition: Sequence[ir.Expr]) -> bool:
         """Can another flow or a timer change the key while the condition holds?"""
         var, keys = dependency
         if var in self.anyhow:
             return True
         mine = tuple(map(self.world.term, keys))
-        return any(
-            self._may(var, mine, number, writer, condition)
-            for number, writer in enumerate(self.writers.get(var, ()))
-        )
+        about = self._about(var)
+        told = [self.world.term(c) for c in condition if not _state(c) or _state(c) & about]
+        question = (var, tuple(k.id for k in mine), frozenset(t.id for t in told))
+        if question not in self._answers:
+            self._answers[question] = any(
+                self._may(var, mine, number, writer, told)
+                for number, writer in enumerate(self.writers.get(var, ()))
+            )
+        return self._answers[question]
+
+    def _about(self, var: str) -> frozenset[str]:
+        """The variables that its writers ask for: only of these need the record's say anything."""
+        if var not in self._asked:
+            conditions = (c for w in self.writers.get(var, ()) for c in w.conditions)
+            self._asked[var] = frozenset({var}).union(*map(_state, conditions))
+        return self._asked[var]
 
     def _may(
         self,
@@ -95,3 +109,8 @@ class Changes:
         if self._other is None:
             self._other = Sight(self.world, self.world.arriving("q ", None), "q ")
         return self._other
+
+
+def _state(expr: ir.Expr) -> frozenset[str]:
+    """The variables that it reads."""
+    return frozenset(n.var for n in ir.walk((expr,)) if isinstance(n, ir.Read | ir.Has))

@@ -108,7 +108,12 @@ class Shaper:
         """Those that read most state are the first to go."""
         order = sorted(range(len(parts)), key=lambda i: (-reads(parts[i]), -_nodes(parts[i]), -i))
         kept = dict(enumerate(parts))
+        terms = [self.world.term(p) for p in parts]
+        known = frozenset[str]().union(*map(symbols, given))
         for i in order:
+            elsewhere = known.union(*(symbols(terms[j]) for j in kept if j != i))
+            if not any(decisive(t) <= elsewhere for t in alternatives(terms[i])):
+                continue  # it is about what nothing else says anything of
             others = [self.world.term(p) for j, p in kept.items() if j != i]
             if self.holds((*given, *others), self.world.term(parts[i])):
                 del kept[i]
@@ -151,6 +156,36 @@ class Shaper:
             return result
 
         return transform(expr, visit)
+
+
+def alternatives(term: Term) -> tuple[Term, ...]:
+    return term.args if term.op == "any" else (term,)
+
+
+def symbols(term: Term) -> frozenset[str]:
+    """The fields and variables that it is about, apart from those in keys."""
+    return _symbols(term, through=True)
+
+
+def decisive(term: Term) -> frozenset[str]:
+    """Those of which it says something whatever the others are."""
+    return _symbols(term, through=False)
+
+
+def _symbols(term: Term, *, through: bool) -> frozenset[str]:
+    found: set[str] = set()
+    stack, seen = [term], {term.id}
+    while stack:
+        node = stack.pop()
+        if node.op == "var":
+            found.add(str(node.data))
+        elif node.op == "uf":
+            found.add(str(node.data).rsplit(".", 1)[0].rstrip("?"))
+        elif node.op != "ite" or through:
+            new = [a for a in node.args if a.id not in seen]
+            seen.update(a.id for a in new)
+            stack += new
+    return frozenset(found)
 
 
 def _nodes(expr: ir.Expr) -> int:

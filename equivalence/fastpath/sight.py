@@ -59,6 +59,10 @@ class World(Conditions):
         self._done: dict[int, tuple[ir.Expr, Term]] = {}
         self.packet = self.arriving("", served)
 
+    def afresh(self) -> World:
+        """The same without what it has been asked: other packets make all questions harder."""
+        return World(self.variables, self.ports, self.only_ip, self.served)
+
     def arriving(self, prefix: str, served: bool | None) -> SymbolicPacket:
         """One more packet; what is true of it is known from then on."""
         packet, facts = arriving_packet(self.terms, prefix, self.ports, self.only_ip)
