@@ -24,7 +24,8 @@ from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 
 MAKING = Making(
-    statements=4, depth=2, choose=True, timeouts=False, capacities=False, timers=False
+    statements=4, depth=2, choose=True, timeouts=False, capacities=False, timers=False,
+    headers=False,
 )  # fmt: skip
 SAMPLES = (-3, 0, 1, 2, 5, 65535, 65536, 70000)
 Made = tuple[str, str, int | None, tuple[tuple[int, bool], ...]]
