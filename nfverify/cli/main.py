@@ -44,6 +44,7 @@ COMMANDS = (
     Command("bench", "measure how fast a model is", "nfverify.cli.bench"),
     Command("build", "compile a model", "nfverify.cli.build"),
     Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
+    Command("fastpath", "show the fast path of a chain", "nfverify.cli.fastpath"),
     Command("cover", "say what of a model a capture reaches", "nfverify.cli.cover"),
     Command("test", "hold engines, or your own program, against a model", "nfverify.cli.test"),
     Command("consolidate", "turn a chain into one table", "nfverify.cli.consolidate"),

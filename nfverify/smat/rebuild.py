@@ -66,3 +66,8 @@ def mapped(node: Part, change: Callable[[Part], Part]) -> Part:
     if any(a is not b for a, b in zip(parts, changed, strict=True)):
         node = with_parts(node, changed)
     return change(node)
+
+
+def mapped_expr(expr: ir.Expr, change: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:
+    """As `mapped`: an expression has expressions as parts only."""
+    return mapped(expr, change)  # type: ignore[arg-type, return-value]

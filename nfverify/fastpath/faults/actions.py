@@ -8,7 +8,6 @@ from itertools import combinations
 from nfverify.fastpath.faults.fault import Fault
 from nfverify.fastpath.faults.rewriting import (
     Hoist,
-    changed_expr,
     changed_function,
     nodes,
     position,
@@ -22,6 +21,7 @@ from nfverify.fastpath.parallel import conflict, read_by
 from nfverify.fastpath.plan import Class, Path, Plan, StateFunction
 from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
+from nfverify.smat.rebuild import mapped_expr
 
 # Which way is taken ---------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ def _port(plan: Plan) -> Plan | None:
         return replace(
             path,
             residual=tuple(c for c in path.residual if not over_port(c)),
-            outputs=tuple(changed_expr(port, change) for port in path.outputs),
+            outputs=tuple(mapped_expr(port, change) for port in path.outputs),
         )
 
     return recorded_instead(plan, fixed)

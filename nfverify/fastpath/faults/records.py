@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nfverify.fastpath.faults.fault import Fault
 from nfverify.fastpath.faults.rewriting import nodes, reads_state, unless_same, with_classes
-from nfverify.fastpath.plan import Class, Plan
+from nfverify.fastpath.plan import Class, Plan, Watch
 from nfverify.smat import ir
 
 FID_BITS = 20  # SpeedyBox, §VI-A
@@ -17,7 +17,17 @@ def _flag(name: str) -> ir.Expr:
 
 
 def _kept_on_fin(plan: Plan) -> Plan | None:
-    return unless_same(plan, replace(plan, kept=ir.Or((_flag("flag_fin"), _flag("flag_rst")))))
+    """Neither by the packet that ends it nor by an event at the flow's own keys."""
+
+    def own(watch: Watch) -> bool:
+        fields = {key.name for key in watch.keys if isinstance(key, ir.Field)}
+        return fields == set(plan.key)
+
+    def deaf(class_: Class) -> Class:
+        return replace(class_, watches=tuple(w for w in class_.watches if not own(w)))
+
+    ends = ir.Or((_flag("flag_fin"), _flag("flag_rst")))
+    return replace(plan, kept=ends, classes=tuple(map(deaf, plan.classes)))
 
 
 def _departing(plan: Plan) -> Plan | None:
@@ -52,16 +62,13 @@ def _anything(plan: Plan) -> Plan | None:
 
 
 def _condition(plan: Plan) -> Plan | None:
-    """The exceptions: conjuncts over state that say what must not be."""
+    """What a class asks of values in state; that keys are there stays."""
 
-    def negative(expr: ir.Expr) -> bool:
-        return isinstance(expr, ir.Not) or (isinstance(expr, ir.Compare) and expr.op == "!=")
+    def blind(class_: Class) -> Class:
+        left = (c for c in class_.condition if not (isinstance(c, ir.Compare) and reads_state(c)))
+        return replace(class_, condition=tuple(left))
 
-    def exceptionless(class_: Class) -> Class:
-        left = tuple(c for c in class_.condition if not (negative(c) and reads_state(c)))
-        return replace(class_, condition=left)
-
-    return with_classes(plan, exceptionless)
+    return with_classes(plan, blind)
 
 
 def _swapped(plan: Plan) -> Plan | None:
@@ -102,7 +109,10 @@ RECORDS = (
         "served-anything", "frames that are not TCP or UDP over IPv4 are served", _anything, "c1"
     ),
     Fault(
-        "condition-left-out", "a class forgets what must not be (blocked, down)", _condition, "c1"
+        "condition-left-out",
+        "a class forgets what it asks of state (blocked, down)",
+        _condition,
+        "c1",
     ),
     Fault("values-swapped", "two values change places in the record", _swapped, "c1"),
     Fault("class-order", "the most general class is tried first", _order, "c8", "slow"),

@@ -8,7 +8,7 @@ from itertools import count
 
 from nfverify.fastpath.plan import Class, Path, Plan, StateFunction, Value
 from nfverify.smat import ir
-from nfverify.smat.rebuild import mapped
+from nfverify.smat.rebuild import mapped_expr
 
 Pick = Callable[[ir.Expr], bool]
 
@@ -43,20 +43,15 @@ def without_events(plan: Plan, silent: Callable[[str], bool]) -> Plan | None:
     return unless_same(plan, other)
 
 
-def changed_expr(expr: ir.Expr, change: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:
-    """With `change` made to each part, from the leaves up."""
-    return mapped(expr, change)  # type: ignore[arg-type, return-value]  # of an expression: one
-
-
 def changed_function(
     function: StateFunction, change: Callable[[ir.Expr], ir.Expr], *, keys_only: bool = False
 ) -> StateFunction:
     """With `change` made to each part of its keys and values."""
     writes: list[ir.Write | ir.Delete] = []
     for write in function.writes:
-        keys = tuple(changed_expr(k, change) for k in write.keys)
+        keys = tuple(mapped_expr(k, change) for k in write.keys)
         if isinstance(write, ir.Write) and not keys_only:
-            values = tuple(changed_expr(v, change) for v in write.values)
+            values = tuple(mapped_expr(v, change) for v in write.values)
             writes.append(replace(write, keys=keys, values=values))
         else:
             writes.append(replace(write, keys=keys))
@@ -67,15 +62,19 @@ class Hoist:
     """Records expressions in a class that has computed them for each packet so far."""
 
     def __init__(self, class_: Class) -> None:
-        self.taken = {value.name for value in class_.values}
+        self.taken = {value.name: value.expr for value in class_.values}
         self.found: dict[ir.Expr, Value] = {}
 
     def __call__(self, expr: ir.Expr) -> ir.Expr:
         if expr not in self.found:
             name = next(f"kept{n}" for n in count() if f"kept{n}" not in self.taken)
-            self.taken.add(name)
-            self.found[expr] = Value(name, expr)
+            self.taken[name] = expr
+            self.found[expr] = Value(name, mapped_expr(expr, self._meant))
         return ir.Local(self.found[expr].name, expr.type)
+
+    def _meant(self, node: ir.Expr) -> ir.Expr:
+        """Values mention no others."""
+        return self.taken[node.name] if isinstance(node, ir.Local) else node
 
     def into(self, class_: Class, paths: tuple[Path, ...]) -> Class:
         return replace(class_, paths=paths, values=(*class_.values, *self.found.values()))

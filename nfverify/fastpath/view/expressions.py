@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nfverify.fastpath.plan import HeaderAction, Plan, StateFunction
 from nfverify.packet.fields import FLOW_FIELDS
@@ -11,13 +11,34 @@ from nfverify.smat import ir
 from nfverify.smat.unparse import Printer
 
 
+@dataclass
 class PlanPrinter(Printer):
     """Texts over all instances of a chain, state by its qualified name. A flow that differs from
     the packet's own is written as `f{sip = r0}`."""
 
+    network_ports: tuple[str, ...] = ()
+
     def key_text(self, var: str, keys: Sequence[ir.Expr]) -> str:
         """A key of a variable, in brackets; nothing for a variable without keys."""
         return self._key(var, keys)
+
+    def port_text(self, port: ir.Expr) -> str:
+        """Where a packet leaves, by the names of the chain's ports."""
+        match port:
+            case ir.Const(value=int() as number) if number < len(self.network_ports):
+                return self.network_ports[number]
+            case ir.Conditional(condition=test, then=then, otherwise=other):
+                return f"{self._port_test(test)} ? {self.port_text(then)} : {self.port_text(other)}"
+            case _:
+                return self.text(port)
+
+    def _port_test(self, test: ir.Expr) -> str:
+        match test:
+            case ir.Compare(op="==", left=ir.Field(name="iface"), right=ir.Const(value=int() as n)):
+                name = self.network_ports[n] if n < len(self.network_ports) else n
+                return f"f[iface] == {name}"
+            case _:
+                return self.text(test)
 
     def _flow(self, exprs: Sequence[ir.Expr]) -> str:
         plain = super()._flow(exprs)
@@ -43,7 +64,7 @@ def plan_printer(plan: Plan) -> PlanPrinter:
     return PlanPrinter(
         state={name: replace(variable, name=name) for name, variable in plan.variables()},
         operators={o.name: o for i in plan.network.instances for o in i.program.operators},
-        ports=dict(enumerate(plan.network.ports)) if len(plan.network.ports) > 2 else {},
+        network_ports=plan.network.ports,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from nfverify.fastpath.parallel import conflict
-from nfverify.fastpath.plan import PAYLOAD, Class, Path, Payload, Plan, qualified
+from nfverify.fastpath.plan import PAYLOAD, Class, Path, Payload, Plan, Value, qualified
 from nfverify.fastpath.view.expressions import (
     PlanPrinter,
     function_lines,
@@ -17,6 +17,7 @@ from nfverify.fastpath.view.expressions import (
 )
 from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
+from nfverify.smat.rebuild import mapped_expr
 from nfverify.smat.unparse import Printer, printer
 
 LINE = 64  # bytes
@@ -158,11 +159,20 @@ def _class(out: PlanPrinter, class_: Class) -> ShownClass:
         ShownValue(v.name, out.text(v.expr), size_of(v.expr.type), v.instance)
         for v in class_.values
     )
+    named: dict[ir.Expr, Value] = {v.expr: v for v in reversed(class_.values)}
+
+    def short(node: ir.Expr) -> ir.Expr:
+        value = named.get(node)
+        return node if value is None else ir.Local(value.name, value.expr.type)
+
     return ShownClass(
         class_.name,
-        _texts(out, class_.condition),
+        tuple(out.text(mapped_expr(c, short)) for c in class_.condition),
         values,
-        tuple((w.var, out.key_text(w.var, w.keys)) for w in class_.watches),
+        tuple(
+            (w.var, out.key_text(w.var, tuple(mapped_expr(k, short) for k in w.keys)))
+            for w in class_.watches
+        ),
         tuple(_path(out, path) for path in class_.paths),
         KEY_BYTES + HEAD_BYTES + sum(v.bytes for v in values),
     )
@@ -183,7 +193,7 @@ def _path(out: PlanPrinter, path: Path) -> ShownPath:
             ShownFunction(f.instance, f.payload, tuple(function_lines(out, f)))
             for f in path.functions
         ),
-        _texts(out, path.outputs),
+        tuple(map(out.port_text, path.outputs)),
         tuple(tuple(path.functions[i].instance for i in group) for group in path.parallel),
     )
 

@@ -19,6 +19,7 @@ from nfverify.fastpath.view.tables import (
 )
 
 SHOWN = 12  # classes, unless all are asked for
+NO_ENTRY = {"none": "(no entry)"}  # where none of an NF matched
 WAYS = 3  # through the chain, for each reason to be slow
 _LABEL = 10
 
@@ -96,7 +97,9 @@ def _local(mat: LocalMat, width: int) -> Iterator[Line]:
     if not mat.rows:
         yield Line("  no packet on the fast path takes an entry of it")
     for row in mat.rows:
-        yield from _item(row.entry, [_actions(row.actions)], width, label=14)
+        yield from _item(
+            NO_ENTRY.get(row.entry, row.entry), [_actions(row.actions)], width, label=14
+        )
         if row.functions:
             payload = "" if row.payload == "ignore" else f" (payload: {row.payload})"
             text = f"state: {'; '.join(row.functions)}{payload}"
@@ -105,7 +108,7 @@ def _local(mat: LocalMat, width: int) -> Iterator[Line]:
 
 def _class(class_: ShownClass, width: int) -> Iterator[Line]:
     condition = " && ".join(_closed(c) for c in class_.condition) or "every flow"
-    yield from _wrapped(f"class {class_.name}: {condition}", width, "  ", "    ")
+    yield from _wrapped(f"{class_.name}: {condition}", width, "  ", "    ")
     if class_.values:
         values = [f"{v.name} = {v.text}" for v in class_.values]
         yield from _item("record", ["; ".join(values)], width, indent=4)
@@ -152,7 +155,7 @@ def _event(event: Event) -> str:
 
 
 def _way(way: Iterable[tuple[str, str]]) -> str:
-    return " > ".join(f"{instance}:{entry}" for instance, entry in way)
+    return " > ".join(f"{instance}: {NO_ENTRY.get(entry, entry)}" for instance, entry in way)
 
 
 def _item(
