@@ -33,7 +33,7 @@ def network(kind: str, seed: int) -> ir.Network:
 
 def traced(kind: str, one: ir.Network, rng: Random) -> Trace:
     if kind == "wraps":
-        return record_events(one, ir_wraps.events(rng, 1500), rest=5000)
+        return record_events(one, ir_wraps.events(rng, 800), rest=5000)
     return record(one, rng, 1500, operators=FUNCTIONS, engine="closures", plain=0.2, many=0.4)
 
 
