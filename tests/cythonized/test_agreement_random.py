@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import islice
 from random import Random
 
+import ir_wraps
 import pytest
 from agreement import check, describe, difference, record_events, shrink
 from constructs import all_constructs, constructs
@@ -52,7 +53,8 @@ def test_all_arithmetic_agrees() -> None:
 
 
 def test_these_are_500_programs_of_every_construct() -> None:
-    networks = [*map(wide, WIDE), *map(flows, FLOWS), arithmetic_network()]
+    wrapping = [ir_wraps.network(Random(seed)) for seed in range(10)]  # run by test_wraps.py
+    networks = [*map(wide, WIDE), *map(flows, FLOWS), *wrapping, arithmetic_network()]
     programs = sum(len({id(i.program) for i in network.instances}) for network in networks)
     assert programs >= 500
     found = Counter(name for network in networks for name in constructs(network))
