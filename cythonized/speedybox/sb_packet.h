@@ -81,6 +81,11 @@ static inline __attribute__((unused)) u64 sb_get(sb_packet *p, sb_field field) {
     return at ? sb_read(at, field) : value;
 }
 
+/* The headers that it has for the NF that asks: NF_IP4, NF_TCP, NF_FRAG and others. */
+static inline __attribute__((unused)) u32 sb_headers(sb_packet *p) {
+    return (p->served ? sb_seen(p, SB_FIELDS, NULL) : p)->head.bits;
+}
+
 /* The payload as it is for the NF that asks; good until it is written. */
 static inline __attribute__((unused)) nf_slice sb_payload(sb_packet *p) {
     sb_packet *at = p->served ? sb_seen(p, SB_FIELDS, NULL) : p;
@@ -89,17 +94,28 @@ static inline __attribute__((unused)) nf_slice sb_payload(sb_packet *p) {
 
 /* Writing ------------------------------------------------------------------------------------- */
 
+/* What a field of that width holds of a value. */
+static u64 sb_cut(sb_field field, u64 value) {
+    static const u64 masks[SB_WRITABLE] = {
+        0xffffffff, 0xffffffff, 0xffff, 0xffff, 0xff, 0xff, 0xffffffffffff, 0xffffffffffff,
+    };
+    return value & masks[field];
+}
+
 static __attribute__((unused)) void sb_set(sb_packet *p, sb_field field, u64 value) {
     nf_head *h = &p->head;
+    if (field >= SB_WRITABLE)
+        return;
+    value = sb_cut(field, value);
     switch (field) {
     case SB_SIP: nf_set_sip(h, 0, (u32)value); break;
     case SB_DIP: nf_set_dip(h, 0, (u32)value); break;
     case SB_SPORT: nf_set_sport(h, 0, (u32)value); break;
     case SB_DPORT: nf_set_dport(h, 0, (u32)value); break;
-    case SB_TTL: p->tos_ttl = (p->tos_ttl & 0xff00) | (value & 0xff); break;
-    case SB_TOS: p->tos_ttl = (p->tos_ttl & 0xff) | (value & 0xff) << 8; break;
-    case SB_SMAC: p->smac = value & 0xffffffffffff; break;
-    case SB_DMAC: p->dmac = value & 0xffffffffffff; break;
+    case SB_TTL: p->tos_ttl = (p->tos_ttl & 0xff00) | (u32)value; break;
+    case SB_TOS: p->tos_ttl = (p->tos_ttl & 0xff) | (u32)value << 8; break;
+    case SB_SMAC: p->smac = value; break;
+    case SB_DMAC: p->dmac = value; break;
     default: return;
     }
     p->written |= 1u << field;

@@ -41,6 +41,8 @@ static __attribute__((unused)) void localmat_add_HA(int fid, header_action actio
         o.args = *args;
     f->wrong |= action == SB_NONE || (action == SB_MODIFY && o.args.at[0] >= SB_WRITABLE) ||
                 (action >= SB_ENCAP && o.args.at[0] > SB_HEADER_VLAN);
+    if (action == SB_MODIFY && !f->wrong)
+        o.args.at[1] = sb_cut((sb_field)o.args.at[0], o.args.at[1]);
     sb_say(sb_now, &o);
 }
 

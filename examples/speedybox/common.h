@@ -40,8 +40,8 @@ static inline void flow_key(sb_packet *p, u64 *key) {
 }
 
 /* Whether these NFs do anything with it: unfragmented TCP and UDP over IPv4. */
-static inline u32 has_ports(const sb_packet *p) {
-    u32 bits = p->head.bits;
+static inline u32 has_ports(sb_packet *p) {
+    u32 bits = sb_headers(p);
     return bits & NF_IP4 && bits & (NF_TCP | NF_UDP) && !(bits & NF_FRAG);
 }
 
