@@ -89,7 +89,7 @@ def _event(event: Event) -> Row:
         case policy, None:
             reach = f"{policy}: all"
         case policy, ():
-            reach = f"{policy}: of the flow itself, which is recorded again"
+            reach = f"{policy}: no record of another flow rests on it"
         case policy, found:
             keys = dict.fromkeys(key for _, key in found or ())
             reach = f"{policy}: those that watch {', '.join(keys)}"

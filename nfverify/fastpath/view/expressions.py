@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from nfverify.fastpath.plan import HeaderAction, Plan, StateFunction
 from nfverify.packet.fields import FLOW_FIELDS
 from nfverify.smat import ir
+from nfverify.smat.rebuild import mapped_expr
 from nfverify.smat.unparse import Printer
 
 
@@ -68,9 +69,38 @@ def plan_printer(plan: Plan) -> PlanPrinter:
     )
 
 
-def function_lines(out: Printer, function: StateFunction) -> list[str]:
-    """One line for each write."""
-    return [line.removesuffix(";") for write in function.writes for line in out.statement(write)]
+def function_lines(out: PlanPrinter, function: StateFunction) -> list[str]:
+    """One line for each write; the instance's own variables by their plain names."""
+    own = f"{function.instance}."
+    state = out.state | {
+        name.removeprefix(own): replace(v, name=name.removeprefix(own))
+        for name, v in out.state.items()
+        if name.startswith(own)
+    }
+    local = replace(out, state=state)
+    return [_write_line(local, write, own) for write in function.writes]
+
+
+def _write_line(out: PlanPrinter, write: ir.Write | ir.Delete, own: str) -> str:
+    def short(node: ir.Expr) -> ir.Expr:
+        match node:
+            case ir.Read(var=var) | ir.Has(var=var):
+                return replace(node, var=var.removeprefix(own))
+            case _:
+                return node
+
+    keys = tuple(mapped_expr(key, short) for key in write.keys)
+    var = write.var.removeprefix(own)
+    if isinstance(write, ir.Delete):
+        return out.statement(ir.Delete(var, keys))[0].removesuffix(";")
+    values = tuple(mapped_expr(value, short) for value in write.values)
+    match values:
+        case [
+            ir.Arithmetic(op="+" | "-" as op, left=ir.Read() as old, right=right, type=type_)
+        ] if old.var == var and old.keys == keys:
+            return f"{out.text(old)} {op}= {out.text(right, type_)}"
+        case _:
+            return out.statement(ir.Write(var, keys, values))[0].removesuffix(";")
 
 
 def header_lines(out: Printer, header: HeaderAction) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from nfverify.fastpath.view.tables import (
 )
 
 SHOWN = 12  # classes, unless all are asked for
-NO_ENTRY = {"none": "(no entry)"}  # where none of an NF matched
+KEYS = 4  # of a variable that records watch
 WAYS = 3  # through the chain, for each reason to be slow
 _LABEL = 10
 
@@ -97,9 +97,7 @@ def _local(mat: LocalMat, width: int) -> Iterator[Line]:
     if not mat.rows:
         yield Line("  no packet on the fast path takes an entry of it")
     for row in mat.rows:
-        yield from _item(
-            NO_ENTRY.get(row.entry, row.entry), [_actions(row.actions)], width, label=14
-        )
+        yield from _item(row.entry, [_actions(row.actions)], width, label=14)
         if row.functions:
             payload = "" if row.payload == "ignore" else f" (payload: {row.payload})"
             text = f"state: {'; '.join(row.functions)}{payload}"
@@ -148,14 +146,15 @@ def _event(event: Event) -> str:
         case _, None:
             return f"{by}: outdates all records"
         case _, ():
-            return f"{by}: only for the flow itself, which is recorded again"
+            return f"{by}: no event, as no record of another flow rests on it"
         case _, reach:
-            keys = dict.fromkeys(key for _, key in reach or ())
-            return f"{by}: outdates the records that watch {', '.join(keys)}"
+            keys = list(dict.fromkeys(key or "it" for _, key in reach or ()))
+            more = f" and {len(keys) - KEYS} more" if len(keys) > KEYS else ""
+            return f"{by}: outdates the records that watch {', '.join(keys[:KEYS])}{more}"
 
 
 def _way(way: Iterable[tuple[str, str]]) -> str:
-    return " > ".join(f"{instance}: {NO_ENTRY.get(entry, entry)}" for instance, entry in way)
+    return " > ".join(f"{instance}: {entry}" for instance, entry in way)
 
 
 def _item(
