@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from nfverify.equivalence.fastpath.binding import Recorder
 from nfverify.equivalence.fastpath.classes import Fast, Group
@@ -11,16 +11,18 @@ from nfverify.equivalence.fastpath.events import Changes, Dependency, dependenci
 from nfverify.equivalence.fastpath.explore import Assignment, Way
 from nfverify.equivalence.fastpath.policies import Policies
 from nfverify.equivalence.fastpath.shape import Shaper
-from nfverify.equivalence.fastpath.sight import ON_WIRE
+from nfverify.equivalence.fastpath.sight import ON_WIRE, SERVED
 from nfverify.equivalence.terms import Term
 from nfverify.fastpath.plan import (
+    FLOW_KEY,
     Class,
     HeaderAction,
     Path,
     Payload,
+    Plan,
     Policy,
+    SlowPath,
     StateFunction,
-    Value,
     Watch,
 )
 from nfverify.smat import ir
@@ -28,7 +30,22 @@ from nfverify.smat import ir
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A class, with what it rests on that others may change."""
+    """A plan but for its network, and the variables that others may change under its records."""
+
+    classes: tuple[Class, ...]
+    epoch: tuple[str, ...]
+    policies: tuple[tuple[str, Policy], ...]
+    slow: tuple[SlowPath, ...]
+    watched: frozenset[str]
+
+    def plan(self, network: ir.Network) -> Plan:
+        """The plan of this network."""
+        return Plan(network, SERVED, FLOW_KEY, self.classes, self.epoch, self.policies, self.slow)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftClass:
+    """A class, with what it rests on and what of that others may change."""
 
     class_: Class
     rests_on: tuple[Dependency, ...]
@@ -45,10 +62,9 @@ class Assembler:
     policies: Policies
     fast: Mapping[int, Fast]
     ways: Sequence[Way]
-    _rested: dict[str, bool] = field(default_factory=dict)  # cold variables: watched?
     _made: int = 0
 
-    def draft(self, group: Group) -> Draft:
+    def draft(self, group: Group) -> DraftClass:
         """The class of a group; how changes are noticed is left open."""
         world = self.shaper.world
         given = tuple(map(world.term, group.condition))
@@ -66,21 +82,20 @@ class Assembler:
         exprs = (*group.condition, *(v.expr for v in values))
         rests_on = tuple(dependencies(world, exprs, self.hot))
         watched = tuple(d for d in rests_on if self._is_watched(d, group.condition))
-        return Draft(class_, rests_on, watched)
+        return DraftClass(class_, rests_on, watched)
 
     def _is_watched(self, dependency: Dependency, condition: Sequence[ir.Expr]) -> bool:
         if self.policies.forced(dependency[0]) in ("own", "constant"):
             return False
         return self.changes.may_change(dependency, condition)
 
-    def finish(self, drafts: Sequence[Draft]) -> tuple[tuple[Class, ...], tuple[str, ...]]:
-        """The classes with their watches, and the variables of the epoch."""
+    def finish(self, drafts: Sequence[DraftClass], slow: tuple[SlowPath, ...]) -> Draft:
+        """The classes with their watches, and how changes of each variable are noticed."""
+        watched: dict[str, bool] = {}
         for draft in drafts:
-            for var, _ in draft.rests_on:
-                self._rested.setdefault(var, False)
-            for var, _ in draft.watched:
-                self._rested[var] = True
-        epoch = tuple(v for v, w in self._rested.items() if w and self.policies.of(v) == "epoch")
+            watched |= {var: watched.get(var, False) for var, _ in draft.rests_on}
+            watched |= {var: True for var, _ in draft.watched}
+        epoch = tuple(v for v, w in watched.items() if w and self.policies.of(v) == "epoch")
         classes = tuple(
             replace(
                 draft.class_,
@@ -90,39 +105,31 @@ class Assembler:
             )
             for draft in drafts
         )
-        return classes, epoch
+        names = frozenset(v for v, w in watched.items() if w)
+        return Draft(classes, epoch, self._told(classes, watched), slow, names)
 
-    def told(self, classes: Sequence[Class]) -> tuple[tuple[str, Policy], ...]:
+    def _told(
+        self, classes: Sequence[Class], watched: Mapping[str, bool]
+    ) -> tuple[tuple[str, Policy], ...]:
         """The policy of each variable that records rest on or fast packets read or write."""
         used = {
             node.var
             for class_ in classes
-            for path in class_.paths
-            for node in ir.walk(
-                (*path.residual, *(w for f in path.functions for w in f.writes),
-                 *(e for _, e in path.header.modify), *path.outputs)
-            )
+            for node in ir.walk(tuple(_exprs(class_)))
             if isinstance(node, ir.Read | ir.Has | ir.Write | ir.Delete)
-        }  # fmt: skip
+        }
         found: list[tuple[str, Policy]] = []
         for var, variable in self.shaper.world.variables.items():
-            if var in self._rested:
-                policy: Policy = "own"
-                if self._rested[var]:
-                    policy = self.policies.of(var)
-                elif not self.changes.writers.get(var) and var not in self.changes.anyhow:
-                    policy = "constant"
-                found.append((var, policy))
-            elif variable.constant:
-                if var in used or self._reads(classes, var):
-                    found.append((var, "constant"))
-            elif var in used:
+            idle = not self.changes.writers.get(var) and var not in self.changes.anyhow
+            if var not in used:
+                continue
+            if variable.constant or (var in watched and idle):
+                found.append((var, "constant"))
+            elif var not in watched:
                 found.append((var, "hot"))
+            else:
+                found.append((var, self.policies.of(var) if watched[var] else "own"))
         return tuple(found)
-
-    def _reads(self, classes: Sequence[Class], var: str) -> bool:
-        exprs = tuple(e for c in classes for e in (*c.condition, *(v.expr for v in c.values)))
-        return any(isinstance(n, ir.Read | ir.Has) and n.var == var for n in ir.walk(exprs))
 
     def _watch(self, class_: Class, dependency: Dependency) -> Watch:
         """Keys that the record holds are taken from it."""
@@ -176,6 +183,17 @@ class Assembler:
         )
 
 
+def _exprs(class_: Class) -> Iterator[ir.Expr | ir.Stmt]:
+    yield from class_.condition
+    yield from (v.expr for v in class_.values)
+    for path in class_.paths:
+        yield from path.residual
+        for function in path.functions:
+            yield from function.writes
+        yield from (e for _, e in path.header.modify)
+        yield from path.outputs
+
+
 def _by_instance(way: Way) -> dict[str, list[Assignment]]:
     found: dict[str, list[Assignment]] = {}
     for write in way.writes:
@@ -195,6 +213,3 @@ def _payload(way: Way, instance: str, writes: Sequence[Assignment]) -> Payload:
     exprs = tuple(e for w in writes for e in (*w.keys, *(w.values or ())))
     reads = any(isinstance(n, ir.Field) and n.name == "payload" for n in ir.walk(exprs))
     return "read" if reads else "ignore"
-
-
-__all__ = ["Assembler", "Draft", "Value"]

@@ -7,19 +7,19 @@ writes cold state is a slow path, so that only slow paths and timers raise event
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from nfverify.equivalence.fastpath.assemble import Assembler
+from nfverify.equivalence.fastpath.assemble import Assembler, Draft
 from nfverify.equivalence.fastpath.binding import fixed
 from nfverify.equivalence.fastpath.classes import Fast, close
+from nfverify.equivalence.fastpath.control import controlled
 from nfverify.equivalence.fastpath.effects import Heat, of_variable, split
 from nfverify.equivalence.fastpath.events import Changes
 from nfverify.equivalence.fastpath.explore import Way, explore
 from nfverify.equivalence.fastpath.policies import Policies
 from nfverify.equivalence.fastpath.shape import Shaper
-from nfverify.equivalence.fastpath.sight import SERVED
-from nfverify.fastpath.plan import FLOW_KEY, Plan, Policy, SlowPath
+from nfverify.fastpath.plan import Plan, Policy, SlowPath
 from nfverify.smat import ir
 
 Forced = Mapping[str, Policy] | Literal["index", "epoch", "guard"] | None
@@ -29,13 +29,30 @@ def derive(network: ir.Network, policy: Forced = None) -> Plan:
     """The plan of `network`. `policy` forces how changes of state are noticed: for all cold
     variables, or for those named (`instance.variable`); by default the cheapest."""
     world, found = explore(network)
-    shaper = Shaper(world)
+    variables = world.variables
+    policies = Policies(policy, controlled(network), variables)
     ways = split(world, found.ways)
-    writers = of_variable(found.writers)
-    policies = Policies(policy, writers, found.anyhow, world.variables)
-    heat = Heat(world.afresh(), ways, found.writers, policies.forced_hot(), policies.forced_cold())
-    hot = frozenset(heat.find())
-    fast: list[Fast] = []
+    changes = Changes(world.afresh(), of_variable(found.writers), found.anyhow)
+    hot: frozenset[str] = frozenset()
+    heat = Heat(world.afresh(), ways, policies.forced_cold())
+    while True:
+        hot = heat.find(hot | policies.forced_hot())
+        draft = _draft(Shaper(world), ways, hot, changes, policies)
+        costly = {v for v in draft.watched if policies.costly(v)}
+        if not costly:
+            return draft.plan(network)
+        hot |= costly
+
+
+def _draft(
+    shaper: Shaper,
+    ways: Sequence[Way],
+    hot: frozenset[str],
+    changes: Changes,
+    policies: Policies,
+) -> Draft:
+    """The plan, if `hot` are the variables that are read anew for each packet."""
+    fast: dict[int, Fast] = {}
     slow: dict[int, str] = {}
     for number, way in enumerate(ways):
         why = way.slow or _changes(way, hot)
@@ -44,22 +61,13 @@ def derive(network: ir.Network, policy: Forced = None) -> Plan:
             continue
         parts = shaper.shortened(way.conditions)
         flow = tuple(p for p in parts if fixed(p, hot))
-        fast.append(Fast(number, flow, tuple(p for p in parts if not fixed(p, hot))))
-    groups, left = close(shaper, fast)
+        fast[number] = Fast(number, flow, tuple(p for p in parts if not fixed(p, hot)))
+    groups, left = close(shaper, fast.values())
     slow |= dict.fromkeys(left, "too many classes")
-    changes = Changes(world.afresh(), writers, found.anyhow)
-    assembler = Assembler(shaper, hot, changes, policies, {f.number: f for f in fast}, ways)
+    assembler = Assembler(shaper, hot, changes, policies, fast, ways)
     drafts = [assembler.draft(group) for group in groups]
-    classes, epoch = assembler.finish(drafts)
-    return Plan(
-        network,
-        SERVED,
-        FLOW_KEY,
-        classes,
-        epoch,
-        assembler.told(classes),
-        tuple(SlowPath(ways[n].entries, why) for n, why in sorted(slow.items())),
-    )
+    told = tuple(SlowPath(ways[n].entries, why) for n, why in sorted(slow.items()))
+    return assembler.finish(drafts, told)
 
 
 def _changes(way: Way, hot: frozenset[str]) -> str:

@@ -65,16 +65,14 @@ class Heat:
 
     world: World
     ways: Sequence[Way]
-    writers: Sequence[Writer]
-    forced: AbstractSet[str]
     cold: AbstractSet[str]
     hot: set[str] = field(default_factory=set)
     _again: Sight | None = None
     _steady: dict[int, bool] = field(default_factory=dict)
 
-    def find(self) -> set[str]:
-        self.hot = set(self.forced)
-        self.hot.update(self._scalars())
+    def find(self, start: AbstractSet[str]) -> frozenset[str]:
+        """With those of `start`; never those of `cold`."""
+        self.hot = set(start)
         before = -1
         while before < len(self.hot):
             before = len(self.hot)
@@ -82,14 +80,7 @@ class Heat:
                 new = {w.var for w in way.writes if self._goes_on(w)} - self.hot - self.cold
                 if new and not way.slow and self.steady(number):
                     self.hot.update(new)
-        return self.hot
-
-    def _scalars(self) -> Iterator[str]:
-        """Plain variables that traffic writes: reading one again costs less than its events."""
-        for name, variable in self.world.variables.items():
-            mine = [w for w in self.writers if w.assignment.var == name]
-            if not variable.keys and name not in self.cold and not all(map(is_control, mine)):
-                yield name
+        return frozenset(self.hot)
 
     def _goes_on(self, write: Assignment) -> bool:
         exprs = (*write.keys, *(write.values or ()))
@@ -121,29 +112,6 @@ class Heat:
                 world.possible.add(terms.eq(world.packet.fields[name], packet.fields[name]))
             world.possible.add(terms.compare("ule", world.now(), self._again.now()))
         return self._again
-
-
-def is_control(writer: Writer) -> bool:
-    """Is it a timer, or a packet of a single source that the model names?"""
-    if writer.served is None:
-        return True
-    return any(_names_source(c) for c in writer.conditions)
-
-
-def _names_source(condition: ir.Expr) -> bool:
-    match condition:
-        case ir.Compare(op="==", left=ir.Field(name="sip"), right=ir.Const()):
-            return True
-        case ir.Compare(op="==", left=ir.Const(), right=ir.Field(name="sip")):
-            return True
-        case ir.Match(ruleset=ruleset, args=args):
-            places = [i for i, a in enumerate(args) if isinstance(a, ir.Field) and a.name == "sip"]
-            return any(
-                all(row.bounds[i][0] == row.bounds[i][1] for row in ruleset.rows if row.accept)
-                for i in places
-            )
-        case _:
-            return False
 
 
 def of_variable(writers: Sequence[Writer]) -> Mapping[str, tuple[Writer, ...]]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from nfverify.equivalence.fastpath.effects import is_control
-from nfverify.equivalence.fastpath.explore import Writer
 from nfverify.fastpath.plan import Policy
 from nfverify.smat import ir
 
@@ -17,8 +15,7 @@ class Policies:
     """What was asked for, and what is best where nothing was."""
 
     asked: Mapping[str, Policy] | Literal["index", "epoch", "guard"] | None
-    writers: Mapping[str, Sequence[Writer]]
-    anyhow: Collection[str]
+    controlled: Collection[str]
     variables: Mapping[str, ir.StateVar]
 
     def forced(self, var: str) -> Policy | None:
@@ -46,5 +43,9 @@ class Policies:
         forced = self.forced(var)
         if forced is not None:
             return forced
-        rare = var not in self.anyhow and all(map(is_control, self.writers.get(var, ())))
-        return "epoch" if rare else "index"
+        return "epoch" if var in self.controlled else "index"
+
+    def costly(self, var: str) -> bool:
+        """Is it a plain variable that traffic writes? To read it again costs less than events."""
+        scalar = not self.variables[var].keys and self.forced(var) is None
+        return scalar and var not in self.controlled
