@@ -48,6 +48,7 @@ class Aim:
     fields: tuple[str, ...] = ()  # that are read
     ticks: int = 0  # ns of the shortest timer, 0: none
     waits: bool = False  # are packets held by timers, so that they may be many?
+    headers: tuple[ir.HeaderKind, ...] = ()  # that are popped, or pushed, or read
 
 
 def aim_at(network: ir.Network, rng: Random | None = None) -> Aim:
@@ -76,6 +77,7 @@ class _Finding:
     fields: set[str] = field(default_factory=set)
     periods: list[int] = field(default_factory=list)
     waits: bool = False
+    headers: set[ir.HeaderKind] = field(default_factory=set)
 
     def aim(self) -> Aim:
         points = [point for point in self.points if point]
@@ -91,6 +93,7 @@ class _Finding:
             tuple(name for name in FIELDS if name in self.fields),
             max(1, min(self.periods)) if self.periods else 0,
             self.waits,
+            tuple(sorted(self.headers)),
         )
 
     def program(self, program: ir.Program) -> None:
@@ -117,6 +120,10 @@ class _Finding:
                 self._constant(value, type_)
             case ir.Field(name=name):
                 self.fields.add(name)
+                if name == "vni":
+                    self.headers.add("vxlan")
+            case ir.Push(kind=kind) | ir.Pop(kind=kind):
+                self.headers.add(kind)
             case ir.Compare(left=left, right=right):
                 self._comparison(left, right, lets)
                 self._comparison(right, left, lets)

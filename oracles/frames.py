@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from random import Random
 from struct import pack, pack_into, unpack_from
 
+from nfverify.oracles.packed import pack_vxlan
+
 TAGS = (0x8100, 0x88A8)
 OTHER_TYPES = (0x0806, 0x88CC, 0x8863, 0x8847, 0x9100, 0x0600, 0x05DC, 0)
 OTHER_PROTOS = (0, 2, 4, 41, 47, 50, 51, 59, 89, 132, 253, 255)
@@ -40,6 +42,9 @@ class Frames:
         """
         rng = self.rng
         odd = rng.random() >= self.plain
+        if "vni" in want:
+            inner = self.frame({n: v for n, v in want.items() if n != "vni"}, payload)
+            return pack_vxlan(rng, inner, want, odd)
         if "sip6" in want or "dip6" in want:
             kind = 6
         elif "sip" in want or "dip" in want:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nfverify.oracles.aim import OTHER_SIDE, Aim, Point, aim_at, neighbours
-from nfverify.oracles.wire import NO_L4, NON_IP, PLAIN, Values, merged
+from nfverify.oracles.wire import NO_L4, NON_IP, PLAIN, Values, merged, wire
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import FLAG_VALUES
 from nfverify.smat import ir
@@ -89,6 +89,8 @@ def pools_for(network: ir.Network | None) -> Pools:
 
 def pools_of(aim: Aim, ports: int) -> Pools:
     """What is worth sending to a network of so many ports that looks at `aim`."""
+    bases = tuple(_unique([*_BASES, *_aimed_bases(aim)]))
+    bases += tuple(_packed(bases[: MAX_BASES // 8], aim.headers))
     tweaks: list[Tweak] = []
     for name in FIELDS:
         if name == "payload":
@@ -104,7 +106,7 @@ def pools_of(aim: Aim, ports: int) -> Pools:
     counts = {n for n in constants if 1 < n <= MAX_COUNT} - set(COUNTS)
     return Pools(
         ports,
-        tuple(_unique([*_BASES, *_aimed_bases(aim)]))[:MAX_BASES],
+        bases[:MAX_BASES],
         tuple(tweaks),
         # A state from one trace and events from another shall not lie a million firings apart.
         (0, longest) if aim.ticks else STARTS,
@@ -166,6 +168,21 @@ def _base(point: Point, variant: int) -> dict[str, int | bytes]:
         chosen.append((name, distinct[variant % len(distinct)] & (1 << FIELDS[name].width) - 1))
     # `proto` last: what it says wins over the header that a field stands for.
     return merged({}, sorted(chosen, key=lambda tweak: tweak[0] == "proto"))
+
+
+def _packed(bases: Iterable[Values], headers: Iterable[ir.HeaderKind]) -> Iterable[Values]:
+    """Each base in each header."""
+    for values in bases:
+        for kind in headers:
+            match kind:
+                case "vlan":
+                    yield {**values, "vlan": 5}
+                case "ipip":
+                    six = "sip6" in values or "dip6" in values
+                    inner = {name: value for name, value in values.items() if name != "vlan"}
+                    yield {"proto": 41 if six else 4, "payload": wire(inner)[14:]}
+                case "vxlan":
+                    yield {"vni": 7, "payload": wire(values)}
 
 
 def _unique(bases: Iterable[Values]) -> Iterable[Values]:

@@ -12,6 +12,7 @@ from random import Random
 
 from nfverify.oracles.aim import aim_at
 from nfverify.oracles.frames import Frames, answer
+from nfverify.oracles.packed import pack
 from nfverify.oracles.trace import Event
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
@@ -37,7 +38,8 @@ class Traffic:
         self.ports = max(2, len(network.ports))
         self.now = rng.choice((0, 1, 7 * SECOND, 1_700_000_000 * SECOND))
         self.patterns, self.spans = self.aim.patterns, self.aim.spans
-        self.pools = {name: self._pool(name) for name in FIELDS if name != "payload"}
+        idle = {"payload"} if "vni" in self.aim.fields else {"payload", "vni"}
+        self.pools = {name: self._pool(name) for name in FIELDS if name not in idle}
         flow = ("sip", "dip", "sip6", "dip6", "sport", "dport", "iface", "payload")
         self.others = tuple(n for n in FIELDS if n in self.aim.values and n not in flow)
         self.recent: list[tuple[int, bytes]] = []  # (port by which it may come, frame)
@@ -82,8 +84,19 @@ class Traffic:
             self._keep(want)
             port = want.pop("iface", port) % self.ports
             frame = self.frames.frame(want, self.payload())
+            if self.aim.headers and rng.random() < 0.5:
+                frame = self._packed(frame)
         self._remember(1 - port if port < 2 else port, frame)
         return Event(time, port, frame)
+
+    def _packed(self, frame: bytes) -> bytes:
+        """In one or two headers of kinds that the network pushes or pops."""
+        rng = self.rng
+        for _ in range(rng.choice((1, 1, 2))):
+            want = {name: rng.choice(self.pools[name]) for name in ("sip", "dip", "vlan")}
+            want |= {"vni": rng.choice(self.pools["vni"])} if "vni" in self.pools else {}
+            frame = pack(rng, frame, rng.choice(self.aim.headers), want)
+        return frame
 
     def saw(self, outputs: Iterable[tuple[int, int, bytes]]) -> None:
         """What the network sent: it may be answered by the same port."""

@@ -13,7 +13,7 @@ from typing import cast
 
 from nfverify.packet.checksum import internet_checksum
 from nfverify.packet.codec import Malformed, parse
-from nfverify.packet.fields import FIELDS
+from nfverify.packet.fields import FIELDS, VXLAN_PORT
 from nfverify.packet.packet import FLAG_VALUES, FRAG, ICMP, IP4, IP6, TCP, UDP, VLAN, Packet
 
 Values = Mapping[str, int | bytes]
@@ -58,8 +58,11 @@ def wire(values: Values) -> bytes:
     """A well-formed frame with these values, where frames have them.
 
     `sip6` or `dip6` makes it IPv6, an `ethertype` other than IP's no IP; `FRAG` 1 a first fragment,
-    with `L4` 0 a later one; `size` fits the payload. Checksums are right.
+    with `L4` 0 a later one; `size` fits the payload; `vni` VXLAN of the frame that is the payload,
+    or of the plainest. Checksums are right.
     """
+    if "vni" in values:
+        values = _vxlan(values)
     number = _numbers(values)
     link = (number("dmac", DMAC) << 48 | number("smac", SMAC)).to_bytes(12, "big")
     if "vlan" in values:
@@ -72,6 +75,15 @@ def wire(values: Values) -> bytes:
     if six:
         return link + b"\x86\xdd" + _ip6(values, proto, later)
     return link + b"\x08\0" + _ip4(values, proto, later)
+
+
+def _vxlan(values: Values) -> Values:
+    """The same as UDP with a payload."""
+    payload = values.get("payload", b"") or wire({})
+    assert isinstance(payload, bytes)
+    head = b"\x08\0\0\0" + _numbers(values)("vni", 0).to_bytes(3, "big") + b"\0"
+    out = {name: value for name, value in values.items() if name != "vni"}
+    return {**out, "proto": 17, "dport": VXLAN_PORT, "payload": head + payload}
 
 
 def _numbers(values: Values) -> Callable[[str, int], int]:
@@ -260,7 +272,9 @@ def values_of_packet(packet: Packet) -> dict[str, int | bytes]:
         out["L4"] = packet.L4
     for name in names:
         out[name] = getattr(packet, name)
-    if packet.payload:
+    if packet.vni and packet.payload[:4] == b"\x08\0\0\0" and not packet.payload[7]:
+        out["vni"], out["payload"] = packet.vni, packet.payload[8:]
+    elif packet.payload:
         out["payload"] = packet.payload
     return out
 
