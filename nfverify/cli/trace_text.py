@@ -6,12 +6,14 @@ from typing import TextIO
 
 from nfverify.packet.codec import Malformed, Packet, parse
 from nfverify.packet.packet import ICMP, IP4, IP6, TCP, UDP
+from nfverify.packet.tunnel import inside
 from nfverify.semantics.shown import show
 from nfverify.semantics.tracing import FieldChange, Visit
 from nfverify.semantics.walk import StateWrite
 from nfverify.smat.ir import INT, IP, Bits, Network, StateVar, Type, Value, field_type
 
 _PROTOCOLS = {TCP: "tcp", UDP: "udp", ICMP: "icmp"}
+_LENGTHS = {"payload", "iplen", "size"}
 _IP6 = Bits(128, shown="ip6")
 
 
@@ -43,7 +45,9 @@ class Printer:
         head = f"timer at {clock(visit.time)}: " if self._timer else "  "
         taken = ", ".join(visit.entries) or "no entry"
         again = f", pass {visit.number}" if visit.number > 1 else ""
-        changes = ", ".join(map(_change, visit.fields))
+        # What a header brings along shows in what comes out.
+        shown = [f for f in visit.fields if not visit.headers or f.name not in _LENGTHS]
+        changes = ", ".join([*map(_header, visit.headers), *map(_change, shown)])
         text = f"{head}{visit.instance}{again}: {taken}{': ' if changes else ''}{changes}"
         self._line(text + self._outcome(visit))
         for write in visit.state:
@@ -103,7 +107,13 @@ def summary(packet: Packet) -> str:
         ends = [f"{ends[0]}:{packet.sport}", f"{ends[1]}:{packet.dport}"]
     names = [name for bit, name in _PROTOCOLS.items() if packet.bits & bit]
     what = names[0] if names else f"protocol {packet.proto}"
-    return f"{ends[0]} > {ends[1]} {what}, {len(packet.frame)} bytes"
+    inner = inside(packet)
+    tail = "" if inner is None else f" [{summary(inner)}]"
+    return f"{ends[0]} > {ends[1]} {what}, {len(packet.frame)} bytes{tail}"
+
+
+def _header(change: str) -> str:
+    return f"{'push' if change[0] == '+' else 'pop'} {change[1:]}"
 
 
 def _change(change: FieldChange) -> str:

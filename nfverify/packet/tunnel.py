@@ -21,7 +21,7 @@ from nfverify.packet.pcap import CutFrame
 
 __all__ = [
     *("MAX_TUNNELS", "VXLAN_BYTES", "push_vlan", "push_ipip", "push_vxlan"),
-    *("has_vni", "pop_vlan", "pop_ipip", "pop_vxlan"),
+    *("has_vni", "inside", "pop_vlan", "pop_ipip", "pop_vxlan"),
 ]
 
 MAX_TUNNELS = 4  # IPv4 and VXLAN headers pushed or popped, from arrival or from a timer's firing
@@ -191,6 +191,16 @@ def has_vni(p: Packet) -> bool:
         and len(p.payload) >= VXLAN_BYTES
         and p.frame[p.payload_at] & _HAS_VNI
     )
+
+
+def inside(p: Packet) -> Packet | None:
+    """The packet that IPv4 or VXLAN carries; None if it carries none, or it is malformed."""
+    for pop in (pop_vxlan, pop_ipip):
+        inner = p.copy()
+        pop(inner)
+        if inner.tunnels > p.tunnels:
+            return inner
+    return None
 
 
 # All of them ------------------------------------------------------------------------------

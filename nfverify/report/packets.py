@@ -5,6 +5,7 @@ from __future__ import annotations
 from nfverify.packet.codec import Malformed, parse
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import FLAG_VALUES, ICMP, IP4, IP6, TCP, UDP, Packet
+from nfverify.packet.tunnel import has_vni, inside
 from nfverify.semantics.shown import show
 from nfverify.smat.ir import IP, Bits, field_type
 
@@ -25,10 +26,15 @@ def clock(time: int) -> str:
 
 
 def summary(frame: bytes) -> str:
-    """Protocol, who sends to whom, flags, and every other field that is not plain."""
+    """Protocol, who sends to whom, flags, and every other field that is not plain; in brackets
+    the same of a packet that it carries."""
     packet = parse(frame)
     if isinstance(packet, Malformed):
         return f"malformed ({packet.reason}), {len(frame)} bytes"
+    return _summary(packet)
+
+
+def _summary(packet: Packet) -> str:
     parts = [_ends(packet)]
     flags = [word for name, word in _FLAGS.items() if getattr(packet, name)]
     if flags:
@@ -40,6 +46,10 @@ def summary(frame: bytes) -> str:
             value = getattr(packet, name)
             if value not in _PLAIN.get(name, (0,)):
                 parts.append(f"{name} {show(value, field_type(name))}")
+    if has_vni(packet):
+        parts.append(f"vni {packet.vni}")
+    if (inner := inside(packet)) is not None:
+        return f"{', '.join(parts)} [{_summary(inner)}]"
     if any(packet.payload):
         parts.append(f"payload {_bytes(packet.payload)}")
     elif packet.payload:
@@ -67,6 +77,8 @@ def changes(before: bytes, after: bytes) -> str:
         return "unchanged"
     old, new = parse(before), parse(after)
     if isinstance(old, Malformed) or isinstance(new, Malformed) or old.bits != new.bits:
+        return summary(after)
+    if len(before) != len(after):  # a header more, or less
         return summary(after)
     changed = [
         f"{name} = {_value(name, getattr(new, name))}"

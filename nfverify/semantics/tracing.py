@@ -26,7 +26,8 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One pass of a packet through one NF. `entries` are the ones taken, one for each table."""
+    """One pass of a packet through one NF. `entries` are the ones taken, one for each table;
+    `headers` those pushed (`+vlan`) and popped (`-vlan`)."""
 
     instance: str
     time: int
@@ -36,6 +37,7 @@ class Visit:
     fields: tuple[FieldChange, ...]
     state: tuple[StateWrite, ...]
     outcome: Outcome
+    headers: tuple[str, ...] = ()
 
 
 Hook = Callable[[Visit], None]
@@ -61,6 +63,7 @@ class Tracer:
             number += 1
             self._log.entries.clear()
             self._log.writes.clear()
+            self._log.headers.clear()
             before, tags_before = [getattr(packet, name) for name in _FIELDS], tags.copy()
             outcome = self._code.body(packet, tags, now, store, counters)
             changes = [
@@ -83,6 +86,7 @@ class Tracer:
                     tuple(changes),
                     tuple(self._log.writes),
                     outcome,
+                    tuple(self._log.headers),
                 )
             )
             return outcome

@@ -91,9 +91,11 @@ class StateWrite:
 
 @dataclass(slots=True)
 class Log:
-    """What a pass did: the entries that it took, and its writes to state in order."""
+    """What a pass did: the entries that it took, the headers that it pushed (`+vlan`) and popped
+    (`-vlan`), and its writes to state in order."""
 
     entries: list[str] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list)
     writes: list[StateWrite] = field(default_factory=list)
 
 
@@ -208,9 +210,9 @@ class _Pass:
             case Touch():
                 self.touch(node.var, self.values(node.keys))
             case Push():
-                self.failed_by(headers.push(self.packet, node.kind, *self.values(node.args)))
+                self.change_headers(node, self.values(node.args))
             case Pop():
-                self.failed_by(headers.pop(self.packet, node.kind))
+                self.change_headers(node, ())
             case _:
                 assert_never(node)
 
@@ -301,9 +303,15 @@ class _Pass:
         if self.fixed.log is not None:
             self.fixed.log.writes.append(StateWrite(name, key, before, after))
 
-    def failed_by(self, counter: str | None) -> None:
+    def change_headers(self, node: Push | Pop, args: tuple[Value, ...]) -> None:
+        before = self.packet.frame
+        pushes = isinstance(node, Push)
+        change = headers.push if pushes else headers.pop
+        counter = change(self.packet, node.kind, *args)
         if counter is not None:
             self.fail(counter)
+        elif self.packet.frame is not before and self.fixed.log is not None:
+            self.fixed.log.headers.append(f"{'+' if pushes else '-'}{node.kind}")
 
     def fail(self, counter: str) -> None:
         self.failed = True
