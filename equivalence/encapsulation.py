@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from nfverify.equivalence.expressions import words
 from nfverify.equivalence.layers import (
@@ -25,6 +25,7 @@ from nfverify.equivalence.layers import (
     Arrived,
     Inside,
     Layer,
+    Opaque,
     Pushed,
     SymbolicPacket,
     Tags,
@@ -128,7 +129,7 @@ class Layers:
         malformed: list[Term] = []
         for condition, inside in layer.inside:
             here = terms.and_(taken, condition)
-            if here is terms.false:
+            if here is terms.false or _impossible(inside, node.kind):
                 continue
             found = self._inner(packet, inside, node.kind)
             if found is None:
@@ -305,15 +306,17 @@ class Layers:
         layer = outer.layer
         assert layer is not None
         match inside:
-            case Pushed(kind=pushed, packet=packet) if pushed == kind:
+            case Pushed(packet=packet):
                 captured = _plus(terms, layer.captured, -IPV4)
                 return terms.true, self._bare(outer, packet, kind, captured)
             case Arrived():
                 found = inside_of(terms, inside, kind)
                 captured = terms.binary("sub", layer.captured, found.header)
                 return found.valid, self._bare(outer, found.packet, kind, captured)
-            case _:
+            case Opaque():
                 return None
+            case _:
+                assert_never(inside)
 
     def _bare(
         self, outer: SymbolicPacket, packet: SymbolicPacket, kind: Tunnel, captured: Term
@@ -335,6 +338,20 @@ class Layers:
             present = present | {Header.VLAN: outer.present[Header.VLAN]}
             layer = replace(layer, tags=around.tags, captured=captured)
         return SymbolicPacket(present, fields, dict(outer.tags), layer)
+
+
+def _impossible(inside: Inside, kind: Tunnel) -> bool:
+    """Is it never inside where that header is there, and not too deep? As both are merged alike,
+    one in another header isn't; and so many pops would have been counted."""
+    match inside:
+        case Pushed(kind=other):
+            return other != kind
+        case Arrived(depth=depth):
+            return depth >= MAX_TUNNELS
+        case Opaque():
+            return False
+        case _:
+            assert_never(inside)
 
 
 def _layer(packet: SymbolicPacket, span: Span) -> Layer:

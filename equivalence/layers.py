@@ -58,6 +58,7 @@ class Arrived:
     """What a frame had inside when it came in: `packets.inside_of` makes it."""
 
     name: str  # in front of the names of its symbols
+    depth: int = 0  # headers that must have been popped to get there
     frame: SymbolicPacket = field(init=False)  # as it came in
     inner: dict[Tunnel, Inner] = field(default_factory=dict)
 
@@ -206,7 +207,11 @@ def forgotten(terms: Terms, packet: SymbolicPacket) -> SymbolicPacket:
     layer = packet.layer
     if layer is None:
         return packet
-    inside = tuple((g, Opaque() if isinstance(i, Pushed) else i) for g, i in layer.inside)
+    # Below the surface, `count` must have counted the pops: see Arrived.depth.
+    inside = tuple(
+        (guard, i if isinstance(i, Arrived) and not i.depth else Opaque())
+        for guard, i in layer.inside
+    )
     made = replace(layer, count=terms.const(0, COUNT_WIDTH), inside=inside)
     return replace(packet, layer=made)
 

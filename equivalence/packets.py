@@ -82,7 +82,7 @@ def arriving_packet(
 
 
 def _free(
-    terms: Terms, prefix: str, present: dict[Header, Term], captured: Term
+    terms: Terms, prefix: str, present: dict[Header, Term], captured: Term, depth: int = 0
 ) -> tuple[SymbolicPacket, list[Term]]:
     fields: dict[str, Term] = {}
     for name, info in FIELDS.items():
@@ -96,7 +96,7 @@ def _free(
     to_vxlan = terms.eq(fields["dport"], terms.const(VXLAN_PORT, 16))
     vxlan = terms.all((present[Header.UDP], to_vxlan, terms.var(has_vxlan(prefix), 0)))
     fields["vni"] = terms.ite(vxlan, fields["vni"], terms.const(0, width_of("vni")))
-    layer = _free_layer(terms, prefix, present, fields, vxlan, captured)
+    layer = _free_layer(terms, prefix, present, fields, vxlan, captured, depth)
     packet = SymbolicPacket(present, fields, {}, layer)
     assert packet.arrived is not None
     packet.arrived.frame = packet
@@ -110,6 +110,7 @@ def _free_layer(
     fields: dict[str, Term],
     vxlan: Term,
     captured: Term,
+    depth: int,
 ) -> Layer:
     vlan = present[Header.VLAN]
     second = terms.and_(vlan, terms.var(f"{prefix}second_tag", 0))
@@ -133,7 +134,7 @@ def _free_layer(
         captured,
         bytes_symbol(terms, f"{prefix}rest"),
         terms.const(0, COUNT_WIDTH),
-        ((terms.true, Arrived(prefix)),),
+        ((terms.true, Arrived(prefix, depth)),),
     )
 
 
@@ -175,7 +176,7 @@ def inside_of(terms: Terms, arrived: Arrived, kind: Tunnel) -> Inner:
         present[Header.IP4] = terms.not_(present[Header.IP6])
     else:
         captured = terms.var(f"{prefix}captured", LENGTH_WIDTH)
-    packet, facts = _free(terms, prefix, present, captured)
+    packet, facts = _free(terms, prefix, present, captured, arrived.depth + 1)
     packet.fields["iface"] = outer.fields["iface"]
     facts += _frame_facts(terms, packet)
     assert packet.layer is not None

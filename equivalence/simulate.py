@@ -10,7 +10,8 @@ from operator import attrgetter
 
 from nfverify.equivalence.constants import Constants
 from nfverify.equivalence.problem import CLOCK, Problem
-from nfverify.packet.codec import Malformed, build, parse
+from nfverify.equivalence.tunnelled import wrapped
+from nfverify.packet.codec import Malformed, build, deparse, parse
 from nfverify.packet.fields import FIELDS, IP, Header
 from nfverify.packet.packet import WIRE_VALUES, Packet
 from nfverify.semantics.machine import Emission, Machine
@@ -19,6 +20,7 @@ from nfverify.smat import ir
 Key = tuple[ir.Value, ...]
 Snapshot = dict[str, dict[Key, tuple[ir.Value, ...]]]
 START = 1_000_000_000  # ns: the stamp of the first packet
+TUNNELLED = 0.6  # of fresh packets, where headers are pushed or popped
 
 _TCP = Header.LINK | Header.IP4 | Header.TCP
 _SHAPES: tuple[tuple[int, Header, int], ...] = (
@@ -66,6 +68,8 @@ class Traffic:
     used: list[str] = field(init=False)
     _shapes: tuple[tuple[int, Header, int], ...] = field(init=False)
     _payloads: list[bytes] = field(init=False)
+    _tunnels: bool = field(init=False)
+    _only_ip: bool = field(init=False)
     seeds: list[dict[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -76,7 +80,8 @@ class Traffic:
             for node in ir.walk(instance.program.body)
             if isinstance(node, ir.Field)
         }
-        self._shapes = _SHAPES if self.problem.only_ip() else (*_SHAPES, _NOT_IP)
+        self._tunnels, self._only_ip = self.problem.tunnels, self.problem.only_ip()
+        self._shapes = _SHAPES if self._only_ip else (*_SHAPES, _NOT_IP)
         self.used = [n for n in FIELDS if n in mentioned and FIELDS[n].on_wire]
         self._payloads = self._strings() if "payload" in self.used else []
         self.pools = {name: self._pool(name) for name in self.used}
@@ -148,7 +153,11 @@ class Traffic:
         if self.seeds and rng.random() < 0.3:
             return self._make(dict(rng.choice(self.seeds)))
         values = {n: rng.choice(self.pools[n]) for n in self.used if n != "payload"}
-        return self._make(values)
+        packet = self._make(values)
+        if packet is not None and self._tunnels and rng.random() < TUNNELLED:
+            inside = wrapped(rng, packet, self.pools)
+            return packet if self._only_ip and not inside.present & IP else inside
+        return packet
 
     def _make(self, values: dict[str, int]) -> Packet | None:
         weights = [w for w, _, _ in self._shapes]
@@ -204,10 +213,12 @@ class Pair:
     problem: Problem
     machines: tuple[Machine, Machine]
     observed: Callable[[Packet], object] = field(init=False)
+    _tunnels: bool = field(init=False)
 
     def __post_init__(self) -> None:
         ignored = self.problem.options.ignore
         self.observed = attrgetter(*(f for f in WIRE_VALUES if f not in ignored))
+        self._tunnels = self.problem.tunnels
 
     def clone(self) -> Pair:
         a, b = self.machines
@@ -227,8 +238,13 @@ class Pair:
             x.time == y.time
             and x.port == y.port
             and self.observed(x.packet) == self.observed(y.packet)
+            and (not self._tunnels or self._frame(x.packet) == self._frame(y.packet))
             for x, y in zip(a, b, strict=True)
         )
+
+    def _frame(self, packet: Packet) -> bytes:
+        """The bytes that count of a packet."""
+        return frame_without(packet, self.problem.options.ignore)
 
     def states_differ(self) -> bool:
         snapshot = self.snapshot()
@@ -244,6 +260,15 @@ class Pair:
                 for name, content in variables.items():
                     found[side.qualify(instance, name)] = content
         return found
+
+
+def frame_without(packet: Packet, ignored: Sequence[str]) -> bytes:
+    """The frame of a packet, where these fields are 0."""
+    bare = packet.copy() if ignored else packet
+    for name in ignored:
+        if FIELDS[name].on_wire and FIELDS[name].headers & bare.present:
+            setattr(bare, name, bytes(len(bare.payload)) if name == "payload" else 0)
+    return deparse(bare)
 
 
 def new_pair(problem: Problem, machines: Callable[[ir.Network], Machine]) -> Pair:

@@ -12,14 +12,17 @@ import z3
 from nfverify.equivalence.concrete import Reality
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.oracle import Assignment
+from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.predicates import RulesetPlan
 from nfverify.equivalence.problem import CLOCK, Event, Model, Options, Problem, Side
 from nfverify.equivalence.simulate import START, Arrival, Traffic, new_pair
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State
 from nfverify.equivalence.terms import Term, Terms, evaluate, subterms
+from nfverify.equivalence.wrapping import marks_of
 from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
+from nfverify.packet.tunnel import has_vni
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
 
@@ -91,7 +94,24 @@ class Bench:
                 )
                 for n in WIRE
             ]
+            if emission.packet.layer is not None:
+                found += self._layer(assignment, emission.packet, packet)
         return found
+
+    def _layer(self, assignment: Assignment, packet: SymbolicPacket, real: Packet) -> Answers:
+        """Headers, tags, lengths and all bytes that no field shows."""
+        layer = packet.layer
+        assert layer is not None
+        return [
+            *[(term, bool(real.present & h)) for h, term in packet.present.items()],
+            (packet.fields["vni"], real.vni),
+            (packet.fields["size"], real.size),
+            *zip(layer.tags.terms(), marks_of(real), strict=True),
+            (layer.vxlan, has_vni(real)),
+            (layer.captured, len(real.frame)),
+            (layer.count, real.tunnels),
+            (layer.rest, assignment.wrapping.rest(real)),
+        ]
 
     def _state(self, assignment: Assignment, after: dict, rng: Random) -> Answers:  # type: ignore[type-arg]  # a Snapshot
         post, before, found = self.event.post, assignment.snapshot, []
