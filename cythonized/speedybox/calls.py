@@ -39,9 +39,7 @@ def localmat_add_HA(fid: Fid, action: Action, *args: int) -> None:
     loaded().nf_add_HA(fid, action, Args((*args,)))
 
 
-def localmat_add_SF(
-    fid: Fid, handler: Handler, type_: Payload, *args: int
-) -> None:
+def localmat_add_SF(fid: Fid, handler: Handler, type_: Payload, *args: int) -> None:
     """The NF calls `handler(packet, *args)` for all packets of the flow. Handlers are functions or
     methods made once, not for each flow: what differs goes into up to three `args` of 64 bits."""
     number = fid.box.handler(handler)
@@ -55,9 +53,9 @@ def register_event(
     update_action: Action = Action.NONE,
     update: Update | None = None,
 ) -> None:
-    """Before each packet of the flow, `condition(packet, *args)` is asked. When it holds, the NF's
-    header actions are replaced by `update_action`, or its row is what `update(packet, *args)` writes
-    by these calls. With neither, the NF sees the packet itself."""
+    """Before each packet of the flow, `condition(packet, *args)` is asked. When it holds, the
+    NF's header actions are replaced by `update_action`, or its row is what `update(packet, *args)`
+    writes by these calls. With neither, the NF sees the packet itself."""
     box = fid.box
     numbers = box.handler(condition) | (box.handler(update) << UPDATE if update else 0)
     with_update = box.update if update else box.no_update

@@ -39,7 +39,7 @@ class Packet:
 
     @property
     def headers(self) -> Headers:
-        """The headers of the packet as it came in, or as it was last put in a tunnel or taken out."""
+        """The headers that it has now."""
         return Headers(loaded().nf_packet_headers(self.pointer))
 
     @property

@@ -58,7 +58,7 @@ struct sb_flow {
     u64 values[SB_WRITABLE];
 };
 
-/* Whether a field is of the link header, which an IPv4 header put in front leaves where it is. */
+/* Whether a field is of the link header, which only VXLAN puts another one in front of. */
 NF_INL u32 sb_link_field(u64 field) {
     return field == SB_SMAC || field == SB_DMAC;
 }
@@ -68,7 +68,7 @@ NF_INL u32 sb_link_field(u64 field) {
  * be is SB_SLOW. Records are of frames without tags, and of TCP and UDP. */
 static u32 sb_consolidate(sb_flow *f) {
     u8 stack[SB_MAX_OPERATIONS];
-    u32 depth = 0, calls = 0, tunnels = 0, tags = 0, vxlans = 0;
+    u32 depth = 0, calls = 0, tunnels = 0, tags = 0, inside = 0, vxlans = 0;
     f->written = 0;
     f->drops = f->events = 0;
     f->bare = f->count;
@@ -85,9 +85,9 @@ static u32 sb_consolidate(sb_flow *f) {
         } else if (o->what == SB_DROP) {
             f->drops = 1;
         } else if (o->what == SB_MODIFY) {
-            if (depth && at[0] == SB_DPORT) /* whether it is VXLAN may hang on it */
+            if (inside && at[0] == SB_DPORT) /* whether it is VXLAN may hang on it */
                 return SB_SLOW;
-            if (!depth || (sb_link_field(at[0]) && !vxlans)) {
+            if (sb_link_field(at[0]) ? !vxlans : !inside) {
                 f->written |= 1u << at[0];
                 f->values[at[0]] = at[1];
             }
@@ -97,11 +97,13 @@ static u32 sb_consolidate(sb_flow *f) {
             tags += at[0] == SB_HEADER_VLAN;
             vxlans += at[0] == SB_HEADER_VXLAN;
             tunnels += at[0] != SB_HEADER_VLAN;
+            inside += at[0] != SB_HEADER_VLAN;
             stack[depth++] = (u8)at[0];
         } else if (o->what == SB_DECAP && depth && stack[depth - 1] == at[0]) {
             tags -= at[0] == SB_HEADER_VLAN;
             vxlans -= at[0] == SB_HEADER_VXLAN;
             tunnels += at[0] != SB_HEADER_VLAN;
+            inside -= at[0] != SB_HEADER_VLAN;
             if (!--depth)
                 f->bare = f->count;
         } else if (o->what == SB_DECAP && (depth || at[0] == SB_HEADER_VXLAN)) {

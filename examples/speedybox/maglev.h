@@ -40,11 +40,11 @@ static u32 maglev_pick(const maglev *lb, u64 sip, u64 sport) {
 
 static void maglev_serve(maglev *lb, sb_packet *p, u64 *connection, u64 sip, u64 sport);
 
-/* The flow's backend has failed. */
+/* The connection's backend has failed, or is another one: a NAT may let two flows look like one. */
 static u32 maglev_failed(void *nf, sb_packet *p, const sb_args *args) {
     (void)p;
     const u64 *connection = (const u64 *)(uintptr_t)args->at[0];
-    return ((maglev *)nf)->failed >> (*connection - 1) & 1;
+    return *connection != args->at[3] || ((maglev *)nf)->failed >> (*connection - 1) & 1;
 }
 
 static u32 maglev_back(void *nf, sb_packet *p, const sb_args *args) {
@@ -60,17 +60,18 @@ static void maglev_move(void *nf, sb_packet *p, const sb_args *args) {
 /* The connection's row: to its backend, and what is to happen when that fails. */
 static void maglev_serve(maglev *lb, sb_packet *p, u64 *connection, u64 sip, u64 sport) {
     int fid = nf_extract_fid(p);
-    const sb_args *args = sb_list((u64)(uintptr_t)connection, sip, sport);
+    sb_args args = {{(u64)(uintptr_t)connection, sip, sport}};
     if (!*connection || lb->failed >> (*connection - 1) & 1) {
         u32 backend = maglev_pick(lb, sip, sport);
         if (backend == MAGLEV_BACKENDS) {
-            register_event(fid, maglev_back, args, SB_NONE, NULL);
+            register_event(fid, maglev_back, &args, SB_NONE, NULL);
             localmat_add_HA(fid, SB_DROP, NULL);
             return;
         }
         *connection = backend + 1;
     }
-    register_event(fid, maglev_failed, args, SB_NONE, maglev_move);
+    args.at[3] = *connection;
+    register_event(fid, maglev_failed, &args, SB_NONE, maglev_move);
     localmat_add_HA(fid, SB_MODIFY, sb_list(SB_DIP, MAGLEV_POOL + *connection - 1));
 }
 

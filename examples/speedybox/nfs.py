@@ -28,14 +28,13 @@ def has_ports(packet: Packet) -> bool:
 def flow_of(packet: Packet) -> tuple[int, int]:
     """The flow of a packet, as it is now: addresses; protocol and ports."""
     sip, dip, sport, dport, proto = (
-        packet.get(field)
-        for field in (Field.SIP, Field.DIP, Field.SPORT, Field.DPORT, Field.PROTO)
+        packet.get(field) for field in (Field.SIP, Field.DIP, Field.SPORT, Field.DPORT, Field.PROTO)
     )
     return sip << 32 | dip, proto << 32 | sport << 16 | dport
 
 
 class MazuNat:
-    """Flows of 10.0.0.0/8 leave from one address by ports of their own, and their answers return."""
+    """Flows of 10.0.0.0/8 leave from one address by ports of their own; their answers return."""
 
     PUBLIC = int(Ip("203.0.113.7"))
 
@@ -120,7 +119,7 @@ class Maglev:
             else:
                 packet.drop()
 
-    def serve(self, packet: Packet, addresses: int, ports: int) -> None:
+    def serve(self, packet: Packet, addresses: int, ports: int, _: int = 0) -> None:
         """The connection's row: to its backend, and what is to happen when that fails."""
         fid, flow = nf_extract_fid(packet), (addresses, ports)
         if self.connections.get(flow, -1) in self.failed or flow not in self.connections:
@@ -130,8 +129,9 @@ class Maglev:
                 localmat_add_HA(fid, Action.DROP)
                 return
             self.connections[flow] = alive[0]
-        register_event(fid, self.has_failed, flow, Action.NONE, self.serve)
-        localmat_add_HA(fid, Action.MODIFY, Field.DIP, self.POOL + self.connections[flow])
+        backend = self.connections[flow]
+        register_event(fid, self.has_failed, (*flow, backend), Action.NONE, self.serve)
+        localmat_add_HA(fid, Action.MODIFY, Field.DIP, self.POOL + backend)
 
     def _slot(self, sip: int, sport: int) -> tuple[int, ...]:
         return self.TABLE[murmur((sip, sport)) % len(self.TABLE)]
@@ -139,8 +139,9 @@ class Maglev:
     def _lives(self, backend: int) -> bool:
         return backend not in self.failed
 
-    def has_failed(self, packet: Packet, addresses: int, ports: int) -> bool:
-        return self.connections[addresses, ports] in self.failed
+    def has_failed(self, packet: Packet, addresses: int, ports: int, backend: int) -> bool:
+        """Or is another one: a NAT may let two flows look like one."""
+        return backend in self.failed or self.connections[addresses, ports] != backend
 
     def any_lives(self, packet: Packet) -> bool:
         return len(self.failed) < 3
@@ -185,7 +186,12 @@ class IpFilter:
             localmat_add_HA(fid, Action.FORWARD)
 
     def blocks(self, addresses: int, ports: int) -> bool:
-        sip, dip, dport, proto = addresses >> 32, addresses & 0xFFFFFFFF, ports & 0xFFFF, ports >> 32
+        sip, dip, dport, proto = (
+            addresses >> 32,
+            addresses & 0xFFFFFFFF,
+            ports & 0xFFFF,
+            ports >> 32,
+        )
         return any(
             sip & sip_mask == rule_sip
             and dip & dip_mask == rule_dip
