@@ -153,6 +153,10 @@ def find(body: Body, table: TableLayout, keys: Keys) -> Cursor:
     known = body.cursors.get((table.id, keys))
     if known is not None:
         return known
+    if body.shared is not None:
+        cursor = body.shared(body, table, keys)
+        body.cursors[table.id, keys] = cursor
+        return cursor
     key = pack(body, table, keys)
     pointer = body.function.declare(f"{TableCode.of(table).value}*", "e", "NULL")
     hashed = look_up(body, table, keys, key, pointer)
@@ -166,6 +170,15 @@ def look_up(body: Body, table: TableLayout, keys: Keys, key: str, pointer: str) 
     the key hashed then in any case?"""
     code = TableCode.of(table)
     home = body.homes.get((table.id, keys))
+    hint = body.hints.get((table.id, keys))
+    if hint is not None:
+        words = table.key.words
+        body.emit(f"{pointer} = <{code.value}*>nf_hinted({code.hinted(hint, key)})")
+        with body.function.block(f"if {pointer} == NULL:"):
+            hash_key(body, table, key)
+            body.emit(f"{pointer} = {code.find(key)}")
+            body.emit(f"{hint} = nf_hint({pointer}, {words}, r)")
+        return False
     if home is None:
         hash_key(body, table, key)
         body.emit(f"{pointer} = {code.find(key)}")
@@ -190,11 +203,21 @@ def write(body: Body, node: Write) -> None:
         texts = [kept(body.value(v), v.type) for v in node.values]
         if len(texts) > 1:
             texts = [_held(body, t, c.type) for t, c in zip(texts, cells, strict=True)]
-        for cell, text in zip(cells, texts, strict=True):
-            body.emit(f"S.{home.owner}.{cell.name} = {text}")
+        places = [f"S.{home.owner}.{cell.name}" for cell in cells]
+        if node.var in body.events:
+            texts = [_held(body, t, c.type) for t, c in zip(texts, cells, strict=True)]
+            differ = [f"{p} != {t}" for p, t in zip(places, texts, strict=True)]
+            changed = body.temporary("bint", "changed", " or ".join(differ))
+            with body.function.block(f"if {changed}:"):
+                raise_event(body, node.var)
+        for place, text in zip(places, texts, strict=True):
+            body.emit(f"{place} = {text}")
         body.state_written(node.var)
         return
     table, member = home
+    was = ""
+    if node.var in body.events and not table.aged:
+        was = body.temporary("bint", "was", has(body, Has(node.var, node.keys)))
     values = [kept(body.value(v), v.type) for v in node.values]
     values = [_held(body, t, c.type) for t, c in zip(values, member.cells, strict=True)]
     cursor = _put(body, table, node.keys)
@@ -205,12 +228,36 @@ def write(body: Body, node: Write) -> None:
     if table.presence is not None:
         place = f"{cursor.pointer}.{table.presence.name}"
         assignments.append(f"{place} |= {1 << (member.presence or 0)}U")
+    if was:
+        differ = [f"not {was}"] + [
+            f"{cursor.pointer}.{cell.name} != {value}"
+            for cell, value in zip(member.cells, values, strict=True)
+        ]
+        with body.function.block(f"if {' or '.join(differ)}:"):
+            raise_event(body, node.var, table, cursor)
+    elif node.var in body.events:  # an assignment may push another key out
+        body.emit("nf_mat_outdate_all(&S.mat)")
     if cursor.present:
         body.emit(*assignments)
     elif assignments:  # an aged map that is full rejects new keys
         with body.function.block(f"if {cursor.pointer} != NULL:"):
             body.emit(*assignments)
     body.state_written(node.var)
+
+
+def raise_event(
+    body: Body, var: str, table: TableLayout | None = None, cursor: Cursor | None = None
+) -> None:
+    """The value or presence of a variable changes, of a map at the cursor's key: records of a fast
+    path that rest on it are outdated."""
+    number = body.events[var]
+    if number is None:
+        body.emit("nf_mat_outdate_all(&S.mat)")
+    elif table is None or cursor is None:
+        body.emit(f"nf_mat_event(&S.mat, nf_event_of({number}, 0))")
+    else:
+        hash_key(body, table, cursor.key)
+        body.emit(f"nf_mat_event(&S.mat, nf_event_of({number}, {cursor.key}.hash))")
 
 
 def _held(body: Body, text: str, type_: Type) -> str:
@@ -258,6 +305,12 @@ def delete(body: Body, node: Delete) -> None:
     assert not isinstance(home, Plain)
     table, member = home
     code = TableCode.of(table)
+    if table.aged and node.var in body.events:
+        body.emit("nf_mat_outdate_all(&S.mat)")
+    elif node.var in body.events:
+        cursor = find(body, table, node.keys)
+        with body.function.block(f"if {has(body, Has(node.var, node.keys))}:"):
+            raise_event(body, node.var, table, cursor)
     if member.presence is None:
         body.emit(f"{code.prefix}_del(S, &{_hashed(body, table, node.keys)})")
     else:

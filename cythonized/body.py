@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from nfverify.cythonized.function import Function
-from nfverify.cythonized.layout import InstanceLayout
+from nfverify.cythonized.layout import InstanceLayout, TableLayout
 from nfverify.cythonized.plan import Plan
 from nfverify.cythonized.resources import Resources
 from nfverify.smat.ir import Entry, Expr, Field, Has, Local, Now, Read, Stmt, Tag, walk
@@ -44,6 +44,11 @@ class Body:
     homes: dict[tuple[str, Keys], tuple[str, str]] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)
     settled: bool = False  # what is written is decided for plain frames already
+    # Of fast paths: members of the record that say where a key's slot was, how a look-up is called
+    # that several functions share, and which writes raise events (None: at all records).
+    hints: dict[tuple[str, Keys], str] = field(default_factory=dict)
+    shared: Callable[[Body, TableLayout, Keys], Cursor] | None = None
+    events: Mapping[str, int | None] = field(default_factory=dict)
 
     def value(self, node: Expr) -> str:
         """The text of an expression; what must be computed first is added to the function."""

@@ -14,17 +14,18 @@ from nfverify.cythonized.fingerprint import fingerprint, shared_fingerprint
 from nfverify.cythonized.library import Library
 from nfverify.cythonized.operators import c_source, user_applications
 from nfverify.cythonized.options import Options
+from nfverify.fastpath.plan import Plan
 from nfverify.semantics.operators import Function, resolve
 from nfverify.smat.ir import Network
 
 UserC = Sequence[tuple[str, str]]  # name and text of each C file of operators
 
 
-def unit(network: Network, options: Options, user: UserC = ()) -> Unit:
+def unit(network: Network, options: Options, user: UserC = (), fast: Plan | None = None) -> Unit:
     """The generated sources of a network."""
     from nfverify.cythonized.generate import generate
 
-    made = generate(network, options)
+    made = generate(network, options, fast)
     sources = tuple((name, c_source(network, name, text)) for name, text in user)
     return Unit(made.name, made.pyx, made.header, tuple(made.libraries), sources)
 
@@ -36,18 +37,27 @@ def check_operators(network: Network, python: Mapping[str, Function], c: UserC) 
             resolve(node, python)
 
 
-def load_library(network: Network, options: Options, user: UserC = ()) -> Library:
+def load_library(
+    network: Network, options: Options, user: UserC = (), fast: Plan | None = None
+) -> Library:
     """The network as a library, from the cache or built into it. BuildError, ModelError."""
-    key = fingerprint(network, options, user)
+    key = fingerprint(network, options, user, fast)
     cache = Cache()
-    make = partial(_make, cache, network, options, user)
+    make = partial(_make, cache, network, options, user, fast)
     try:
         return Library(cache.library(key, make))
     except OSError:  # another process made room before it was loaded, or the disk is odd
         return Library(cache.library(key, make))
 
 
-def _make(cache: Cache, network: Network, options: Options, user: UserC, folder: Path) -> Path:
+def _make(
+    cache: Cache,
+    network: Network,
+    options: Options,
+    user: UserC,
+    fast: Plan | None,
+    folder: Path,
+) -> Path:
     with ThreadPoolExecutor(len(SHARED)) as pool:  # gcc beside Cython, the first time
         shared = [
             pool.submit(
@@ -57,7 +67,7 @@ def _make(cache: Cache, network: Network, options: Options, user: UserC, folder:
             )
             for name in SHARED
         ]
-        sources = unit(network, options, user)
+        sources = unit(network, options, user, fast)
         to_c(sources, folder)
         objects = [each.result() for each in shared]
         return link_library(sources, folder, objects, sanitize=options.sanitize)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nfverify.cythonized import fastdrive
 from nfverify.cythonized.ctypes_of import stored
 from nfverify.cythonized.layout import (
     TAG_SHIFT,
@@ -33,18 +34,20 @@ def field_type(name: str) -> str:
 # Structs ------------------------------------------------------------------------------------
 
 
-def structs(plan: Plan, probes: int) -> list[str]:
+def structs(plan: Plan, resources: Resources) -> list[str]:
     """`STRUCT NAME { … }` of the values, keys, NFs, packet and state, as (name, members)."""
     return [
         f"typedef struct {name} {{\n"
         + "".join(f"    {ctype} {member};\n" for ctype, member in members)
         + f"}}{_aligned(plan, name, members)} {name};"
-        for name, members in members_of(plan, probes)
+        for name, members in members_of(plan, resources)
     ]
 
 
 def _aligned(plan: Plan, name: str, members: list[tuple[str, str]]) -> str:
     """A ring's packets have a power of two as their size, so that it is addressed by a mask."""
+    if name == "fast_room":
+        return " __attribute__((aligned(16)))"
     if name != "Packet" or not (plan.simple and plan.depth):
         return ""
     least = sum(_room(ctype, member) for ctype, member in members)
@@ -58,7 +61,7 @@ def _room(ctype: str, member: str) -> int:
     return one.get(ctype, 8) * count
 
 
-def members_of(plan: Plan, probes: int) -> list[tuple[str, list[tuple[str, str]]]]:
+def members_of(plan: Plan, resources: Resources) -> list[tuple[str, list[tuple[str, str]]]]:
     """Every struct of the network with its members, as (C type, name)."""
     found: list[tuple[str, list[tuple[str, str]]]] = []
     for table in plan.tables():
@@ -75,7 +78,9 @@ def members_of(plan: Plan, probes: int) -> list[tuple[str, list[tuple[str, str]]
             key.append(("u32", "wide"))
         found.append((f"{code.prefix}_key", key))
     found += [(f"{instance.name}_state", _instance(instance)) for instance in plan.instances]
-    found.append(("Packet", packet(plan, probes)))
+    found.append(("Packet", packet(plan, resources.probes)))
+    if plan.fast:
+        found += fastdrive.structs(plan.fast, resources.memo)
     found.append(("State", state(plan)))
     return found
 
@@ -115,6 +120,8 @@ def packet(plan: Plan, probes: int) -> list[tuple[str, str]]:
 
 def state(plan: Plan) -> list[tuple[str, str]]:
     members = [("nf_core", "core")]
+    if plan.fast:
+        members.append(("nf_mat", "mat"))
     members += [(f"{i.name}_state", i.name) for i in plan.instances]
     if plan.depth and plan.simple:
         members += [

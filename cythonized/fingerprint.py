@@ -12,6 +12,7 @@ import nfverify
 from nfverify.cythonized.compiler import cython_version, flags
 from nfverify.cythonized.options import Options
 from nfverify.cythonized.toolchain import toolchain
+from nfverify.fastpath.plan import Plan
 from nfverify.smat.ir import Entry, Network, StateVar
 from nfverify.smat.ruleset import Ruleset
 
@@ -20,11 +21,18 @@ _SOURCES = ("cythonized", "packet")
 _SUFFIXES = (".c", ".h", ".pxd", ".py")
 
 
-def fingerprint(network: Network, options: Options, user: Sequence[tuple[str, str]] = ()) -> str:
+def fingerprint(
+    network: Network,
+    options: Options,
+    user: Sequence[tuple[str, str]] = (),
+    fast: Plan | None = None,
+) -> str:
     """SHA-256 of the network, the options, the user's C files (name, text), the flags, and all
     that makes code of them. The ABI of Python is left out: a library is loaded by ctypes and uses
     none of it. BuildError without compilers."""
-    return _sha256(_tools(options), repr(options), repr(tuple(user)), *_content(network))
+    return _sha256(
+        _tools(options), repr(options), repr(tuple(user)), *_content(network), *_content(fast)
+    )
 
 
 def shared_fingerprint(name: str, options: Options) -> str:
@@ -59,9 +67,9 @@ def _generator() -> str:
     return digest.hexdigest()
 
 
-def _content(network: Network) -> Iterator[str]:
+def _content(root: Network | Plan | None) -> Iterator[str]:
     """The structure of a network, and the lines of its entries, as texts in a fixed order."""
-    stack: list[object] = [network]
+    stack: list[object] = [root]
     while stack:  # a loop, for expressions may be nested deeper than the interpreter's stack
         item = stack.pop()
         if isinstance(item, Ruleset):

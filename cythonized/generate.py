@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from nfverify.cythonized import fastdrive, fastlayout
 from nfverify.cythonized.descriptors import describe, members_of, structs
+from nfverify.cythonized.fastlayout import FastLayout
+from nfverify.cythonized.fastpaths import classes
+from nfverify.cythonized.fastrecord import Recording
 from nfverify.cythonized.fold import folded
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.layout import InstanceLayout
@@ -22,6 +26,7 @@ from nfverify.cythonized.resources import Resources
 from nfverify.cythonized.sequence import sequence
 from nfverify.cythonized.tables import TableCode, functions
 from nfverify.cythonized.wrapping import wrapping
+from nfverify.fastpath.plan import Plan as FastPlan
 from nfverify.semantics.engine import check_supported
 from nfverify.smat.ir import Network
 
@@ -36,8 +41,10 @@ class Generated:
     libraries: tuple[str, ...] = ()
 
 
-def generate(network: Network, options: Options | None = None) -> Generated:
-    """The Cython of a network. ModelError if it is nested too deep."""
+def generate(
+    network: Network, options: Options | None = None, fast: FastPlan | None = None
+) -> Generated:
+    """The Cython of a network, and of its fast path. ModelError if it is nested too deep."""
     for program in {id(i.program): i.program for i in network.instances}.values():
         check_supported(program)
     applications = [shape(node) for node in user_applications(network)]
@@ -45,13 +52,14 @@ def generate(network: Network, options: Options | None = None) -> Generated:
     sees_non_ip = tuple(instance.program.sees_non_ip for instance in network.instances)
     network = _folded(network)
     plan = Plan.of(network, options or Options(), sees_non_ip)
+    if fast is not None and not plan.options.count_entries:
+        plan = fastlayout.planned(plan, fast)
     resources = Resources(plan.options.classifier, applications)
     tables = [TableCode.of(table) for table in plan.tables()]
-    code = [
-        functions(t, resources) for t in tables if resources.dense(t.layout) is None
-    ]
+    code = [functions(t, resources) for t in tables if resources.dense(t.layout) is None]
     nfs = [_section(i, nf(plan, i, resources)) for i in plan.instances]
     machine = pipeline(plan) if plan.simple else sequence(plan)
+    serving = [_fast(plan, plan.fast, resources)] if plan.fast else []
     description = describe(plan, resources)  # before nf_create: it names default strings
     parts = [
         arrive(plan),
@@ -60,8 +68,9 @@ def generate(network: Network, options: Options | None = None) -> Generated:
         *code,
         *nfs,
         _life(plan, resources, tables),
+        *serving,
         machine,
-        _exported(),
+        _exported(plan),
     ]
     name = identifier(network.name)
     pyx = "\n\n".join([_head(plan, name, resources), *parts])
@@ -92,7 +101,7 @@ def _head(plan: Plan, name: str, resources: Resources) -> str:
         "",
         f'cdef extern from "{name}.h" nogil:',
     ]
-    for struct, members in members_of(plan, resources.probes):
+    for struct, members in members_of(plan, resources):
         lines.append(f"{INDENT}ctypedef struct {struct}:")
         for ctype, member in members:
             lines.append(f"{INDENT * 2}{ctype} {member}")
@@ -128,13 +137,24 @@ def _header(plan: Plan, resources: Resources, description: str) -> str:
         ),
         f"#ifndef {guard}\n#define {guard}",
         '#include "nf_runtime.h"',
-        *structs(plan, resources.probes),
+        *structs(plan, resources),
         *resources.header,
         description,
     ]
     if not plan.simple:
         parts.append(_STACK)
     return "\n\n".join([*parts, "#endif"]) + "\n"
+
+
+def _fast(plan: Plan, fast: FastLayout, resources: Resources) -> str:
+    """The fast path but for how packets come to it."""
+    return "\n\n".join(
+        [
+            Recording(plan, fast, resources).text(),
+            classes(plan, fast, resources),
+            fastdrive.tries(plan, fast, resources),
+        ]
+    )
 
 
 # Beginning and end --------------------------------------------------------------------------
@@ -190,6 +210,8 @@ def _life(plan: Plan, resources: Resources, tables: list[TableCode]) -> str:
     lines += ["", "", "cdef public void nf_destroy(nf_core* core) noexcept nogil:"]
     lines.append(f"{INDENT}cdef State* S = <State*>core")
     lines += [f"{INDENT}{kind}_free({place})" for kind, place, _ in places]
+    if plan.fast:
+        lines.append(f"{INDENT}nf_mat_free(&S.mat)")
     if not plan.simple:
         lines.append(f"{INDENT}free(S.stack)")
     lines += [f"{INDENT}nf_core_free(core)", f"{INDENT}free(S)"]
@@ -239,6 +261,8 @@ def _create(plan: Plan, resources: Resources, places: list[tuple[str, str, str]]
     lines += [
         f"{INDENT}failed |= {kind}_init({place}, {sizes}) != 0" for kind, place, sizes in places
     ]
+    if plan.fast:
+        lines.append(f"{INDENT}failed |= {fastdrive.init(plan.fast)} != 0")
     lines += [f"{INDENT}failed |= {function}() != 0" for function in resources.initialisers]
     for value in resources.defaults:
         text = f"nf_slice_of({resources.string(value)}, {len(value)})"
@@ -259,8 +283,13 @@ def _create(plan: Plan, resources: Resources, places: list[tuple[str, str, str]]
     return lines
 
 
-def _exported() -> str:
-    return """cdef public const nf_info* nf_describe() noexcept nogil:
+def _exported(plan: Plan) -> str:
+    forget = ""
+    if plan.fast:
+        forget = """
+    if error == NF_OK:
+        nf_mat_clear(&(<State*>core).mat)"""
+    return f"""cdef public const nf_info* nf_describe() noexcept nogil:
     return &nf_info_data
 
 
@@ -271,5 +300,6 @@ cdef public i32 nf_save(nf_core* core, nf_buffer* out) noexcept nogil:
 
 cdef public i32 nf_load(nf_core* core, const u8* data, u64 length) noexcept nogil:
     nf_flush(core)
-    return nf_state_read(&nf_info_data, core, data, length)
+    cdef i32 error = nf_state_read(&nf_info_data, core, data, length){forget}
+    return error
 """

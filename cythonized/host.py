@@ -17,6 +17,7 @@ from nfverify.cythonized.library import COPIES, FORMAT, OPERATOR, RUNAWAY, Libra
 from nfverify.cythonized.operators import user_applications
 from nfverify.cythonized.options import Options
 from nfverify.cythonized.view import StateView
+from nfverify.fastpath.plan import Plan
 from nfverify.lang.source import NOWHERE, Diagnostic, ModelError, Source, Span
 from nfverify.semantics.operators import Function
 from nfverify.semantics.state import SavedState, Snapshot, latest_stamp
@@ -34,6 +35,7 @@ def compile(
     c_operators: UserC = (),
     non_ip: Literal["bypass", "drop"] = "bypass",
     workers: int = 1,
+    fastpath: Plan | None = None,
 ) -> NetworkFunction:
     """The model, a target (`edge.nfd`, `edge.nfd:nat`, `lib:edge`) or a network, made executable.
 
@@ -52,7 +54,7 @@ def compile(
         from nfverify.cythonized.workers import ShardedFunction
 
         shard_key(model)  # before anything is built
-    library = load_library(model, options or Options(), c_operators)
+    library = load_library(model, options or Options(), c_operators, fastpath)
     if workers != 1:
         return ShardedFunction(model, library, workers, operators=operators, non_ip=non_ip)
     return NetworkFunction(model, library, operators=operators, non_ip=non_ip)

@@ -10,6 +10,7 @@ networks packets go one by one, each with all that it causes, as in the referenc
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
@@ -45,7 +46,11 @@ def _new(
 ) -> Body:
     function = Function(f"cdef inline {result} {name}{_SIGNATURE}")
     function.declarations.append("cdef nf_head* h = &p.head")
-    return Body(plan, instance, function, resources, expression)
+    body = Body(plan, instance, function, resources, expression)
+    if plan.fast:
+        found = [(name.rpartition("."), event) for name, event in plan.fast.events.items()]
+        body.events = {name: event for (title, _, name), event in found if title == instance.title}
+    return body
 
 
 def _body(plan: Plan, instance: InstanceLayout, resources: Resources, found: list[Probe]) -> str:
@@ -208,13 +213,14 @@ def deparse(plan: Plan) -> str:
         for name in plan.held
         if name != "size"
     ]
-    covers = []
-    if any(name in _IP4_COVERED for name in plan.written):
-        covers.append("NF_COVERS_IP4")
-    if any(
-        name not in _LINK and name not in _IP4_COVERED - {"sip", "dip", "proto"}
-        for name in plan.written
-    ):
-        covers.append("NF_COVERS_L4")
-    lines.append(f"{INDENT}nf_rewrite_end(&rewrite, frame, h, fast, {' | '.join(covers) or '0'})")
+    lines.append(f"{INDENT}nf_rewrite_end(&rewrite, frame, h, fast, {covers(plan.written)})")
     return "\n".join(lines) + "\n"
+
+
+def covers(written: Iterable[str]) -> str:
+    """The checksums under which the fields lie."""
+    names = set(written)
+    found = ["NF_COVERS_IP4"] if names & _IP4_COVERED else []
+    if names - _LINK - (_IP4_COVERED - {"sip", "dip", "proto"}):
+        found.append("NF_COVERS_L4")
+    return " | ".join(found) or "0"

@@ -7,6 +7,7 @@ up there is nothing to fetch ahead, and a packet goes through all NFs at once.
 
 from __future__ import annotations
 
+from nfverify.cythonized import fastdrive
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.plan import MAX_PIPELINED_PUTS, Plan
 from nfverify.cythonized.routing import default_port, targets
@@ -19,6 +20,8 @@ def pipeline(plan: Plan) -> str:
     parts.append(_enter_odd(plan))
     parts += [_turn(plan), _ring(plan)] if plan.depth else [_direct(plan)]
     parts.append(_flush(plan))
+    if plan.fast:
+        parts.append(fastdrive.blocks(plan, plan.fast))
     return "\n\n".join(parts)
 
 
@@ -135,7 +138,8 @@ def _enter(plan: Plan, depth: str) -> str:
     return "\n".join(depth + line for line in lines)
 
 
-_BEGIN = """cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
+_PUSH = {False: "cdef public i32 nf_push", True: "cdef i32 chain_push"}
+_BEGIN = """(nf_core* core, const nf_batch* batch) noexcept nogil:
     cdef State* S = <State*>core
     cdef Packet* p
     cdef u64 i, n = batch.n
@@ -247,7 +251,7 @@ def _ring(plan: Plan) -> str:
             nf_prefetch_at(frames[k])"""
     return f"""{_refresh(plan)}
 
-{_BEGIN}
+{_PUSH[plan.fast is not None]}{_BEGIN}
     cdef u64 k, until{_before(plan, f"n + {plan.ring}")}
     refresh(S)
     i = 0
@@ -289,7 +293,7 @@ def _direct(plan: Plan) -> str:
         ahead = "\n        nf_prefetch_at(frames[i + 16 if i + 16 < n else n - 1])"
     scratch = "\n        nf_arena_reset(&core.scratch)" if plan.scratch else ""
     odd = "enter_odd(S, p, frames[i], lengths[i], ports[i] if ports != NULL else 0)"
-    return f"""{_BEGIN}
+    return f"""{_PUSH[plan.fast is not None]}{_BEGIN}
     cdef Packet packet
     cdef Packet odd{_before(plan, room)}
     for i in range(n):{each}
@@ -321,18 +325,23 @@ def _at_once(plan: Plan, kind: str) -> list[str]:
 
 
 def _flush(plan: Plan) -> str:
-    drain = ""
+    drain, drained = "", ""
     if plan.depth:
-        drain = f"""
+        drained = "\n    drain(S)"
+        drain = f"""cdef void drain(State* S) noexcept nogil:
+    # All packets in the ring are done.
     cdef u32 i
     refresh(S)
     for i in range({len(plan.instances) + 1}):
         while S.ring_filled < {plan.depth}:
             (block(S, S.ring_block) + S.ring_filled).head.at = NF_IDLE
             S.ring_filled += 1
-        turn(S)"""
-    return f"""cdef public i32 nf_flush(nf_core* core) noexcept nogil:
-    cdef State* S = <State*>core{drain}
+        turn(S)
+
+
+"""
+    return f"""{drain}cdef public i32 nf_flush(nf_core* core) noexcept nogil:
+    cdef State* S = <State*>core{drained}
     tidy(S)
     return core.error
 

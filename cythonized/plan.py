@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nfverify.cythonized.layout import InstanceLayout, TableLayout, layouts
 from nfverify.cythonized.operators import BUILT_IN
@@ -36,6 +37,9 @@ from nfverify.smat.ir import (
     walk,
 )
 
+if TYPE_CHECKING:
+    from nfverify.cythonized.fastlayout import FastLayout
+
 NARROW_FLOW = tuple(name for name in FLOW_FIELDS if not name.endswith("6"))
 LARGE = 1500  # nodes of a program; beyond it, one body serves plain and odd frames alike
 MAX_PIPELINED_PUTS = 16  # more, and packets go one by one
@@ -60,6 +64,7 @@ class Plan:
     scratch: bool  # operators make byte strings, which live until the packet is done
     timed: bool  # packets carry their time: for the clock, for keys that grow old, for timers
     depth: int  # packets of a block: each NF of the pipeline works one behind the one before it
+    fast: FastLayout | None = None  # its fast path
 
     @staticmethod
     def of(network: Network, options: Options, sees_non_ip: tuple[bool, ...]) -> Plan:

@@ -39,6 +39,7 @@ class Resources:
     libraries: dict[str, None] = field(default_factory=dict)
     entries: list[str] = field(default_factory=list)
     probes: int = 0  # homes that a packet carries
+    memo: list[tuple[str, str]] = field(default_factory=list)  # look-ups of a flow's recording
     defaults: list[bytes] = field(default_factory=list)
     _strings: dict[bytes, str] = field(default_factory=dict)
     _rulesets: dict[Ruleset, str] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nfverify.cythonized import fastdrive
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.plan import Plan
 from nfverify.cythonized.routing import default_port, targets
@@ -189,17 +190,18 @@ def _push(plan: Plan) -> str:
     if plan.plain:
         writes = "1" if any(name != "size" for name in plan.written) else "0"
         plain = f"nf_parse_fast(&p.head, frame, length, {writes})"
+    declared, before, after, ticked = fastdrive.hooks(plan)
     arguments = "State* S, u64 time, u16 port, u8* frame, u32 length, u32 original"
     return f"""cdef void event({arguments}) noexcept nogil:
     # A frame that arrives: the timers due before it, then all that it causes.
-    cdef Packet p
+    cdef Packet p{declared}
     if not S.core.started:
         start(S, time, 1)
     time = nf_max(S.core.now, time)
     fire(S, time)
     if S.core.error != NF_OK:
         return
-    S.core.now = time
+    S.core.now = time{before}
     memset(&p, 0, sizeof(Packet))
     p.time = time
     p.cause = S.cause
@@ -220,7 +222,7 @@ def _push(plan: Plan) -> str:
             return
         p.head.iface = port
         arrive(&p, 0)
-    send(S, &p, {plan.network.ingress})
+    send(S, &p, {plan.network.ingress}){after}
 
 
 cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
@@ -238,7 +240,7 @@ cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
             batch.lengths[i],
             batch.originals[i] if batch.originals != NULL else batch.lengths[i])
         nf_arena_reset(&core.scratch)
-        tick(S)
+        tick(S){ticked}
     return core.error
 
 

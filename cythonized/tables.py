@@ -34,6 +34,11 @@ class TableCode:
         """A call that looks a packed key up."""
         return f"{self.prefix}_find(S, &{key}{', now' if self.layout.aged else ''})"
 
+    def hinted(self, hint: str, key: str) -> str:
+        """The arguments of nf_hinted for a packed key."""
+        words, slot = self.layout.key.words, self.layout.slot(self.layout.key)
+        return f"&S.{self.place}, {hint}, {key}.k, {words}, {slot}"
+
     @property
     def has_value(self) -> bool:
         return bool(self.layout.presence or any(m.cells for m in self.layout.members))

@@ -24,7 +24,8 @@ cdef extern from "nf_runtime.h" nogil:
         u8 bits
         u16 at
     ctypedef struct nf_rewrite:
-        pass
+        u64 ip4
+        u64 l4
     ctypedef struct nf_table:
         pass
     ctypedef struct nf_aged:
@@ -173,6 +174,49 @@ cdef extern from "nf_runtime.h" nogil:
     void nf_pool_tidy(const nf_info*, nf_core*, u32) noexcept
     ctypedef struct nf_ticks:
         pass
+    ctypedef struct nf_mat_head:
+        u32 epoch
+        u16 number "class"
+        u16 ip
+        u16 l4
+    ctypedef struct nf_mat:
+        u64 served
+        nf_table table
+    ctypedef struct nf_image:
+        u32 sip
+        u32 dip
+        u16 sport
+        u16 dport
+    int nf_mat_init(nf_mat*, u32, u32, u64) noexcept
+    void nf_mat_free(nf_mat*) noexcept
+    void nf_mat_clear(nf_mat*) noexcept
+    void nf_mat_outdate_all(nf_mat*) noexcept
+    u64 nf_mat_hash(const u64*) noexcept
+    u8* nf_mat_home(const nf_mat*, u64, u32) noexcept
+    nf_mat_head* nf_mat_at(u8*, const u64*, u32) noexcept
+    nf_mat_head* nf_mat_find(nf_mat*, const u64*, u64, u32) noexcept
+    u32 nf_mat_serves(const nf_mat*, const nf_mat_head*) noexcept
+    void nf_mat_remove(nf_mat*, const u64*, u64, u32) noexcept
+    void nf_mat_evict(nf_mat*, u64) noexcept
+    nf_mat_head* nf_mat_put(nf_mat*, const u64*, u64, u32) noexcept
+    void nf_mat_live(nf_mat*, nf_mat_head*) noexcept
+    u32 nf_mat_watch(nf_mat*, u64, u64) noexcept
+    void nf_mat_event(nf_mat*, u64) noexcept
+    void nf_mat_tick(nf_mat*) noexcept
+    enum:
+        NF_FAST_SLOW
+    u64 nf_event_of(u32, u64) noexcept
+    void* nf_hinted(const nf_table*, u8*, const u64*, u32, u32) noexcept
+    u8* nf_hint(void*, u32, void*) noexcept
+    void nf_fetch(const u8*) noexcept
+    u64 nf_delta32(u32, u32) noexcept
+    u64 nf_delta16(u16, u16) noexcept
+    u32 nf_fold(u64) noexcept
+    void nf_put_image(u8*, const nf_image*) noexcept
+    u32 nf_same_record(const nf_mat_head*, const nf_mat_head*, u32) noexcept
+    u32 nf_sent_count(const nf_core*) noexcept
+    u8* nf_sent_first(const nf_core*, u32, u32*) noexcept
+    void nf_fill_record(nf_mat_head*, const nf_mat_head*, u32) noexcept
     void nf_ticks_begin(nf_ticks*) noexcept
     u64 nf_ticks_skipped(nf_ticks*, const nf_info*, nf_core*, u64) noexcept
 

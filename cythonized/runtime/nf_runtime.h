@@ -7,6 +7,7 @@
 #include "nf_ops.h"
 #include "nf_state.h"
 #include "nf_ticks.h"
+#include "nf_fast.h"
 #include "nf_wrap.h"
 
 /* How a pass through an NF ends; 0 and up: by that port. */

@@ -1,0 +1,380 @@
+"""How packets go through a network with a fast path: by their record, or through the chain.
+
+In a simple network packets come in blocks: all are parsed, and their records and the entries that
+these refer to fetched, before the first is served. Where many of a block have no record, all of it
+goes through the chain's pipeline and is recorded from the state behind it: a packet that a record
+could serve may always go through the chain.
+"""
+
+from __future__ import annotations
+
+from nfverify.cythonized.expressions import YES
+from nfverify.cythonized.fastlayout import HEAD_BYTES, KEY_BYTES, FastLayout
+from nfverify.cythonized.fastpaths import fast_body, fast_function
+from nfverify.cythonized.fold import expression as folded
+from nfverify.cythonized.function import INDENT
+from nfverify.cythonized.plan import Plan
+from nfverify.cythonized.resources import Resources
+from nfverify.smat.ir import INT, Apply, Field
+
+BLOCK = 32
+COPY = 256  # bytes of a packet that a plan with faults may record
+FEW = 16  # packets of a block in which each is asked for its record, however many have none
+
+
+def init(layout: FastLayout) -> str:
+    """A call that makes an empty Global MAT: 0, or -1."""
+    return f"nf_mat_init(&S.mat, {layout.slot}, {layout.watches}, 0xffffffffffffffffULL)"
+
+
+def writes(plan: Plan) -> str:
+    """Whether frames are left to nf_parse whose checksum is 0xffff."""
+    return "1" if any(name != "size" for name in plan.written) else "0"
+
+
+def tries(plan: Plan, layout: FastLayout, resources: Resources) -> str:
+    """`fast_key`, `fast_kept`, `fast_found`, `fast_begin` and `fast_end`: one packet."""
+    return "\n\n".join(
+        [
+            _key(plan, layout, resources),
+            _kept(plan, layout, resources),
+            _found(layout),
+            _begin_end(plan, layout),
+        ]
+    )
+
+
+def _key(plan: Plan, layout: FastLayout, resources: Resources) -> str:
+    """What a flow's record is filed under."""
+    head = "State* S, nf_head* h, u64* key"
+    function = fast_function(f"cdef inline void fast_key({head}) noexcept nogil:")
+    body = fast_body(plan, layout, resources, function)
+    bits = layout.plan.hashed
+    if bits:
+        flow = tuple(Field(name) for name in layout.plan.key)
+        text = body.value(Apply("hash", flow, INT))
+        mask = (1 << bits) - 1
+        body.emit(f"key[0] = <u64>(<u32>{text}) & {mask}ULL", "key[1] = 1")
+    else:
+        body.emit("key[0] = h.a", "key[1] = h.b")
+    return function.text()
+
+
+def _kept(plan: Plan, layout: FastLayout, resources: Resources) -> str:
+    head = "State* S, nf_head* h, u64 now"
+    function = fast_function(f"cdef inline bint fast_kept({head}) noexcept nogil:")
+    body = fast_body(plan, layout, resources, function)
+    body.emit(f"return {body.value(folded(layout.plan.kept))}")
+    return function.text()
+
+
+def _found(layout: FastLayout) -> str:
+    """Of one packet by itself: its port, NF_DROPPED or NF_FAST_SLOW."""
+    slot = layout.slot
+    serves = "nf_mat_serves(&S.mat, r)"
+    test = "r == NULL" if layout.plan.checked == "after" else f"r == NULL or not {serves}"
+    late = ""
+    if layout.plan.checked == "after":
+        late = f"""
+    if out != NF_FAST_SLOW and not {serves}:
+        nf_mat_remove(&S.mat, key, hash, {slot})"""
+    head = "State* S, nf_head* h, const u64* key, u64 hash, u64 now, u32 original"
+    return f"""cdef inline i32 fast_found({head}) noexcept nogil:
+    cdef nf_mat_head* r = nf_mat_find(&S.mat, key, hash, {slot})
+    cdef i32 out
+    if {test}:
+        return NF_FAST_SLOW
+    out = fast_serve(S, h, r, now, original)
+    if out != NF_FAST_SLOW:
+        S.mat.served += 1{late}
+    return out
+"""
+
+
+def _begin_end(plan: Plan, layout: FastLayout) -> str:
+    """Before and after a packet goes through the chain; `flow` keeps what is needed between."""
+    p = layout.plan
+    begin = [
+        "cdef inline void fast_begin("
+        "State* S, fast_flow* flow, const nf_head* h, const u64* key, u64 hash, u64 now)"
+        " noexcept nogil:",
+        f"{INDENT}flow.head = h[0]",
+        f"{INDENT}flow.key[0] = key[0]",
+        f"{INDENT}flow.key[1] = key[1]",
+        f"{INDENT}flow.hash = hash",
+    ]
+    if layout.faulty:
+        begin += [
+            f"{INDENT}flow.head.frame = flow.copy",
+            f"{INDENT}flow.head.length = h.length if h.length < {COPY} else {COPY}",
+            f"{INDENT}memcpy(flow.copy, h.frame, flow.head.length)",
+            f"{INDENT}flow.kept = fast_kept(S, &flow.head, now)",
+        ]
+    draft = f"{INDENT}flow.watches = fast_draft(S, &flow.head, &flow.room.head, flow.watch)"
+    if p.recorded == "before":
+        begin.append(draft)
+    end = [
+        "cdef inline void fast_end("
+        "State* S, fast_flow* flow, u8* left, u32 length) noexcept nogil:",
+        f"{INDENT}# `left`: what came out first, or NULL.",
+    ]
+    if p.filed == "departing":
+        end.append(f"{INDENT}cdef nf_head out")
+    if layout.faulty:
+        end += [f"{INDENT}if flow.kept:", f"{INDENT * 2}return"]
+    if p.recorded == "after":
+        end.append(draft)
+    if p.filed == "departing":
+        end += [
+            f"{INDENT}if left != NULL and nf_parse(&out, left, length) == NF_PARSED:",
+            f"{INDENT * 2}fast_key(S, &out, flow.key)",
+            f"{INDENT * 2}flow.hash = nf_mat_hash(flow.key)",
+        ]
+    end += [f"{INDENT}fast_file(S, flow.key, flow.hash, &flow.room.head, flow.watch, flow.watches)"]
+    return "\n".join(begin) + "\n\n\n" + "\n".join(end) + "\n"
+
+
+Members = list[tuple[str, str]]  # of a struct: C type, name
+
+
+def structs(layout: FastLayout, memo: Members) -> list[tuple[str, Members]]:
+    """Of the fast path, as (name, members)."""
+    value = layout.slot - KEY_BYTES
+    room = [("nf_mat_head", "head"), ("u8", f"rest[{value - HEAD_BYTES}]")]
+    flow = [("nf_head", "head"), ("u64", "key[2]"), ("u64", "hash"), ("u32", "watches")]
+    flow += [("u32", "kept"), ("u64", f"watch[{max(1, layout.watches)}]"), ("fast_room", "room")]
+    flow.append(("u8", f"copy[{COPY if layout.faulty else 1}]"))
+    have = [("u64", f"have[{len(memo) // 64 + 1}]")]
+    found = [(c.struct, list(c.members)) for c in layout.classes]
+    return [("fast_room", room), ("fast_flow", flow), *found, ("fast_memo", have + memo)]
+
+
+# Simple networks ------------------------------------------------------------------------------
+
+
+def blocks(plan: Plan, layout: FastLayout) -> str:
+    """`chain_one` and `nf_push`, of a simple network."""
+    return "\n\n".join([_one(plan), _block(plan, layout), _push(plan)])
+
+
+def _one(plan: Plan) -> str:
+    """One packet through all NFs at once."""
+    first = plan.instances[plan.network.ingress]
+    lines = []
+    if plan.plain:
+        for i in plan.instances:
+            lines.append(f"cdef void {i.name}_alone(State* S, Packet* p) noexcept nogil:")
+            lines += [f"{INDENT}{i.name}_plain(S, p)", "", ""]
+    head = "State* S, u8* frame, u32 length, u16 port, i32* verdict, u64 now"
+    lines += [
+        f"cdef void chain_one({head}) noexcept nogil:",
+        f"{INDENT}cdef Packet packet",
+        f"{INDENT}cdef Packet* p = &packet",
+        f"{INDENT}p.verdict = verdict",
+    ]
+    if plan.timed:
+        lines.append(f"{INDENT}p.time = now")
+    odd = "enter_odd(S, p, frame, length, port)"
+    if plan.plain:
+        lines += [
+            f"{INDENT}if nf_parse_fast(&p.head, frame, length, {writes(plan)}):",
+            f"{INDENT * 2}p.head.iface = port",
+            f"{INDENT * 2}p.head.at = {2 * plan.network.ingress + 1}",
+            f"{INDENT * 2}arrive(p, 1)",
+            f"{INDENT * 2}{first.name}_front(S, p, 1)",
+            f"{INDENT}else:",
+            f"{INDENT * 2}{odd}",
+        ]
+    else:
+        lines.append(INDENT + odd)
+    for index, instance in enumerate(plan.instances):
+        if plan.plain:
+            lines.append(f"{INDENT}if p.head.at == {2 * index + 1}:")
+            lines.append(f"{INDENT * 2}{instance.name}_alone(S, p)")
+        lines.append(f"{INDENT}{'elif' if plan.plain else 'if'} p.head.at == {2 * index}:")
+        lines.append(f"{INDENT * 2}{instance.name}_odd(S, p)")
+    if plan.scratch:
+        lines.append(f"{INDENT}nf_arena_reset(&S.core.scratch)")
+    return "\n".join(lines) + "\n"
+
+
+def _block(plan: Plan, layout: FastLayout) -> str:
+    slot = layout.slot
+    after = layout.plan.checked == "after"
+    serves = "nf_mat_serves(&S.mat, r)"
+    begin, now = "0", ""
+    if plan.timed:
+        begin = "S.core.now"
+        now = "\n        now = nf_max(now, batch.times[i])\n        S.core.now = now"
+    scratch = "\n                nf_arena_reset(&S.core.scratch)" if plan.scratch else ""
+    fetch = [f"nf_fetch((<u8**>(<u8*>r + {layout.bytes}))[{k}])" for k in range(layout.hints)]
+    head = "State* S, const nf_batch* batch, u8** ahead, u32 coming"
+    return f"""cdef i32 fast_block({head}) noexcept nogil:
+    cdef nf_head heads[{BLOCK}]
+    cdef u64 hashes[{BLOCK}]
+    cdef u8* homes[{BLOCK}]
+    cdef nf_mat_head* found[{BLOCK}]
+    cdef u64 key[2]
+    cdef fast_flow flow
+    cdef nf_head* h
+    cdef nf_mat_head* r
+    cdef u32 i, misses = 0, slow = 0, served = 0, n = batch.n
+    cdef i32 out
+    cdef u64 now = {begin}
+    for i in range(coming):
+        nf_prefetch_at(ahead[i])
+    for i in range(n):
+        h = &heads[i]
+        h.bits = <u8>nf_parse_fast(h, batch.frames[i], batch.lengths[i], {writes(plan)})
+        if nf_likely(h.bits):
+            h.iface = batch.ports[i] if batch.ports != NULL else 0
+            fast_key(S, h, key)
+            hashes[i] = nf_mat_hash(key)
+            homes[i] = nf_mat_home(&S.mat, hashes[i], {slot})
+            nf_prefetch_at(homes[i])
+    for i in range(n):
+        h = &heads[i]
+        found[i] = NULL
+        if nf_likely(h.bits):
+            fast_key(S, h, key)
+            r = nf_mat_at(homes[i], key, {slot})
+            if nf_likely(r != NULL and {YES if after else serves}):
+                found[i] = r{"".join(chr(10) + INDENT * 4 + line for line in fetch)}
+        misses += found[i] == NULL{_many(plan, layout)}
+    for i in range(n):{now}
+        h = &heads[i]
+        if nf_likely(h.bits):
+            r = found[i]
+            if nf_unlikely(slow):  # records have come, gone or moved
+                fast_key(S, h, key)
+                r = nf_mat_find(&S.mat, key, hashes[i], {slot})
+                if r != NULL and not {YES if after else serves}:
+                    r = NULL
+            if nf_likely(r != NULL):
+                out = fast_serve(S, h, r, now, 0){_late(layout)}{scratch}
+                if nf_likely(out != NF_FAST_SLOW):
+                    served += 1
+                    batch.verdicts[i] = out
+                    continue
+        if S.core.error != NF_OK:
+            break
+        slow = 1
+        if h.bits:
+            fast_key(S, h, key)
+            fast_begin(S, &flow, h, key, hashes[i], now)
+        chain_one(S, batch.frames[i], batch.lengths[i],
+                  batch.ports[i] if batch.ports != NULL else 0, &batch.verdicts[i], now)
+        if S.core.error != NF_OK:
+            break
+        if h.bits:
+            fast_end(S, &flow, batch.frames[i] if batch.verdicts[i] >= 0 else NULL,
+                     batch.lengths[i])
+    S.mat.served += served
+    return S.core.error
+"""
+
+
+def _late(layout: FastLayout) -> str:
+    """Where records are asked too late, those that were outdated go now."""
+    if layout.plan.checked == "before":
+        return ""
+    return f"""
+                if out != NF_FAST_SLOW and not nf_mat_serves(&S.mat, r):
+                    fast_key(S, h, key)
+                    nf_mat_remove(&S.mat, key, hashes[i], {layout.slot})
+                    slow = 1"""
+
+
+def _many(plan: Plan, layout: FastLayout) -> str:
+    """A block of which many have no record, through the pipeline. Plans with faults are run as they
+    are written down."""
+    if layout.faulty:
+        return ""
+    drain = "\n        drain(S)" if plan.depth else ""
+    return f"""
+    if n >= {FEW} and misses * 4 > n:
+        for i in range(n):
+            if found[i] != NULL:
+                found[i].epoch = 0  # its own packets may change what it rests on, and tell nobody
+        out = chain_push(&S.core, batch)
+        if out != NF_OK:
+            return out{drain}
+        for i in range(n):
+            h = &heads[i]
+            if h.bits:
+                fast_key(S, h, key)
+                r = nf_mat_find(&S.mat, key, hashes[i], {layout.slot})
+                if r == NULL or not nf_mat_serves(&S.mat, r):
+                    fast_begin(S, &flow, h, key, hashes[i], S.core.now)
+                    fast_end(S, &flow, NULL, 0)
+        return S.core.error"""
+
+
+def _push(plan: Plan) -> str:
+    room = f"n + {plan.ring}" if plan.depth else "n"
+    return f"""cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
+    cdef State* S = <State*>core
+    cdef nf_batch part = batch[0]
+    cdef u64 at = 0, n = batch.n, left
+    cdef i32 error = NF_OK
+    if core.error != NF_OK:
+        return core.error
+    if n == 0:
+        return NF_OK
+    if reserve(S, {room}) != 0:
+        return NF_NO_MEMORY
+    if not core.started:
+        start(S, batch.times[0], {room})
+        if core.error != NF_OK:
+            return core.error
+    while at < n and error == NF_OK:
+        left = n - at
+        part.n = {BLOCK} if left > {BLOCK} else <u32>left
+        left -= part.n
+        part.frames = batch.frames + at
+        part.lengths = batch.lengths + at
+        part.times = batch.times + at
+        part.ports = batch.ports + at if batch.ports != NULL else NULL
+        part.verdicts = batch.verdicts + at
+        error = fast_block(
+            S, &part, part.frames + part.n, {BLOCK} if left > {BLOCK} else <u32>left)
+        at += part.n
+    core.now = nf_latest(core.now, batch.times, n)
+    tick(S)
+    nf_mat_tick(&S.mat)
+    return error
+"""
+
+
+# Other networks -------------------------------------------------------------------------------
+
+
+def hooks(plan: Plan) -> tuple[str, str, str, str]:
+    """For packets that go one by one: declarations, before the chain, after it, each time."""
+    if plan.fast is None:
+        return "", "", "", ""
+    declared = """
+    cdef nf_head arriving
+    cdef fast_flow flow
+    cdef u64 key[2]
+    cdef u64 hash
+    cdef u32 plain, sent = 0, left_length = 0
+    cdef u8* left"""
+    before = f"""
+    plain = nf_parse_fast(&arriving, frame, length, {writes(plan)})
+    if plain:
+        arriving.iface = port
+        arriving.bits = 1
+        fast_key(S, &arriving, key)
+        hash = nf_mat_hash(key)
+        if fast_found(S, &arriving, key, hash, time, original) != NF_FAST_SLOW:
+            return
+        if S.core.error != NF_OK:
+            return
+        fast_begin(S, &flow, &arriving, key, hash, time)
+        sent = nf_sent_count(&S.core)"""
+    after = """
+    if plain and S.core.error == NF_OK:
+        left = nf_sent_first(&S.core, sent, &left_length)
+        fast_end(S, &flow, left, left_length)"""
+    return declared, before, after, f"\n{INDENT * 2}nf_mat_tick(&S.mat)"
