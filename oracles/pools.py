@@ -90,7 +90,8 @@ def pools_for(network: ir.Network | None) -> Pools:
 def pools_of(aim: Aim, ports: int) -> Pools:
     """What is worth sending to a network of so many ports that looks at `aim`."""
     bases = tuple(_unique([*_BASES, *_aimed_bases(aim)]))
-    bases += tuple(_packed(bases[: MAX_BASES // 8], aim.headers))
+    networks = aim.values.get("vni", (7,))
+    bases += tuple(_packed(bases[: MAX_BASES // 8], aim.headers, networks))
     tweaks: list[Tweak] = []
     for name in FIELDS:
         if name == "payload":
@@ -170,7 +171,9 @@ def _base(point: Point, variant: int) -> dict[str, int | bytes]:
     return merged({}, sorted(chosen, key=lambda tweak: tweak[0] == "proto"))
 
 
-def _packed(bases: Iterable[Values], headers: Iterable[ir.HeaderKind]) -> Iterable[Values]:
+def _packed(
+    bases: Iterable[Values], headers: Iterable[ir.HeaderKind], networks: Iterable[int]
+) -> Iterable[Values]:
     """Each base in each header."""
     for values in bases:
         for kind in headers:
@@ -182,7 +185,8 @@ def _packed(bases: Iterable[Values], headers: Iterable[ir.HeaderKind]) -> Iterab
                     inner = {name: value for name, value in values.items() if name != "vlan"}
                     yield {"proto": 41 if six else 4, "payload": wire(inner)[14:]}
                 case "vxlan":
-                    yield {"vni": 7, "payload": wire(values)}
+                    for vni in networks:
+                        yield {"vni": vni, "payload": wire(values)}
 
 
 def _unique(bases: Iterable[Values]) -> Iterable[Values]:
