@@ -107,6 +107,11 @@ CASES = {
         "entry a { match_flow { f[ttl] == 1 } } entry a { action_flow { drop; } }",
         "1:52", "another entry is called `a`",
     ),
+    "keyed by a pushed header": (
+        "map<IP, int> m; entry { action_flow { push ipip(10.0.0.1, f[dip]); m[f[sip]] = 1; "
+        "f[ttl] = m[f[dip]]; } }",
+        "1:80", "keyed by f[sip] of the ipip header just pushed",
+    ),
     "gap": (
         "entry { match_flow { f[ttl] == 1 } action_flow { drop; } }",
         "1:13", "forwarded unchanged",

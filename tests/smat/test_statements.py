@@ -66,6 +66,22 @@ def test_elements_are_computed_before_the_first_change(actions: Actions) -> None
     assert [type(node) for node in found] == [ir.Let, ir.Let, ir.Write, ir.Write]
 
 
+def test_headers(actions: Actions) -> None:
+    found = actions("push vlan(f[ttl]); push vxlan(pub, f[dip], 7); pop ipip", "IP pub = 1.2.3.4;")
+    pub, vni = ir.Const(0x01020304, ir.IP), ir.Const(7, ir.Bits(24))
+    assert found == (
+        ir.Push("vlan", (ir.Cast(ir.Field("ttl"), ir.Bits(12)),)),
+        ir.Push("vxlan", (pub, ir.Field("dip"), vni)),
+        ir.Pop("ipip"),
+    )
+
+
+def test_push_and_pop_are_names_too(actions: Actions) -> None:
+    found = actions("push = pop; pop++; vlan[f[sip]] = 1;",
+                    "int push; int pop; map<IP, int> vlan;")  # fmt: skip
+    assert [node.var for node in found if isinstance(node, ir.Write)] == ["push", "pop", "vlan"]
+
+
 def test_maps(actions: Actions) -> None:
     state = "map<IP, map<port, int>> m; map<IP, (IP, port)> t;"
     assert actions("m[f[sip]][f[dport]] = 5;", state) == (ir.Write("m", (SIP, DPORT), (int_(5),)),)
