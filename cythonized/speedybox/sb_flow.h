@@ -19,6 +19,15 @@ enum { SB_GO = 0, SB_STOP = 1 };
 typedef struct sb_args { u64 at[SB_ARGUMENTS]; } sb_args;
 #define sb_list(...) (&(const sb_args){{__VA_ARGS__}})
 
+/* An NF: what it does to a packet, and what it says of it by the calls of speedybox.h. */
+typedef void sb_process(void *nf, sb_packet *p);
+
+typedef struct sb_nf {
+    const char *name;
+    void *state;
+    sb_process *process;
+} sb_nf;
+
 /* A state function: SB_GO, or SB_STOP if the NF drops this packet (SB_MAY_DROP). */
 typedef u32 sb_function(void *nf, sb_packet *p, const sb_args *args);
 /* Whether the flow's row is to change before this packet. It may read its NF's own state. */
@@ -33,6 +42,7 @@ typedef struct sb_operation {
     u8 nf;
     u8 what;      /* HA: the action; SF: what of the payload; event: the action of its update */
     u8 drops;     /* SF: it may */
+    u8 beside;    /* SF: the batch that begins here may run beside those before it */
     union {
         sb_function *function;
         sb_condition *condition;
@@ -52,6 +62,7 @@ struct sb_flow {
     u32 said;      /* bits of the NFs that have said something */
     i32 next;      /* free numbers */
     u8 used, events, wrong;
+    u8 beside;     /* some batch */
     u8 drops;      /* the header action */
     u32 bare;      /* from this operation on the header actions are done one by one */
     u32 written;   /* what is modified in the packet before that */

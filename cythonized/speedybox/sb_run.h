@@ -184,15 +184,11 @@ static void sb_serve(sb_box *b, sb_packet *p, const sb_record *r) {
         }
     }
     b->counts.served++;
-    for (u32 i = 0; i < f->count; i++) {
-        const sb_operation *o = f->operations + i;
-        p->position = i;
-        p->nf = o->nf;
-        if (o->kind == SB_SF && o->call.function(b->nfs[o->nf].state, p, &o->args) == SB_STOP &&
-            o->drops) {
-            p->dropped = 1;
-            return;
-        }
+    p->position = 0;
+    u32 beside = f->beside && b->team.count && sb_payload(p).length >= b->team.least;
+    if (beside ? sb_call_beside(&b->team, b->nfs, p, f) : sb_call_each(b->nfs, p, f, 0, f->count)) {
+        p->dropped = 1;
+        return;
     }
     p->served = NULL;
     p->dropped |= f->drops;

@@ -8,7 +8,7 @@ import pytest
 from nfverify.cythonized.speedybox.build import compile_program
 
 CompileProgram = Callable[..., Path]
-SANITIZED = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 @pytest.fixture(scope="session")

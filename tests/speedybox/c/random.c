@@ -1,5 +1,5 @@
 /* Random NFs in a chain, on random traffic: with and without SpeedyBox, outputs and states are equal.
- * Arguments: SEED PACKETS FLOWS (that are recorded at a time). Exit 1 with a line if they differ. */
+ * Arguments: SEED PACKETS FLOWS (that are recorded at a time) THREADS. Exit 1 if they differ. */
 #include <stdio.h>
 #include "speedybox.h"
 
@@ -247,7 +247,7 @@ int main(int argc, char **argv) {
     static nf states[2][SB_MAX_NFS];
     static sb_box boxes[2];
     static u8 frames[2][2 * LONGEST + 200];
-    if (argc < 4)
+    if (argc < 5)
         return 2;
     seed = strtoull(argv[1], NULL, 10);
     u64 packets = strtoull(argv[2], NULL, 10), served = 0;
@@ -260,6 +260,7 @@ int main(int argc, char **argv) {
         for (u32 i = 0; i < 2; i++)
             CHECK(!sb_add(boxes + i, "", process, states[i] + j));
     }
+    CHECK(!sb_threads(boxes + 1, (u32)strtoul(argv[4], NULL, 10), rnd(2) ? 0 : 50));
     for (step = 0; step < packets; step++) {
         u32 length = put_frame(frames[0], flows), left[2];
         sb_out out[2];
