@@ -15,6 +15,7 @@ from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
+from nfverify.equivalence.fastpath.plainest import plainest
 from nfverify.equivalence.fastpath.replay import FastPair, fast_pair, replayed
 from nfverify.equivalence.fastpath.search import Search
 from nfverify.equivalence.fastpath.theorem import Settled, settle
@@ -173,9 +174,16 @@ class _Run:
         if self.missing:
             names = ", ".join(self.missing)
             return self.unknown(f"a difference for some {names}: name the real one with --ops")
+        trace = plainest(trace, self.parts, fields_read(self.plan.network))
         events, differences = replayed(self.pair, trace)
         example = Counterexample(events, minimal, excluded, differences)
         return FastDifferent(self.report(), example, tuple(self.settled.obligations))
+
+
+def fields_read(network: ir.Network) -> frozenset[str]:
+    """The header fields that the NFs look at."""
+    bodies = (i.program.body for i in network.instances)
+    return frozenset(n.name for b in bodies for n in ir.walk(b) if isinstance(n, ir.Field))
 
 
 def prove(

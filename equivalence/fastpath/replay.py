@@ -25,6 +25,10 @@ class FastPair(Pair):
             for x, y in zip(a, b, strict=True)
         )
 
+    def states_differ(self) -> bool:
+        a, b = self.machines
+        return a.snapshot() != b.snapshot()
+
     def clone(self) -> FastPair:
         a, b = self.machines
         return FastPair(self.problem, (a.clone(), b.clone()))

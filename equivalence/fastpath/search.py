@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from nfverify.equivalence.canonical import canonical
 from nfverify.equivalence.concrete import NotRealisable, Reality, Strings, concretise, lemmas
 from nfverify.equivalence.fastpath.chain import Chain
 from nfverify.equivalence.fastpath.filed import Records
@@ -19,7 +18,7 @@ from nfverify.equivalence.firing import Firings, idempotent
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import CLOCK
 from nfverify.equivalence.search import Found, NotFound, realisable
-from nfverify.equivalence.simulate import START, Trace
+from nfverify.equivalence.simulate import Trace
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State
 from nfverify.equivalence.terms import Term, Terms
@@ -118,36 +117,24 @@ class Search:
         return differs
 
     def _ask(self, differs: Term) -> Found | NotFound | None:
-        solver, fallback = self._solver, None
+        solver = self._solver
         if differs is self._terms.false:
             return None
-        for spurious in range(MAX_SPURIOUS):
+        for _ in range(MAX_SPURIOUS):
             answer = solver.check([differs])
             self.notify(f"search: {len(self._packets)} packets: {answer}")
+            if answer == "unsat" and self._guessed:
+                return NotFound(self.depth, "the solver's traces could not be made real")
             if answer == "unsat":
-                if fallback is None and self._guessed:
-                    return NotFound(self.depth, "the solver's traces could not be made real")
-                return None if fallback is None else self._found(fallback)
+                return None
             if answer == "unknown":
-                if fallback is not None:
-                    return self._found(fallback)
                 return NotFound(self.depth, "the solver could not decide a longer trace")
-            fallback = fallback or self._confirmed()
-            if fallback is not None or spurious == 0:
-                if canonical(self._terms, solver, self._packets, differs, START):
-                    trace = self._confirmed()
-                    if trace is not None:
-                        return self._found(trace)
-                elif solver.check([differs]) != "sat":
-                    break
+            trace = self._confirmed()
+            if trace is not None:
+                return Found(trace, self.excluded == len(trace) - 1, self.excluded)
             if not self._refine():
                 break
-        if fallback is not None:
-            return self._found(fallback)
         return NotFound(self.depth, "the solver's traces don't replay as different")
-
-    def _found(self, trace: Trace) -> Found:
-        return Found(trace, self.excluded == len(trace) - 1, self.excluded)
 
     def _confirmed(self) -> Trace | None:
         """The model's trace, if the reference machines part at its very last event."""

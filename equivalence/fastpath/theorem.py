@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
@@ -21,6 +22,7 @@ from nfverify.equivalence.verdict import Obligation
 from nfverify.fastpath.plan import Plan
 
 FEASIBLE_RLIMIT = 1_000_000
+ENOUGH = 3  # goals that fail, after which no others are asked: what counts then is a trace
 _SAYS: dict[Kind, str] = {
     "outputs": "each path sends what the chain sends",
     "state": "each path leaves the state that the chain leaves",
@@ -94,9 +96,9 @@ def settle(
         return
     terms = Terms()
     side = Solver(Translator(), "", deadline=deadline, rlimit=FEASIBLE_RLIMIT)
-    chain = Chain(plan, terms, side.feasible, drop_non_ip)
+    over = Chain(plan, terms, side.feasible, drop_non_ip)
     try:
-        all_ = obligations(plan, chain, deadline)
+        all_ = obligations(plan, over, deadline)
         ladder = Ladder(terms, all_.base, all_.facts, deadline)
         _settle(all_, ladder, settled, notify)
     except Unsupported as exception:
@@ -107,14 +109,16 @@ def _settle(
     all_: Obligations, ladder: Ladder, settled: Settled, notify: Callable[[str], None]
 ) -> None:
     tallies: dict[Kind, _Tally] = {}
-    for goal in (
-        *all_.paths(),
-        *all_.own_records(),
-        *all_.other_records(),
-        *all_.fast_paths(),
-        *all_.timers(),
-        *all_.progress(),
+    for goal in chain(
+        all_.paths(),
+        all_.own_records(),
+        all_.other_records(),
+        all_.fast_paths(),
+        all_.timers(),
+        all_.progress(),
     ):
+        if len(settled.open) >= ENOUGH:
+            break
         notify(f"{goal.kind}: {goal.what}")
         for part, answer, seconds in _asked(ladder, goal):
             tally = tallies.setdefault(part.kind, _Tally())
