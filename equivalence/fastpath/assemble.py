@@ -71,7 +71,7 @@ class Assembler:
         recorder = Recorder(world, self.hot)
         paths: list[Path] = []
         for number in group.members:
-            residual = self.shaper.shortened(self.fast[number].packet, given)
+            residual = self._residual(self.fast[number], given)
             if ir.FALSE in residual or not world.possible((*given, *map(world.term, residual))):
                 continue
             name = f"path{len(paths)}"
@@ -83,6 +83,15 @@ class Assembler:
         rests_on = tuple(dependencies(world, exprs, self.hot))
         watched = tuple(d for d in rests_on if self._is_watched(d, group.condition))
         return DraftClass(class_, rests_on, watched)
+
+    def _residual(self, way: Fast, given: tuple[Term, ...]) -> tuple[ir.Expr, ...]:
+        """What a packet of the class must satisfy: the way's, but for what the class adds."""
+        shaper, term = self.shaper, self.shaper.world.term
+        own = {term(c).id for c in way.flow}
+        about = shaper.about(t for t in given if t.id not in own)
+        if all(shaper.about((term(c),)).isdisjoint(about) for c in way.packet):
+            return way.packet
+        return shaper.shortened(way.packet, given, about)
 
     def _is_watched(self, dependency: Dependency, condition: Sequence[ir.Expr]) -> bool:
         if self.policies.forced(dependency[0]) in ("own", "constant"):

@@ -14,6 +14,7 @@ from nfverify.equivalence.terms import Term
 from nfverify.smat import ir
 
 MAX_CLASSES = 256
+MAX_PATHS = 512  # of all classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class _Closure:
     shaper: Shaper
     conditions: list[tuple[ir.Expr, ...]]  # of each base
     terms: list[tuple[Term, ...]]
+    ways: list[int]  # of each base, how many
     found: dict[frozenset[int], tuple[ir.Expr, ...]] = field(default_factory=dict)
 
     def implied(self, given: Sequence[Term]) -> frozenset[int]:
@@ -59,6 +61,10 @@ class _Closure:
         not_ = self.shaper.world.terms.not_
         return all(not_(t).id not in ids for t in given) and self.shaper.world.possible(given)
 
+    @property
+    def paths(self) -> int:
+        return sum(self.ways[i] for members in self.found for i in members)
+
     def add(self, number: int) -> bool:
         """All conjunctions with one more base; False if there are too many."""
         before = dict(self.found)
@@ -75,10 +81,17 @@ class _Closure:
                 whole = self.implied(given) | members
                 if whole not in self.found:
                     self.found[whole] = self.shaper.shortened(condition)
-            if len(self.found) > MAX_CLASSES:
+            if len(self.found) > MAX_CLASSES or self.paths > MAX_PATHS:
                 self.found = before
                 return False
         return True
+
+    def leave(self, bases: frozenset[int]) -> None:
+        """Goes on without these."""
+        before, self.found = self.found, {}
+        for members, condition in before.items():
+            if members - bases:
+                self.found.setdefault(members - bases, condition)
 
 
 def close(shaper: Shaper, ways: Iterable[Fast]) -> tuple[list[Group], list[int]]:
@@ -90,18 +103,16 @@ def close(shaper: Shaper, ways: Iterable[Fast]) -> tuple[list[Group], list[int]]
     conditions = [condition for condition, _ in bases.values()]
     numbers = [tuple(found) for _, found in bases.values()]
     terms = [tuple(map(shaper.world.term, condition)) for condition in conditions]
-    closure = _Closure(shaper, conditions, terms)
-    left: list[int] = []
-    for i in range(len(conditions)):
-        if not closure.add(i):
-            left += numbers[i]
+    closure = _Closure(shaper, conditions, terms, [len(n) for n in numbers])
+    left = frozenset(i for i in range(len(conditions)) if not closure.add(i))
+    closure.leave(left)
     order = sorted(closure.found, key=lambda members: (-len(members), sorted(members)))
-    kept = [m for m in order if not _covered(shaper, closure, m)]
     groups = [
-        Group(closure.found[m], tuple(sorted(n for i in m for n in numbers[i] if n not in left)))
-        for m in kept
+        Group(closure.found[m], tuple(sorted(n for i in m for n in numbers[i])))
+        for m in order
+        if not _covered(shaper, closure, m)
     ]
-    return [g for g in groups if g.members], left
+    return groups, [n for i in sorted(left) for n in numbers[i]]
 
 
 def _covered(shaper: Shaper, closure: _Closure, members: frozenset[int]) -> bool:

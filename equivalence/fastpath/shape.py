@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nfverify.equivalence.consolidate.rewrite import (
     comparison,
@@ -14,7 +14,6 @@ from nfverify.equivalence.consolidate.rewrite import (
     parts_of,
     rebuild,
     transform,
-    truth,
 )
 from nfverify.equivalence.fastpath.sight import World
 from nfverify.equivalence.terms import Term
@@ -52,6 +51,7 @@ class Shaper:
     """Conditions over the packet of a world."""
 
     world: World
+    _about: dict[tuple[int, bool], frozenset[str]] = field(default_factory=dict)
 
     def holds(self, given: Iterable[Term], condition: Term) -> bool:
         """Is it sure to hold, where the others do?"""
@@ -68,12 +68,16 @@ class Shaper:
         return list(found.values())
 
     def shortened(
-        self, conditions: Iterable[ir.Expr], given: Sequence[Term] = ()
+        self,
+        conditions: Iterable[ir.Expr],
+        given: Sequence[Term] = (),
+        focus: frozenset[str] | None = None,
     ) -> tuple[ir.Expr, ...]:
-        """What says the same where `given` holds: without what the rest implies."""
+        """What says the same where `given` holds: without what the rest implies. With `focus`
+        only conditions about any of these fields and variables are tried."""
         kept = self._units(self.parts(conditions), given)
-        kept = self._without_impossible(kept, given)
-        return self._without_implied(kept, given)
+        kept = self._without_impossible(kept, given, focus)
+        return self._without_implied(kept, given, focus)
 
     def _units(self, parts: list[ir.Expr], given: Sequence[Term]) -> list[ir.Expr]:
         """Alternatives that a conjunct or a given one rules out, or makes idle, go."""
@@ -93,31 +97,60 @@ class Shaper:
                 return parts
             parts = self.parts(found)
 
-    def _without_impossible(self, parts: list[ir.Expr], given: Sequence[Term]) -> list[ir.Expr]:
+    def _without_impossible(
+        self, parts: list[ir.Expr], given: Sequence[Term], focus: frozenset[str] | None
+    ) -> list[ir.Expr]:
         world = self.world
+        known = self.about(given)
         for i, part in enumerate(parts):
-            if not isinstance(part, ir.Or):
+            if not isinstance(part, ir.Or) or self._is_off(world.term(part), focus):
                 continue
-            others = (*given, *(world.term(p) for p in parts))
-            left = tuple(o for o in part.operands if world.possible((*others, world.term(o))))
+            others = [world.term(p) for j, p in enumerate(parts) if j != i]
+            elsewhere = known | self.about(others)
+            left = tuple(
+                o
+                for o in part.operands
+                if not self._decisive(world.term(o)) <= elsewhere
+                or world.possible((*given, *others, world.term(o)))
+            )
             if len(left) < len(part.operands):
                 parts[i] = disjunction(left)
         return self._units(self.parts(parts), given)
 
-    def _without_implied(self, parts: list[ir.Expr], given: Sequence[Term]) -> tuple[ir.Expr, ...]:
+    def _without_implied(
+        self, parts: list[ir.Expr], given: Sequence[Term], focus: frozenset[str] | None
+    ) -> tuple[ir.Expr, ...]:
         """Those that read most state are the first to go."""
         order = sorted(range(len(parts)), key=lambda i: (-reads(parts[i]), -_nodes(parts[i]), -i))
-        kept = dict(enumerate(parts))
-        terms = [self.world.term(p) for p in parts]
-        known = frozenset[str]().union(*map(symbols, given))
+        kept = {i: self.world.term(p) for i, p in enumerate(parts)}
+        known = self.about(given)
         for i in order:
-            elsewhere = known.union(*(symbols(terms[j]) for j in kept if j != i))
-            if not any(decisive(t) <= elsewhere for t in alternatives(terms[i])):
-                continue  # it is about what nothing else says anything of
-            others = [self.world.term(p) for j, p in kept.items() if j != i]
-            if self.holds((*given, *others), self.world.term(parts[i])):
+            if self._is_off(kept[i], focus):
+                continue
+            others = [t for j, t in kept.items() if j != i]
+            elsewhere = known | self.about(others)
+            if any(self._decisive(t) <= elsewhere for t in _alternatives(kept[i])) and self.holds(
+                (*given, *others), kept[i]
+            ):
                 del kept[i]
-        return tuple(kept[i] for i in sorted(kept))
+        return tuple(parts[i] for i in sorted(kept))
+
+    def _is_off(self, term: Term, focus: frozenset[str] | None) -> bool:
+        return focus is not None and focus.isdisjoint(self._symbols(term, True))
+
+    def about(self, terms: Iterable[Term]) -> frozenset[str]:
+        """The fields and variables that they are about, apart from those in keys only."""
+        return frozenset[str]().union(*(self._symbols(t, True) for t in terms))
+
+    def _decisive(self, term: Term) -> frozenset[str]:
+        """Those of which it says something whatever the others are."""
+        return self._symbols(term, False)
+
+    def _symbols(self, term: Term, through: bool) -> frozenset[str]:
+        found = self._about.get((term.id, through))
+        if found is None:
+            found = self._about[term.id, through] = _symbols(term, through)
+        return found
 
     def folded(self, expr: ir.Expr, given: Sequence[Term]) -> ir.Expr:
         """The value where `given` holds, with known conditions and values put in."""
@@ -145,7 +178,8 @@ class Shaper:
                     parts = (ir.TRUE, *parts[1:])
                 elif self.holds(given, world.terms.not_(test)):
                     parts = (ir.FALSE, *parts[1:])
-            result = rebuild(node, parts)
+            same = all(a is b for a, b in zip(parts, parts_of(node), strict=True))
+            result = node if same else rebuild(node, parts)
             if isinstance(result, ir.Const):
                 return result
             term = world.term(result)
@@ -158,21 +192,11 @@ class Shaper:
         return transform(expr, visit)
 
 
-def alternatives(term: Term) -> tuple[Term, ...]:
+def _alternatives(term: Term) -> tuple[Term, ...]:
     return term.args if term.op == "any" else (term,)
 
 
-def symbols(term: Term) -> frozenset[str]:
-    """The fields and variables that it is about, apart from those in keys."""
-    return _symbols(term, through=True)
-
-
-def decisive(term: Term) -> frozenset[str]:
-    """Those of which it says something whatever the others are."""
-    return _symbols(term, through=False)
-
-
-def _symbols(term: Term, *, through: bool) -> frozenset[str]:
+def _symbols(term: Term, through: bool) -> frozenset[str]:
     found: set[str] = set()
     stack, seen = [term], {term.id}
     while stack:
@@ -190,6 +214,3 @@ def _symbols(term: Term, *, through: bool) -> frozenset[str]:
 
 def _nodes(expr: ir.Expr) -> int:
     return sum(1 for _ in ir.walk((expr,)))
-
-
-__all__ = ["Shaper", "normal", "reads", "truth"]
