@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nfverify.equivalence.packets import HEADERS, LEAST_L4, SymbolicPacket, width_of
+from nfverify.equivalence.frames import least_size as least_size
+from nfverify.equivalence.frames import plain_captured, plain_size
+from nfverify.equivalence.packets import HEADERS, SymbolicPacket, width_of
 from nfverify.equivalence.solver import Solver
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import FIELDS, Header
@@ -83,17 +85,33 @@ def _wishes(
     for packet, now in packets:
         yield Wish(now, terms.const(start, 64), hints.get("now", ()))
         yield Wish(packet.fields["iface"], terms.const(0, 16))
-        for header in HEADERS:
-            if header is not Header.LINK:
-                plain = bool(header & PLAIN_HEADERS)
-                yield Wish(packet.present[header], terms.boolean(plain))
-        least = _where(terms, packet, "size", least_size(terms, packet))
-        yield Wish(packet.fields["size"], least, hints.get("size", ()))
-        for name, info in FIELDS.items():
-            # `size` decides `iplen`.
-            if info.on_wire and name != "iplen":
-                plainest = _where(terms, packet, name, _plain(terms, packet, name))
-                yield Wish(packet.fields[name], plainest, hints.get(name, ()), name)
+        yield from _packet_wishes(terms, packet, hints)
+
+
+def _packet_wishes(
+    terms: Terms, packet: SymbolicPacket, hints: Mapping[str, Sequence[int]]
+) -> Iterator[Wish]:
+    for header in HEADERS:
+        if header is not Header.LINK:
+            plain = bool(header & PLAIN_HEADERS)
+            yield Wish(packet.present[header], terms.boolean(plain))
+    size = packet.fields["size"]
+    least = least_size if packet.arrived is None else plain_size
+    yield Wish(size, _where(terms, packet, "size", least(terms, packet)), hints.get("size", ()))
+    for name, info in FIELDS.items():
+        # `size` decides `iplen`.
+        if info.on_wire and name != "iplen":
+            plainest = _where(terms, packet, name, _plain(terms, packet, name))
+            yield Wish(packet.fields[name], plainest, hints.get(name, ()), name)
+    if packet.layer is None or packet.arrived is None:
+        return
+    yield Wish(packet.layer.captured, plain_captured(terms, packet))
+    yield Wish(packet.layer.vxlan, terms.false)
+    for term in (packet.fields["vni"], *packet.layer.tags.terms()):
+        yield Wish(term, terms.const(0, term.width) if term.width else terms.false)
+    for inner in packet.arrived.inner.values():
+        yield Wish(inner.valid, terms.true)
+        yield from _packet_wishes(terms, inner.packet, hints)
 
 
 def _where(terms: Terms, packet: SymbolicPacket, name: str, value: Term) -> Term:
@@ -122,25 +140,6 @@ def _plain(terms: Terms, packet: SymbolicPacket, name: str) -> Term:
             return terms.ite(have[Header.ICMP], icmp, other)
         case _:
             return terms.const(DEFAULTS.get(name, 0), width)
-
-
-def least_size(terms: Terms, packet: SymbolicPacket) -> Term:
-    """IP, extension and L4 header bytes of the frames that `build` makes, without options."""
-    proto = packet.fields["proto"]
-    extension = terms.any(terms.eq(proto, terms.const(p, 8)) for p in (0, 43, 44, 60))
-
-    def const(value: int) -> Term:
-        return terms.const(value, 17)
-
-    # A ninth extension header is the payload's first: its number stands in `proto`.
-    whole = terms.ite(extension, const(104), const(40))
-    six = terms.ite(packet.present[Header.FRAG], const(48), whole)
-    least = terms.ite(packet.present[Header.IP6], six, const(20))
-    for header, length in LEAST_L4.items():
-        least = terms.binary(
-            "add", least, terms.ite(packet.present[header], const(length), const(0))
-        )
-    return least
 
 
 def _settle(terms: Terms, solver: Solver, wishes: Sequence[Wish], thorough: bool = True) -> None:

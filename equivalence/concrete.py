@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from nfverify.equivalence.packets import HEADERS, SymbolicPacket
+from nfverify.equivalence.frames import frame_of
+from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.simulate import Arrival
 from nfverify.equivalence.solver import Solver
 from nfverify.equivalence.terms import Term, Terms, signed, subterms
-from nfverify.packet.codec import Malformed, build, parse
-from nfverify.packet.fields import FIELDS, Header
+from nfverify.packet.codec import Malformed, parse
 from nfverify.semantics.operators import Function, aes_ctr, murmur3
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
@@ -92,36 +92,24 @@ def concretise(
     used: set[str],
 ) -> Arrival:
     """The frame that a model describes; NotRealisable if there is none."""
-    present = Header.LINK
-    for header in HEADERS:
-        if solver.value(packet.present[header]):
-            present |= header
-    values: dict[str, int | bytes] = {}
-    for name, info in FIELDS.items():
-        if info.headers & present and info.writable and info.on_wire and name != "payload":
-            values[name] = int(solver.value(packet.fields[name]))
-    if present & FIELDS["size"].headers:
-        size = int(solver.value(packet.fields["size"]))
-        values["size"] = size
+
+    def payload(inside: SymbolicPacket, length: int) -> bytes | None:
+        if "payload" not in used:
+            return None
+        number = int(solver.value(inside.fields["payload"]))
+        wanted = [
+            bytes.fromhex(t.data.split(" ", 1)[1])
+            for t in _contains(terms, inside.fields["payload"])
+            if solver.value(t)
+        ]
+        return strings.payload(number, length, wanted)
+
     try:
-        frame = build(present, values)
-        parsed = parse(frame)
-        if isinstance(parsed, Malformed):
-            raise NotRealisable
-        if "payload" in used and present & FIELDS["payload"].headers:
-            number = int(solver.value(packet.fields["payload"]))
-            wanted = [
-                bytes.fromhex(t.data.split(" ", 1)[1])
-                for t in _contains(terms, packet.fields["payload"])
-                if solver.value(t)
-            ]
-            values["payload"] = strings.payload(number, len(parsed.payload), wanted)
-            frame = build(present, values)
-            parsed = parse(frame)
-            if isinstance(parsed, Malformed):
-                raise NotRealisable
+        parsed = parse(frame_of(terms, packet, solver.value, payload))
     except ValueError:
         raise NotRealisable from None
+    if isinstance(parsed, Malformed):
+        raise NotRealisable
     return Arrival(int(solver.value(now)), int(solver.value(packet.fields["iface"])), parsed)
 
 

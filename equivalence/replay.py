@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from nfverify.equivalence.layers import Tunnel
 from nfverify.equivalence.problem import Problem
-from nfverify.equivalence.simulate import Pair, Trace
+from nfverify.equivalence.simulate import Pair, Trace, frame_without
 from nfverify.equivalence.verdict import Emitted, Event, SideOfEvent
+from nfverify.equivalence.wrapping import opened
 from nfverify.packet.codec import Malformed, deparse, parse
 from nfverify.packet.fields import FIELDS
+from nfverify.packet.packet import Packet
 from nfverify.semantics.machine import Machine, Output
 from nfverify.semantics.tracing import Visit
 from nfverify.smat import ir
+
+SHOWN = 4  # bytes that differ
 
 
 class NotReproduced(AssertionError):
@@ -96,11 +101,48 @@ def differences_of(problem: Problem, a: list[Output], b: list[Output]) -> Iterat
             if x.frame != y.frame:
                 yield f"{which}bytes"
             continue
-        for name, info in FIELDS.items():
-            if info.on_wire and name not in problem.options.ignore:
-                left, right = getattr(p, name), getattr(q, name)
-                if left != right:
-                    yield f"{which}{name}: a {shown(name, left)}, b {shown(name, right)}"
+        yield from _of_packets(p, q, problem.options.ignore, problem.tunnels, which)
+
+
+def _of_packets(
+    p: Packet, q: Packet, ignored: Sequence[str], tunnels: bool, which: str
+) -> Iterator[str]:
+    """With `tunnels`, of what is inside and of all other bytes, too."""
+    kind = _tunnel(p) if tunnels and _tunnel(p) == _tunnel(q) else None
+    found = False
+    for name, info in FIELDS.items():
+        left, right = getattr(p, name), getattr(q, name)
+        if not info.on_wire or name in ignored or left == right:
+            continue
+        found = True
+        if kind is None or name != "payload":
+            yield f"{which}{name}: a {shown(name, left)}, b {shown(name, right)}"
+    if kind is not None and "payload" not in ignored and p.payload != q.payload:
+        found = True
+        if p.vni != q.vni:
+            yield f"{which}vni: a {p.vni}, b {q.vni}"
+        inside = opened(p, kind), opened(q, kind)
+        if inside[0] is not None and inside[1] is not None:
+            yield from _of_packets(inside[0][0], inside[1][0], (), True, f"{which}inside: ")
+        else:
+            yield f"{which}inside: bytes"
+    if tunnels and not found:
+        a, b = frame_without(p, ignored), frame_without(q, ignored)
+        if a != b:
+            yield f"{which}bytes: a {_apart(a, b)}, b {_apart(b, a)}"
+
+
+def _tunnel(packet: Packet) -> Tunnel | None:
+    """The header around what a packet holds."""
+    kinds: tuple[Tunnel, ...] = ("ipip", "vxlan")
+    return next((k for k in kinds if opened(packet, k) is not None), None)
+
+
+def _apart(frame: bytes, other: bytes) -> str:
+    """The bytes from the first that differs."""
+    at = next((i for i, (x, y) in enumerate(zip(frame, other, strict=False)) if x != y), len(other))
+    shown_bytes = frame[at : at + SHOWN].hex() or "nothing"
+    return f"{shown_bytes} at {at}"
 
 
 def _packets(count: int) -> str:

@@ -10,16 +10,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from nfverify.equivalence.canonical import canonical, least_size
+from nfverify.equivalence.canonical import canonical
 from nfverify.equivalence.concrete import NotRealisable, Reality, Strings, concretise, lemmas
 from nfverify.equivalence.firing import Firings, idempotent
-from nfverify.equivalence.packets import LEAST_L4, SymbolicPacket
+from nfverify.equivalence.frames import realisable as realisable
+from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import CLOCK, Event, Model, Problem
 from nfverify.equivalence.simulate import START, Arrival, Pair, Trace, first_difference
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State, width
 from nfverify.equivalence.terms import Term, Terms
-from nfverify.packet.fields import FIELDS, Header
+from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
 SHALLOW_RLIMIT = 2_000_000
@@ -229,18 +230,3 @@ class Search:
                 return False
             solver.add(lemma)
         return True
-
-
-def realisable(terms: Terms, packet: SymbolicPacket) -> list[Term]:
-    """What holds of the frames that can be built (beyond what holds of all frames)."""
-    ip = packet.has(terms, Header.IP4 | Header.IP6)
-    ethertype = packet.fields["ethertype"]
-    tags = terms.any(terms.eq(ethertype, terms.const(t, 16)) for t in (0x8100, 0x88A8))
-    size, least = packet.fields["size"], least_size(terms, packet)
-    empty = terms.eq(packet.fields["payload"], terms.string(b""))
-    return [
-        terms.implies(terms.and_(terms.not_(ip), tags), packet.present[Header.VLAN]),
-        *[terms.implies(packet.present[there], ip) for there in LEAST_L4],
-        terms.implies(ip, terms.compare("ule", least, size)),
-        terms.implies(terms.and_(ip, terms.eq(size, least)), empty),
-    ]

@@ -53,9 +53,14 @@ def tagged(packet: Packet, tags: Sequence[tuple[int, int]]) -> Packet:
             return made
     for mark, vid in reversed(tags):
         tunnel.push_vlan(made, vid)
-        start = _TPIDS[mark >> (MARK_WIDTH - 1)] + bytes(((mark & 15) << 4 | vid >> 8,))
-        made.frame = made.frame[:12] + start + made.frame[15:]
+        made.frame = made.frame[:12] + tag_bytes(mark, vid) + made.frame[16:]
     return made
+
+
+def tag_bytes(mark: int, vid: int) -> bytes:
+    """A tag in a frame."""
+    tci = (mark & 15) << 12 | vid
+    return _TPIDS[mark >> (MARK_WIDTH - 1)] + tci.to_bytes(2, "big")
 
 
 @dataclass(slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from nfverify.equivalence.canonical import canonical
 from nfverify.equivalence.concrete import NotRealisable
+from nfverify.equivalence.frames import realisable
 from nfverify.equivalence.packets import HEADERS, SymbolicPacket, arriving_packet, width_of
 from nfverify.equivalence.reach.script import PORTS_A_HOST, Vary
 from nfverify.equivalence.reach.unroll import Unrolled
-from nfverify.equivalence.search import realisable
 from nfverify.equivalence.simulate import Arrival
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import FIELDS, Header

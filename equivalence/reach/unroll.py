@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from nfverify.equivalence.canonical import canonical, least_size
+from nfverify.equivalence.canonical import canonical
 from nfverify.equivalence.concrete import NotRealisable, Strings, concretise, lemmas
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.firing import Firings, idempotent
+from nfverify.equivalence.frames import least_size, realisable
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import CLOCK, Event, Model, Problem
 from nfverify.equivalence.reach.start import concrete_state
 from nfverify.equivalence.reach.target import Target, forget_hits, hits, problem_of
-from nfverify.equivalence.search import realisable
 from nfverify.equivalence.simulate import START, Trace
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State, constant

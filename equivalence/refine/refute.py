@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from nfverify.equivalence.canonical import canonical
 from nfverify.equivalence.concrete import NotRealisable, Reality, Strings, concretise, lemmas
 from nfverify.equivalence.firing import Firings, idempotent
+from nfverify.equivalence.frames import realisable
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import CLOCK, Problem
 from nfverify.equivalence.refine.hands import Misfit
@@ -28,7 +29,7 @@ from nfverify.equivalence.refine.membership import (
 from nfverify.equivalence.refine.model import RefineModel
 from nfverify.equivalence.refine.pair import Made, RefinePair
 from nfverify.equivalence.refine.witness import Strategy
-from nfverify.equivalence.search import DEEP_RLIMIT, SHALLOW_RLIMIT, realisable
+from nfverify.equivalence.search import DEEP_RLIMIT, SHALLOW_RLIMIT
 from nfverify.equivalence.simulate import START, Arrival, Trace
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State
