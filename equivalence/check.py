@@ -37,7 +37,7 @@ def solver_checks(network: ir.Network) -> Iterator[Diagnostic]:
     model = Model(problem, terms, side.feasible)
     executor = model.executors[0]
     state, _ = model.arbitrary_state()
-    packet, facts = arriving_packet(terms, "", problem.port_count, False)
+    packet, facts = arriving_packet(terms, "", problem.port_count, False, problem.tunnels)
     solver.add(*facts)
     now = terms.var("now", 64)
     try:
@@ -54,6 +54,8 @@ def solver_checks(network: ir.Network) -> Iterator[Diagnostic]:
     except OutOfTime:
         yield _undecided(program, "time ran out")
         return
+    if packet.arrived is not None:
+        solver.add(*packet.arrived.facts())
     seen = Reached(terms, solver, tuple(executor.taken))
     yield from seen.unreachable()
     yield from seen.gaps()

@@ -97,7 +97,9 @@ class Problem:
     @property
     def tunnels(self) -> bool:
         """Are headers pushed or popped on either side, or a tunnel's looked at?"""
-        return any(uses_headers(i.program) for s in self.sides for i in s.network.instances)
+        assumed = () if self.options.assume is None else (self.options.assume,)
+        bodies = (i.program.init + i.program.body for s in self.sides for i in s.network.instances)
+        return uses_headers(assumed) or any(map(uses_headers, bodies))
 
     def observed_fields(self) -> tuple[str, ...]:
         """On-wire fields that either side could have changed and that are not ignored."""

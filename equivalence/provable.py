@@ -44,9 +44,9 @@ def unprovable(
             yield f"models with `push` and `pop` {later}", node.span
 
 
-def uses_headers(program: ir.Program) -> bool:
-    """Does it push or pop headers, or look at those of a tunnel?"""
+def uses_headers(nodes: tuple[ir.Stmt | ir.Expr, ...]) -> bool:
+    """Do they push or pop headers, or look at those of a tunnel?"""
     return any(
         isinstance(node, ir.Push | ir.Pop) or (isinstance(node, ir.Field) and node.name == "vni")
-        for node in ir.walk(program.init + program.body)
+        for node in ir.walk(nodes)
     )

@@ -19,16 +19,15 @@ from nfverify.equivalence.evaluation.ground import (
     raw_value,
     typed_value,
 )
+from nfverify.equivalence.evaluation.headers import RealHeaders, ground_packet, write_fields
 from nfverify.equivalence.evaluation.meaning import Meaning
 from nfverify.equivalence.evaluation.stores import candidates, putter
 from nfverify.equivalence.expressions import Unsupported
-from nfverify.equivalence.packets import HEADERS, SymbolicPacket, width_of
 from nfverify.equivalence.state import State, width
 from nfverify.equivalence.symbolic import Choice, Executor, Outcome
 from nfverify.equivalence.symbolic import Pass as SymbolicPass
 from nfverify.equivalence.terms import Term
 from nfverify.lang.source import Diagnostic, ModelError
-from nfverify.packet.fields import FIELDS
 from nfverify.packet.packet import Packet
 from nfverify.semantics import engine
 from nfverify.semantics.aged import drop_expired
@@ -107,7 +106,9 @@ class Folding:
         terms = GroundTerms([self.meaning], self.functions)
         self.executor.terms, self.executor.aged = terms, ground_aged(terms)
         before = self._state(terms, now, store)
-        symbolic = self._packet(terms, packet, tags)
+        self.executor.headers = RealHeaders(terms, packet)
+        marks = {n: terms.const(tags[i], 32) for n, i in self.context.tags.items()}
+        symbolic = ground_packet(terms, packet, marks)
         try:
             after = self.executor.single_pass(
                 self.instance, self.statements, before, symbolic, terms.const(now, 64)
@@ -117,12 +118,6 @@ class Folding:
             raise ModelError(Diagnostic("error", "too-long", what, self.program.span)) from error
         self._apply(after, packet, tags, now, store, counters)
         return DROP if after.failed.data else _outcome(after.outcome)
-
-    def _packet(self, terms: GroundTerms, packet: Packet, tags: Tags) -> SymbolicPacket:
-        present = {h: terms.boolean(bool(packet.bits & h.value)) for h in HEADERS}
-        fields = {n: terms.raw(getattr(packet, n), width_of(n)) for n in FIELDS}
-        marks = {n: terms.const(tags[i], 32) for n, i in self.context.tags.items()}
-        return SymbolicPacket(present, fields, marks)
 
     def _state(self, terms: GroundTerms, now: int, store: Store) -> State:
         variables = {v.name: v for v in self.program.state}
@@ -170,9 +165,7 @@ class Folding:
                     self.puts[name](held, key, row, now)
                 else:
                     held[key] = row
-        for name, value in after.packet.fields.items():
-            if FIELDS[name].writable:
-                setattr(packet, name, value.data)
+        write_fields(packet, after.packet)
         for name, value in after.packet.tags.items():
             tags[self.context.tags[name]] = int(typed((value.data,), (ir.INT,))[0])
 

@@ -55,6 +55,8 @@ def build(program: ir.Program, context: Context) -> Compiled:
 def _pass(program: ir.Program, context: Context, statements: tuple[ir.Stmt, ...]) -> Pass:
     if not statements:
         return _nothing
+    if any(isinstance(node, ir.Push | ir.Pop) for node in ir.walk(statements)):
+        return Folding(program, context, statements).run
     try:
         return _compile(program, context, statements)
     except Unsupported:  # loops that unroll to too much
