@@ -96,7 +96,7 @@ def _head(plan: Plan, name: str, resources: Resources) -> str:
         f"# {comment(plan.network.name)}: generated from its model by nfverify, to be read and not"
         " to be edited.",
         "from libc.stdlib cimport calloc, free",
-        "from libc.string cimport memset",
+        "from libc.string cimport memcpy, memset",
         "from nf cimport *",
         "",
         f'cdef extern from "{name}.h" nogil:',
