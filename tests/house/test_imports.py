@@ -72,7 +72,7 @@ def test_the_direction_is_really_checked(tmp_path: Path) -> None:
     """A copy in which `packet` imports `semantics` breaks the contract, so the check can fail."""
     package = tmp_path / "nfverify"
     layers = ("cli", "testing", "strategies", "report", "oracles", "equivalence", "cythonized")
-    for name in ("", *layers, "semantics"):
+    for name in ("", *layers, "fastpath", "semantics"):
         (package / name).mkdir()
         (package / name / "__init__.py").touch()
     for name in ("smat", "lang", "packet"):
