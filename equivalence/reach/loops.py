@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.canonical import canonical
 from nfverify.equivalence.concrete import NotRealisable
@@ -123,7 +123,7 @@ def moved(terms: Terms, packet: SymbolicPacket, vary: Vary, number: Term) -> Sym
         else:
             add(name, amount, packet.present[Header.IP4])
             add(f"{name}6", amount, packet.present[Header.IP6])
-    return SymbolicPacket(packet.present, fields, {})
+    return replace(packet, fields=fields, tags={})
 
 
 def concrete_packet(terms: Terms, arrival: Arrival) -> SymbolicPacket:
@@ -169,7 +169,9 @@ class Looping:
         unrolled = self.unrolled
         terms, model = unrolled.terms, unrolled.model
         problem = model.problem
-        self.packet, facts = arriving_packet(terms, "loop.", problem.port_count, problem.only_ip())
+        self.packet, facts = arriving_packet(
+            terms, "loop.", problem.port_count, problem.only_ip(), problem.tunnels
+        )
         size = self.packet.fields["size"]
         self.big = terms.eq(size, terms.const(BIG, size.width))
         unrolled.solver.add(*facts, *realisable(terms, self.packet))
@@ -181,6 +183,9 @@ class Looping:
             if number:
                 for mover in self.movers:
                     taken[mover].append(takes(unrolled, mover))
+        if self.packet.arrived is not None:
+            inside = self.packet.arrived.facts()
+            unrolled.solver.add(*inside, *realisable(terms, self.packet))
         self.taken = {mover: terms.all(found) for mover, found in taken.items()}
 
     @property

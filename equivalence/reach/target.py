@@ -98,7 +98,7 @@ def problem_of(target: Target) -> Problem:
 def supported(target: Target) -> str:
     """Why the solver can say nothing about the network; empty if it can."""
     try:
-        check_provable(target.network)
+        check_provable(target.network, headers=True)
     except ModelError as error:
         return str(error)
     return ""
