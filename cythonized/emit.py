@@ -6,6 +6,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -19,57 +20,84 @@ from nfverify.cythonized.build import UserC, check_operators, load_library, unit
 from nfverify.cythonized.compiler import MAIN, RUNTIME, Unit, command_line, link_program, to_c
 from nfverify.cythonized.names import identifier
 from nfverify.cythonized.options import Options
+from nfverify.fastpath.plan import Plan
 from nfverify.smat.ir import Network
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([\w.]+)"[^\n]*$', re.ASCII | re.MULTILINE)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of files in a package, so that equal builds are equal files
 
 
-def emit(network: Network, options: Options, user: UserC, kind: str, folder: Path) -> list[Path]:
-    """Writes one kind of EMITTERS into a folder, which must be there: the files' paths.
+def emit(
+    network: Network,
+    options: Options,
+    user: UserC,
+    kind: str,
+    folder: Path,
+    fast: Plan | None = None,
+) -> list[Path]:
+    """Writes one kind of EMITTERS into a folder, which must be there: the files' paths. `fast`: the
+    plan of the network's fast path, if it is to have one.
 
     Files appear whole or not at all. BuildError, ModelError, OSError.
     """
-    return EMITTERS[kind](network, options, user, folder)
+    return EMITTERS[kind](Model(network, options, user, fast), folder)
 
 
-def _pyx(network: Network, options: Options, user: UserC, folder: Path) -> list[Path]:
-    made = unit(network, options, user)
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is built."""
+
+    network: Network
+    options: Options
+    user: UserC
+    fast: Plan | None
+
+    @property
+    def unit(self) -> Unit:
+        return unit(self.network, self.options, self.user, self.fast)
+
+    def library(self) -> bytes:
+        """The content of the shared library."""
+        made = load_library(self.network, self.options, self.user, self.fast)
+        return Path(made.path).read_bytes()
+
+
+def _pyx(model: Model, folder: Path) -> list[Path]:
+    made = model.unit
     return [
         _write(folder / f"{made.name}.pyx", made.pyx.encode()),
         _write(folder / f"{made.name}.h", made.header.encode()),
     ]
 
 
-def _c(network: Network, options: Options, user: UserC, folder: Path) -> list[Path]:
-    made = unit(network, options, user)
+def _c(model: Model, folder: Path) -> list[Path]:
+    made = model.unit
     with _work(folder) as work:
         text = in_one_piece(made, to_c(made, work))
     return [_write(folder / f"{made.name}.c", text.encode())]
 
 
-def _so(network: Network, options: Options, user: UserC, folder: Path) -> list[Path]:
-    content = Path(load_library(network, options, user).path).read_bytes()
-    return [_write(folder / f"{identifier(network.name)}.so", content)]
+def _so(model: Model, folder: Path) -> list[Path]:
+    return [_write(folder / f"{identifier(model.network.name)}.so", model.library())]
 
 
-def _exe(network: Network, options: Options, user: UserC, folder: Path) -> list[Path]:
-    check_operators(network, {}, user)
-    made = unit(network, options, user)
+def _exe(model: Model, folder: Path) -> list[Path]:
+    check_operators(model.network, {}, model.user)
+    made = model.unit
     with _work(folder) as work:
         to_c(made, work)
-        program = link_program(made, work, sanitize=options.sanitize)
+        program = link_program(made, work, sanitize=model.options.sanitize)
         return [program.replace(folder / made.name)]
 
 
-def _wheel(network: Network, options: Options, user: UserC, folder: Path) -> list[Path]:
-    check_operators(network, {}, user)
-    content = Path(load_library(network, options, user).path).read_bytes()
-    name, data = wheel(identifier(network.name), network, content)
+def _wheel(model: Model, folder: Path) -> list[Path]:
+    check_operators(model.network, {}, model.user)
+    content = model.library()
+    name, data = wheel(identifier(model.network.name), model.network, content)
     return [_write(folder / name, data)]
 
 
-EMITTERS: dict[str, Callable[[Network, Options, UserC, Path], list[Path]]] = {
+EMITTERS: dict[str, Callable[[Model, Path], list[Path]]] = {
     "pyx": _pyx,
     "c": _c,
     "so": _so,

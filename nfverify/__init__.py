@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nfverify.compiling import compile as compile
     from nfverify.cythonized.faults import BuildError as BuildError
     from nfverify.cythonized.host import NetworkFunction as NetworkFunction
-    from nfverify.cythonized.host import compile as compile
     from nfverify.cythonized.options import Options as Options
     from nfverify.equivalence.evaluation.oracle import SymbolicOracle as SymbolicOracle
     from nfverify.equivalence.evaluation.verdicts import Allowed as Allowed
@@ -36,7 +36,7 @@ _HOME = {
     "Options": "nfverify.cythonized.options",
     "SymbolicOracle": "nfverify.equivalence.evaluation.oracle",
     "Undecided": "nfverify.equivalence.evaluation.verdicts",
-    "compile": "nfverify.cythonized.host",
+    "compile": "nfverify.compiling",
     "load": "nfverify.smat.load",
     "load_text": "nfverify.smat.load",
 }

@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from nfverify.cli.bench_sides import BuildSide, CommandSide, EngineSide, Round, Side
+from nfverify.cli.fast_options import add_fastpath, check_fastpath, fast_plan
 from nfverify.cli.options import (
     UsageError,
     add_build_options,
@@ -26,6 +27,7 @@ from nfverify.cli.options import (
 if TYPE_CHECKING:
     from nfverify.cythonized.bench import Traffic
     from nfverify.cythonized.host import NetworkFunction
+    from nfverify.fastpath.plan import Plan
     from nfverify.packet.pcap import Record
     from nfverify.semantics.operators import Function
     from nfverify.smat.ir import Network
@@ -70,6 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--non-ip", choices=choices_of_non_ip, default="bypass", help=non_ip)
     add_operators(parser, c=True)
     add_build_options(parser)
+    add_fastpath(parser, "also with the fast path that is derived of it, in the same rounds")
     add("--format", choices=("text", "json"), default="text", help="default: text")
 
 
@@ -123,7 +126,9 @@ class _Bench:
             self.traffic = Traffic(frames, [record.time_ns for record in self.records])
         return self.traffic
 
-    def function(self, network: Network, *, counting: bool = False) -> NetworkFunction:
+    def function(
+        self, network: Network, *, counting: bool = False, fast: Plan | None = None
+    ) -> NetworkFunction:
         from nfverify.cythonized.host import compile
 
         with building(self.args.quiet, network.name):
@@ -133,6 +138,7 @@ class _Bench:
                 operators=self.operators,
                 c_operators=self.c_operators,
                 non_ip=self.args.non_ip,
+                fastpath=fast,
             )
 
     def entries(self, network: Network) -> tuple[dict[str, int], int]:
@@ -159,11 +165,17 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 0."""
     from nfverify.smat.load import load
 
+    check_fastpath(args)
+    if args.fastpath and args.engine != "cython":
+        raise UsageError("--fastpath: what is measured is compiled code; leave out --engine")
     network = load(args.model)
     others = [(model, load(model)) for model in args.against]
     python, c_operators = split_operators(args.ops)
-    bench = _Bench(args, _records(args.trace, args.packets), operators(python), c_operators)
+    bench = _Bench(args, records(args.trace, args.packets), operators(python), c_operators)
     sides = [bench.side(args.engine, network, args.engine)]
+    fast = fast_plan(args, network)
+    if fast is not None:
+        sides.append(BuildSide("fast path", bench.function(network, fast=fast), bench.memory()))
     sides += [bench.side(engine, network, engine) for engine in args.against_engine]
     sides += [bench.side(model, other, args.engine) for model, other in others]
     sides += [CommandSide(command, len(bench.records)) for command in args.vs]
@@ -183,7 +195,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _records(file: str, limit: int) -> list[Record]:
+def records(file: str, limit: int) -> list[Record]:
+    """The first packets of a capture, of which there must be one."""
     from itertools import islice
 
     from nfverify.packet.pcap import read

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from nfverify.cli.fast_options import add_fastpath, check_fastpath, fast_plan
 from nfverify.cli.options import (
     MODEL,
     UsageError,
@@ -13,10 +16,16 @@ from nfverify.cli.options import (
     add_operators,
     build_options,
     building,
+    compiled,
     operators,
     split_operators,
 )
 
+if TYPE_CHECKING:
+    from nfverify.fastpath.plan import Plan
+    from nfverify.smat.ir import Network
+
+PACKETS = 1_000_000  # of a trace, at most
 KINDS = ("pyx", "c", "so", "exe", "wheel")
 _EPILOG = """\
 pyx    NAME.pyx and NAME.h: Cython to be read, with the model's names and lines
@@ -43,6 +52,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--emit", choices=KINDS, metavar="KIND", action="append", default=[], help=emit)
     add_operators(parser, c=True)
     add_build_options(parser)
+    what = "with the fast path that is derived of it; auto: if that is faster on --trace"
+    add_fastpath(parser, what, auto=True)
+    add("--trace", metavar="X.pcap", help="what --fastpath auto is measured on")
     add("--sanitize", action="store_true", help="with checks of memory and arithmetic, slower")
 
 
@@ -58,13 +70,42 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{python[0]}: what runs without nfverify needs its operators in C")
     if args.sanitize and "wheel" in kinds:
         raise UsageError("--sanitize: a package with checks could not be loaded; take exe")
+    _check(args)
     network = load(args.model)
     options = replace(build_options(args), sanitize=args.sanitize)
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
+    fast = fast_plan(args, network)
+    if args.fastpath == "auto" and fast is not None:
+        fast = _faster(args, network, fast)
     for kind in kinds:
         with building(args.quiet, network.name):
-            written = emit(network, options, c, kind, folder)
+            written = emit(network, options, c, kind, folder, fast)
         for path in written:
             print(path)
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """UsageError for options that don't fit each other."""
+    check_fastpath(args)
+    if args.fastpath not in (None, "yes", "auto"):
+        raise UsageError(f"--fastpath {args.fastpath!a}: only `auto` may follow; MODEL goes before")
+    if (args.fastpath == "auto") != (args.trace is not None):
+        raise UsageError("--fastpath auto and --trace X.pcap go together")
+
+
+def _faster(args: argparse.Namespace, network: Network, plan: Plan) -> Plan | None:
+    """The plan if the build is faster with it on `--trace`, which is said; else None."""
+    from nfverify.cli.bench import records
+    from nfverify.cythonized.auto import measured
+
+    given = records(args.trace, PACKETS)
+    args.non_ip = "bypass"
+    chain, fast = compiled(args, network), compiled(args, network, plan)
+    found = measured(chain, fast, [r.frame for r in given], [r.time_ns for r in given])
+    if not args.quiet:
+        which = "with" if found.better else "without"
+        text = f"{found.fast:,.1f} ns a packet with the fast path, {found.chain:,.1f} without"
+        print(f"{text}: built {which} it", file=sys.stderr)
+    return plan if found.better else None

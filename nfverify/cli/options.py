@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nfverify.cythonized.host import NetworkFunction
     from nfverify.cythonized.options import Options
+    from nfverify.fastpath.plan import Plan
     from nfverify.semantics.operators import Function
     from nfverify.smat.ir import Expr, Network
 
@@ -105,8 +106,10 @@ def build_options(args: argparse.Namespace) -> Options:
     )
 
 
-def compiled(args: argparse.Namespace, network: Network) -> NetworkFunction:
-    """The network compiled as `add_build_options`, `--ops` and `--non-ip` say."""
+def compiled(
+    args: argparse.Namespace, network: Network, fast: Plan | None = None
+) -> NetworkFunction:
+    """The network compiled as `add_build_options`, `--ops` and `--non-ip` say, with a fast path."""
     from nfverify.cythonized.host import compile
 
     python, c = split_operators(args.ops)
@@ -118,6 +121,7 @@ def compiled(args: argparse.Namespace, network: Network) -> NetworkFunction:
             c_operators=c,
             non_ip=args.non_ip,
             workers=getattr(args, "workers", None) or 1,
+            fastpath=fast,
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfverify.cli import states
+from nfverify.cli.fast_options import add_fastpath, check_fastpath, fast_plan
 from nfverify.cli.files import STANDARD, replacing
 from nfverify.cli.options import (
     UsageError,
@@ -75,6 +76,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     workers = "compiled, on so many cores, if the model's state can be divided among them"
     add("--workers", type=positive, metavar="N", help=workers)
     add_build_options(parser)
+    add_fastpath(parser, "with the fast path that is derived of the model")
     intermix(parser)
 
 
@@ -147,6 +149,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """UsageError for options of one engine that another doesn't have."""
+    check_fastpath(args)
+    if args.fastpath and args.trace:
+        raise UsageError("--trace: what a record serves takes no entries; leave out --fastpath")
     if args.engine == "cython":
         if args.trace:
             hint = "run it with --engine closures"
@@ -174,10 +179,7 @@ def _run_reference(
     args: argparse.Namespace, network: Network, until: Until
 ) -> tuple[str, str | None]:
     """The captures through the reference semantics: a summary, and what an input broke off with."""
-    from nfverify.semantics.machine import Machine
-
-    given = operators(args.ops)
-    machine = Machine(network, operators=given, engine=args.engine, non_ip=args.non_ip)
+    machine = _machine(args, network)
     if args.start is not None:
         machine.restore(states.decode(network, states.read(args.start), args.start))
     files = Files.of(args, network)
@@ -197,6 +199,16 @@ def _run_reference(
         if state is not None:
             state.write(states.encode(network, machine.save(), args.state))
     return job.summary(), None if broken is None else str(broken)
+
+
+def _machine(args: argparse.Namespace, network: Network) -> Machine:
+    from nfverify.fastpath.machine import FastMachine
+    from nfverify.semantics.machine import Machine
+
+    given, plan = operators(args.ops), fast_plan(args, network)
+    if plan is None:
+        return Machine(network, operators=given, engine=args.engine, non_ip=args.non_ip)
+    return FastMachine(plan, operators=given, engine=args.engine, non_ip=args.non_ip)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from nfverify.cli import states
+from nfverify.cli.fast_options import fast_plan
 from nfverify.cli.files import STANDARD, replacing
 from nfverify.cli.options import UsageError, compiled
 
@@ -32,7 +33,7 @@ def run_built(
     """Runs the captures: a summary, and what an input broke off with."""
     from nfverify.cythonized.captures import CaptureBroken
 
-    function = compiled(args, network)
+    function = compiled(args, network, fast_plan(args, network))
     if args.start is not None:
         function.load_any(states.read(args.start), args.start)
     broken = None

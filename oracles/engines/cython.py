@@ -64,6 +64,16 @@ class Cython:
         return Run(tuple(steps), self.function.save())
 
 
+def fastpath(network: Network, setting: Setting) -> Cython:
+    """The network compiled with the fast path that is derived of it."""
+    from nfverify.cythonized.host import compile
+    from nfverify.equivalence.fastpath.derive import derive
+
+    plan = derive(network)
+    made = compile(network, operators=setting.operators, non_ip=setting.non_ip, fastpath=plan)
+    return Cython(made, "fastpath")
+
+
 def cython(network: Network, setting: Setting) -> Cython:
     """The network compiled. BuildError if that can't be done here."""
     from nfverify.cythonized.host import compile

@@ -13,6 +13,7 @@ ENGINES: Mapping[str, tuple[str, str]] = {
     "walk": ("nfverify.oracles.engines.reference", "walk"),
     "symbolic": ("nfverify.oracles.engines.symbolic", "symbolic"),
     "cython": ("nfverify.oracles.engines.cython", "cython"),
+    "fastpath": ("nfverify.oracles.engines.cython", "fastpath"),
 }  # name -> module and function that makes it
 
 

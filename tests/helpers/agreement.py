@@ -138,6 +138,12 @@ def record(
     return _record(traffic.event, traffic, judge, count, cuts, operators or {}, traffic.patience)
 
 
+def record_traffic(traffic: Traffic, judge: Machine, count: int) -> Trace:
+    """As `record`, of traffic of any kind, by a judge that has not run yet."""
+    cuts = {count // 3, 2 * count // 3}
+    return _record(traffic.event, traffic, judge, count, cuts, {}, traffic.patience)
+
+
 def record_events(
     network: ir.Network,
     events: Sequence[Event],

@@ -12,6 +12,7 @@ import nfverify
 from nfverify.cythonized import compiler
 from nfverify.cythonized.host import NetworkFunction
 from nfverify.cythonized.options import Options
+from nfverify.fastpath.plan import Plan
 from nfverify.oracles.trace import Event
 from nfverify.semantics.machine import Output
 from nfverify.semantics.operators import Function
@@ -44,7 +45,7 @@ class Compiled:
         return self.nf.counters
 
 
-def compiled(options: Options | None = None) -> Maker:
+def compiled(options: Options | None = None, fastpath: Plan | None = None) -> Maker:
     """Builds each network once. Its functions are those of the first time that it is asked for."""
     built: dict[tuple[int, str], tuple[ir.Network, NetworkFunction]] = {}
 
@@ -57,7 +58,11 @@ def compiled(options: Options | None = None) -> Maker:
         key = id(network), non_ip
         if key not in built:
             nf = nfverify.compile(
-                network, options=options or Options(), operators=operators, non_ip=non_ip
+                network,
+                options=options or Options(),
+                operators=operators,
+                non_ip=non_ip,
+                fastpath=fastpath,
             )
             built[key] = network, nf
         nf = built[key][1]
