@@ -27,6 +27,7 @@ from nfverify.equivalence.consolidate.path import (
     SetPorts,
     StateWrite,
     ToPort,
+    Unclear,
     prepend,
 )
 from nfverify.equivalence.consolidate.rewrite import (
@@ -133,6 +134,8 @@ class Executor:
                 return self._loop(path, item)
             case Fail():
                 path.failed = True
+            case Unclear(reason=reason):
+                raise refusal(reason, self._program(path).span)
             case ir.Table(entries=entries):
                 rows = (
                     Alternative(word(entry.name, f"e{number}"), conjuncts(entry.guard), entry.body)

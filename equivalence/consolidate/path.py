@@ -53,7 +53,14 @@ class SetPorts:
     statement: ir.SetOutput
 
 
-Item = ir.Stmt | Enter | EndPass | Again | Fail | ToPort | SetPorts
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """From here on it isn't known what the packet is."""
+
+    reason: str
+
+
+Item = ir.Stmt | Enter | EndPass | Again | Fail | ToPort | SetPorts | Unclear
 Todo = tuple[Item, "Todo"] | None  # a linked list, so that paths share their futures
 
 

@@ -21,6 +21,7 @@ from nfverify.fastpath.plan import (
     Payload,
     Plan,
     Policy,
+    Push,
     SlowPath,
     StateFunction,
     Watch,
@@ -38,9 +39,18 @@ class Draft:
     slow: tuple[SlowPath, ...]
     watched: frozenset[str]
 
-    def plan(self, network: ir.Network) -> Plan:
+    def plan(self, network: ir.Network, *, plain: bool) -> Plan:
         """The plan of this network."""
-        return Plan(network, SERVED, FLOW_KEY, self.classes, self.epoch, self.policies, self.slow)
+        return Plan(
+            network,
+            SERVED,
+            FLOW_KEY,
+            self.classes,
+            self.epoch,
+            self.policies,
+            self.slow,
+            plain=plain,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +196,13 @@ class Assembler:
             name,
             tuple(recorder.bound(c, last) for c in residual),
             functions,
-            HeaderAction(tuple(modify), tuple(n for n, _ in modify)),
+            HeaderAction(
+                tuple(modify),
+                tuple(n for n, _ in modify),
+                pushes=tuple(
+                    Push(k, tuple(bound(a, last) for a in args)) for k, args in way.pushes
+                ),
+            ),
             tuple(bound(o, last) for o in way.outputs),
             way.entries,
         )
@@ -200,6 +216,7 @@ def _exprs(class_: Class) -> Iterator[ir.Expr | ir.Stmt]:
         for function in path.functions:
             yield from function.writes
         yield from (e for _, e in path.header.modify)
+        yield from (a for push in path.header.pushes for a in push.args)
         yield from path.outputs
 
 

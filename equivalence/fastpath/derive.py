@@ -32,7 +32,7 @@ def derive(network: ir.Network, policy: Forced = None) -> Plan:
     variables = world.variables
     policies = Policies(policy, controlled(network), variables)
     ways = split(world, found.ways)
-    changes = Changes(world.afresh(), of_variable(found.writers), found.anyhow)
+    changes = Changes(world.afresh(), of_variable(found.writers), found.anyhow, found.plain)
     hot: frozenset[str] = frozenset()
     heat = Heat(world.afresh(), ways, policies.forced_cold())
     while True:
@@ -40,7 +40,7 @@ def derive(network: ir.Network, policy: Forced = None) -> Plan:
         draft = _draft(Shaper(world), ways, hot, changes, policies)
         costly = {v for v in draft.watched if policies.costly(v)}
         if not costly:
-            return draft.plan(network)
+            return draft.plan(network, plain=found.plain)
         hot |= costly
 
 

@@ -43,6 +43,7 @@ class Changes:
     world: World
     writers: Mapping[str, Sequence[Writer]]
     anyhow: Collection[str]
+    plain: bool  # others may look like packets that are served
     _other: Sight | None = None
     _alone: dict[tuple[str, tuple[int, ...], int], bool] = field(default_factory=dict)
     _asked: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class Changes:
         facts = [*same, *map(other, writer.conditions), change]
         if writer.served:
             facts += [*map(other, SERVED), terms.not_(self._own())]
-        elif writer.served is False:
+        elif writer.served is False and not self.plain:
             facts.append(terms.not_(other.all(SERVED)))
         return tuple(facts)
 

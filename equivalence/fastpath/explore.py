@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from nfverify.equivalence.consolidate.execute import Executor
+from nfverify.equivalence.consolidate.execute import Alternative, Executor
 from nfverify.equivalence.consolidate.naming import Renaming
 from nfverify.equivalence.consolidate.path import (
     EndPass,
@@ -16,17 +16,27 @@ from nfverify.equivalence.consolidate.path import (
     Item,
     Path,
     StateWrite,
+    Unclear,
     prepend,
 )
-from nfverify.equivalence.consolidate.rewriter import NotConsolidatable, Rewriter, refusal
+from nfverify.equivalence.consolidate.rewriter import NotConsolidatable, Rewriter
 from nfverify.equivalence.consolidate.timers import timers_of
+from nfverify.equivalence.fastpath.headers import NEEDED, LayeredPath
 from nfverify.equivalence.fastpath.sight import OPAQUE, World, opaque_name
 from nfverify.equivalence.problem import bypass
 from nfverify.equivalence.terms import Term
-from nfverify.fastpath.plan import qualified
+from nfverify.fastpath.plan import LONGEST, qualified
+from nfverify.lang.source import NOWHERE, Span
+from nfverify.packet.fields import FIELDS, VXLAN_PORT
 from nfverify.smat import ir
 
 MAX_WAYS = 4_000
+_NO_VXLAN = ir.Or(
+    (
+        ir.Compare("!=", ir.Field("proto"), ir.Const(17, ir.Bits(8))),
+        ir.Compare("!=", ir.Field("dport"), ir.Const(VXLAN_PORT, ir.PORT)),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Way:
     writes: tuple[Assignment, ...]
     outputs: tuple[ir.Expr, ...]
     entries: tuple[tuple[str, str], ...]
+    pushes: tuple[tuple[ir.HeaderKind, tuple[ir.Expr, ...]], ...] = ()
     slow: str = ""
 
 
@@ -64,12 +75,14 @@ class Writer:
 
 @dataclass(slots=True)
 class Exploration:
-    """What was found. Of the variables in `anyhow` the writes are not all among `writers`."""
+    """What was found. Of the variables in `anyhow` the writes are not all among `writers`. `plain`:
+    only untagged frames of ordinary length are served, for headers are pushed or popped."""
 
     ways: list[Way] = field(default_factory=list)
     writers: list[Writer] = field(default_factory=list)
     anyhow: set[str] = field(default_factory=set)
     reasons: dict[str, str] = field(default_factory=dict)  # of values of which nothing is known
+    plain: bool = False
 
 
 def explore(network: ir.Network) -> tuple[World, Exploration]:
@@ -77,10 +90,11 @@ def explore(network: ir.Network) -> tuple[World, Exploration]:
     variables = {qualified(i.name, v.name): v for i in network.instances for v in i.program.state}
     variables = {name: replace(v, name=name) for name, v in variables.items()}
     count = max(2, len(network.ports))
-    found = Exploration()
-    served = World(variables, count, True, True)
+    found = Exploration(plain=any(map(_has_headers, network.instances)))
+    served = World(variables, count, True, True, found.plain)
     _run(network, served, found)
-    others = World(variables, count, False, False)
+    # Frames that are not plain can't be told from others by their fields.
+    others = World(variables, count, False, None if found.plain else False)
     _run(network, others, found)
     return served, found
 
@@ -104,10 +118,10 @@ def _run(network: ir.Network, world: World, found: Exploration) -> None:
     )
     resolver = Resolver(network, renamings, tuple(t.tags for t in timers), world, found)
     explorer = Explorer(resolver, ports, default, sees_non_ip, MAX_WAYS, found=found, world=world)
-    starts = [Path((Enter(network.ingress), None), network.ingress)]
+    starts: list[Path] = [LayeredPath((Enter(network.ingress), None), network.ingress)]
     if not world.served:
         starts += [
-            Path(
+            LayeredPath(
                 prepend((*instance.program.body, EndPass()), None),
                 index,
                 dummy=True,
@@ -122,6 +136,10 @@ def _run(network: ir.Network, world: World, found: Exploration) -> None:
         explorer.run(starts)
     except NotConsolidatable:
         found.anyhow.update(world.variables)
+
+
+def _has_headers(instance: ir.Instance) -> bool:
+    return any(isinstance(n, ir.Push | ir.Pop) for n in ir.walk(instance.program.body))
 
 
 def _default_port(ports: tuple[int, ...], ingress: int) -> int:
@@ -163,16 +181,37 @@ class Resolver(Rewriter):
                     self.network.instances[path.instance].name, name, write.keys, write.values
                 ),
                 path.asked,
-                None if path.dummy else world.served,
+                None if path.dummy else bool(world.served),
             )
         )
 
-    def _field(self, path: Path, name: str, span: object) -> ir.Expr:
+    def set_field(self, path: Path, name: str, value: ir.Expr) -> None:
+        assert isinstance(path, LayeredPath)
         world = self.conditions
         assert isinstance(world, World)
+        if path.under and not FIELDS[name].headers & path.headers:
+            return
+        if world.plain and name == "vlan" and not path.tags_in_front:
+            return
+        super(Resolver, self).set_field(path, name, value)
+
+    def field(self, path: LayeredPath, name: str) -> ir.Expr:
+        """A field of the packet as it is."""
+        return self._field(path, name, NOWHERE)
+
+    def _field(self, path: Path, name: str, span: Span) -> ir.Expr:
+        world = self.conditions
+        assert isinstance(path, LayeredPath)
+        assert isinstance(world, World)
+        if path.lost and name != "iface" and not path.dummy:
+            return self.opaque(ir.field_type(name), "what is inside other headers")
+        if path.base is not None and name != "iface":
+            return path.fields.get(name, path.base[name])
+        if name in path.fields and name == "vlan" and world.plain:
+            return path.fields[name]
         if not path.dummy and name not in path.fields:
             return world.constant_of(name) or ir.Field(name)
-        return super(Resolver, self)._field(path, name, span)  # type: ignore[arg-type]
+        return super(Resolver, self)._field(path, name, span)
 
     def _read(self, path: Path, node: ir.Read, keys: tuple[ir.Expr, ...]) -> ir.Expr:
         name = self.variable(path, node.var)
@@ -213,10 +252,57 @@ class Explorer(Executor):
                 if self.conditions.variables[name].aged:
                     path.refused = path.refused or f"{name} forgets what is old"
                 return None
-            case ir.Push() | ir.Pop():
-                raise refusal("headers pushed or popped", item.span)
+            case ir.Push() | ir.Pop() | Unclear():
+                assert isinstance(path, LayeredPath)
+                return None if path.dummy else self._headers(path, item)
+            case ir.SetField() if isinstance(path, LayeredPath) and path.lost:
+                return None
             case _:
                 return super(Explorer, self)._item(path, item)
+
+    def _headers(self, path: LayeredPath, item: ir.Push | ir.Pop | Unclear) -> list[Path] | None:
+        """Of packets that are not served, nothing is known behind a header pushed or popped."""
+        if path.lost or not self.world.served:
+            path.lost = True
+            return None
+        match item:
+            case Unclear(reason=reason):
+                path.lost, path.refused = True, path.refused or reason
+                return None
+            case ir.Push(kind="vlan", args=(vid,)):
+                failed = path.push_tag(self.rewriter.rewrite(path, vid))
+            case ir.Push(kind=kind, args=args):
+                resolver = self.rewriter
+                assert isinstance(resolver, Resolver)
+                now = {name: resolver.field(path, name) for name in NEEDED}
+                long = ir.Compare("<=", now["iplen"], ir.Const(LONGEST, now["iplen"].type))
+                if not path.under and not resolver.known(path, self.conditions.term(long)):
+                    short = Alternative("", (long,), (item,), True)
+                    unclear = Unclear("a packet of extraordinary length gets a header")
+                    return self._branch(path, short, Alternative("", (), (unclear,)))
+                what = "the length of a frame" if kind == "vxlan" else "the bytes of a packet"
+                payload = resolver.opaque(ir.BYTES, "the bytes of a packet")
+                length = resolver.opaque(ir.Bits(16), what)
+                found = tuple(resolver.rewrite(path, a) for a in args)
+                failed = path.push(kind, found, now, payload, length)
+            case ir.Pop(kind="vlan"):
+                failed = None
+                path.pop_tag()
+            case ir.Pop(kind=kind) if path.under:
+                if "payload" in path.fields:
+                    return self._headers(path, Unclear("a payload with a packet is written"))
+                failed = path.pop(kind)
+            case ir.Pop(kind="ipip"):
+                return None  # TCP or UDP is inside
+            case ir.Pop():
+                unclear = Unclear("what is inside a frame that arrives in a tunnel")
+                return self._branch(
+                    path,
+                    Alternative("", (_NO_VXLAN,), (), True),
+                    Alternative("", (), (unclear,)),
+                )
+        path.failed = path.failed or failed is not None
+        return None
 
     def _cut(self, path: Path, refused: NotConsolidatable) -> list[Path]:
         """The path ends here, slow; whatever it may write from here on, it may write anyhow."""
@@ -288,10 +374,16 @@ class Explorer(Executor):
             for var, found in path.writes.items()
             for w in found
         )
+        assert isinstance(path, LayeredPath)
         fields = tuple(
-            (name, value) for name, value in path.fields.items() if ir.Field(name) != value
+            (name, value)
+            for name, value in path.arrived_fields().items()
+            if ir.Field(name) != value and not (self.world.plain and name == "vlan")
         )
-        way = Way(path.asked, fields, writes, outputs, path.entries, slow)
+        pushes = path.pushes() if outputs else ()
+        if pushes is None:
+            slow, pushes = slow or "a header that was pushed is written", ()
+        way = Way(path.asked, fields, writes, outputs, path.entries, pushes, slow)
         return way if slow else replace(way, slow=self._unknown(way))
 
     def _other_side(self) -> ir.Expr:
@@ -307,6 +399,7 @@ class Explorer(Executor):
     def _unknown(self, way: Way) -> str:
         """Why the way is slow, if it is about a value of which nothing is known."""
         exprs = [*way.conditions, *(v for _, v in way.fields), *way.outputs]
+        exprs += [a for _, args in way.pushes for a in args]
         for write in way.writes:
             exprs += [*write.keys, *(write.values or ())]
         for node in ir.walk(tuple(exprs)):

@@ -39,9 +39,11 @@ Writes = Mapping[str, tuple[tuple[tuple[Term, ...], tuple[Term, ...] | None], ..
 
 
 class World(Conditions):
-    """The packet that arrives is `served` (True), is not (False), or may be anything (None)."""
+    """The packet that arrives is `served` (True), is not (False), or may be anything (None);
+    `plain` ones that are served have no tags."""
 
     served: bool | None
+    plain: bool
 
     def __init__(
         self,
@@ -49,8 +51,10 @@ class World(Conditions):
         ports: int,
         only_ip: bool,
         served: bool | None,
+        plain: bool = False,
     ) -> None:
         self.variables, self.ports, self.only_ip, self.served = variables, ports, only_ip, served
+        self.plain = plain
         self.possible = Possible(math.inf)
         self.terms = Terms()
         every = dict(variables)
@@ -61,7 +65,7 @@ class World(Conditions):
 
     def afresh(self) -> World:
         """The same without what it has been asked: other packets make all questions harder."""
-        return World(self.variables, self.ports, self.only_ip, self.served)
+        return World(self.variables, self.ports, self.only_ip, self.served, self.plain)
 
     def arriving(self, prefix: str, served: bool | None) -> SymbolicPacket:
         """One more packet; what is true of it is known from then on."""
@@ -79,10 +83,11 @@ class World(Conditions):
         self, prefix: str, packet: SymbolicPacket, facts: list[Term]
     ) -> tuple[SymbolicPacket, list[Term]]:
         terms, present = self.terms, packet.present
+        sure = [Header.IP4, Header.IP6, Header.ICMP, Header.FRAG, *([Header.VLAN] * self.plain)]
         put = {
             term: terms.boolean(header is Header.IP4)
             for header, term in present.items()
-            if header in (Header.IP4, Header.IP6, Header.ICMP, Header.FRAG) and term.op == "var"
+            if header in sure and term.op == "var"
         }
         put[present[Header.UDP]] = terms.not_(present[Header.TCP])
         put[packet.fields["ethertype"]] = terms.const(0x0800, 16)

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 from nfverify.fastpath.headers import apply
 from nfverify.fastpath.mat import GlobalMat, Record, RecordKey
-from nfverify.fastpath.plan import Class, Path, Plan, StateFunction
+from nfverify.fastpath.plan import LONGEST, Class, Path, Plan, StateFunction
 from nfverify.fastpath.rows import WatchedAgedRows, WatchedRows
-from nfverify.packet.packet import IP4, IP6, Packet
+from nfverify.packet.packet import IP4, IP6, VLAN, Packet
 from nfverify.semantics.engine import Chooser, Engine, Key, Store, Values
 from nfverify.semantics.machine import Emission, Machine
 from nfverify.semantics.operators import Function, hash_of
@@ -126,6 +126,8 @@ class FastMachine(Machine):
 
     def _may_be_served(self, packet: Packet) -> bool:
         if self.non_ip == "drop" and not packet.bits & (IP4 | IP6):
+            return False
+        if self.plan.plain and (packet.bits & VLAN or len(packet.frame) > LONGEST):
             return False
         return holds(self._moment(packet, {}), self.plan.served)
 

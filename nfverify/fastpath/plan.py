@@ -36,6 +36,7 @@ from nfverify.smat import ir
 Policy = Literal["constant", "own", "epoch", "index", "hot"]
 Payload = Literal["write", "read", "ignore"]
 PAYLOAD = {"write": 0, "read": 1, "ignore": 2}
+LONGEST = 65_000  # bytes of a plain frame
 FLOW_KEY = ("sip", "dip", "sport", "dport", "proto")
 
 
@@ -134,8 +135,10 @@ class SlowPath:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The fast path of `network`. Classes stand in the order in which recording tries them.
+    `plain`: only frames are served that are untagged and, as captured, at most LONGEST bytes long
+    (where headers are pushed or popped: no field says so).
 
-    The members after `slow` are what plans may get wrong: derived ones have the defaults.
+    The members after `plain` are what plans may get wrong: derived ones have the defaults.
     `filed`: under the key of the packet as it came in, or as it left (its first output; the
     arriving one if it was dropped). `recorded`: from the state after the packet or before it.
     `checked`: records are asked whether they are outdated before they serve, or only after.
@@ -150,6 +153,7 @@ class Plan:
     epoch: tuple[str, ...]
     policies: tuple[tuple[str, Policy], ...]
     slow: tuple[SlowPath, ...] = ()
+    plain: bool = False
     filed: Literal["arriving", "departing"] = "arriving"
     recorded: Literal["after", "before"] = "after"
     checked: Literal["before", "after"] = "before"
