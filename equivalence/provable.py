@@ -41,7 +41,8 @@ def unprovable(
         elif isinstance(node, ir.Touch):
             yield f"models with `touch` {later}", node.span
         elif isinstance(node, ir.Push | ir.Pop) and not headers:
-            yield f"models with `push` and `pop` {later}", node.span
+            what = "models with `push` and `pop` can be proved equal, but not consolidated"
+            yield f"{what} or refined yet", node.span
 
 
 def uses_headers(nodes: tuple[ir.Stmt | ir.Expr, ...]) -> bool:

@@ -15,6 +15,7 @@ VIDS = (0, 1, 5, 4095)
 _PORT = 50_000
 _MOST = 3  # headers around a packet
 _MARKS = (b"\x88\xa8\x30", b"\x81\x00\xe0", b"\x81\x00\x10")  # TPID and PCP of an outer tag
+_FRAGMENTS = (b"\x20\0", b"\0\x02")  # the first, a later one
 
 
 def wrapped(rng: Random, packet: Packet, pools: Mapping[str, Sequence[int]]) -> Packet:
@@ -47,7 +48,9 @@ def wrapped(rng: Random, packet: Packet, pools: Mapping[str, Sequence[int]]) -> 
         frame += rng.randbytes(3)
     elif dice < 0.25 and made.type_at > 12:
         frame = frame[:12] + rng.choice(_MARKS) + frame[15:]
-    elif dice < 0.28:
+    elif dice < 0.28 and made.IP4:
+        frame = frame[: made.ip_at + 6] + rng.choice(_FRAGMENTS) + frame[made.ip_at + 8 :]
+    elif dice < 0.3:
         frame = frame[:12] + b"\x81\x00\x00\x07" * 3 + frame[12:]
     found = parse(frame)
     return packet if isinstance(found, Malformed) else found

@@ -6,7 +6,9 @@ from nfverify.equivalence.check import solver_checks
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.predicates import RulesetPlan
 from nfverify.equivalence.problem import Options, Problem, Side
+from nfverify.equivalence.provable import check_provable
 from nfverify.equivalence.prove import Question, equivalent
+from nfverify.equivalence.refine.refinable import check_refinable
 from nfverify.equivalence.start import starts
 from nfverify.equivalence.step import build_step
 from nfverify.equivalence.supervise import supervise
@@ -44,6 +46,15 @@ def test_no_verdict_on_what_has_no_encoding(what: str) -> None:
     problem = Problem(Side("a", model), Side("b", plain), Options(), RulesetPlan({}))
     with pytest.raises(Unsupported):
         build_step(problem, Terms(), lambda term: term.data is not False)
+
+
+def test_headers_are_for_equivalence_only() -> None:
+    model = load_text("program nf { entry { action_flow { push vlan(5); pop ipip; } } }")
+    assert isinstance(equivalent(model, load_text(PLAIN), Question(time_limit=10)), Different)
+    for refuse in (check_provable, check_refinable):
+        with pytest.raises(ModelError, match="not consolidated or refined yet") as raised:
+            refuse(model, model)
+        assert [d.span.line for d in raised.value.diagnostics] == [1, 1]
 
 
 def test_every_instance_of_a_chain_is_looked_at() -> None:

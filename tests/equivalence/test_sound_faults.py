@@ -4,15 +4,20 @@ Induction is asked alone, without traffic and bounded search, which would hide i
 search's own faults the whole prover is.
 """
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import header_faults
 import prover_faults as faults
 import pytest
 
 from nfverify.equivalence import prove
+from nfverify.equivalence.problem import Options
 from nfverify.equivalence.prove import Question
 from nfverify.equivalence.verdict import Different, Equivalent, Verdict
+from nfverify.lang.source import Source
+from nfverify.smat.condition import packet_condition
 from nfverify.smat.load import load
 
 PAIRS = Path(__file__).parent.parent / "pairs"
@@ -42,13 +47,30 @@ BROKEN: tuple[tuple[faults.Fault, tuple[str, ...]], ...] = (
     (faults.tags_end_with_the_nf, ("trap-tag-kept",)),
     (faults.init_never_runs, ("trap-initial", "init-block")),
     (faults.outputs_by_number_only, ("shape-eq-broken",)),
+    (header_faults.headers_not_observed, ("trap-tunnel-tag-0",)),
+    (header_faults.never_too_deep, ("trap-tunnel-deep",)),
+    (header_faults.never_too_big, ("tunnel-too-big",)),
+    (header_faults.popped_with_its_own_addresses, ("trap-tunnel-address",)),
+    (header_faults.bytes_inside_are_all_alike, ("trap-tunnel-inner-ttl",)),
+    (header_faults.written_payloads_come_back, ("hard-tunnel-payload",)),
+    (header_faults.second_tags_vanish, ("trap-tunnel-tags",)),
 )
 
 
 def ask(name: str, seconds: float = 2.0) -> Verdict:
     a = load(str(PAIRS / f"{name}.a.nfd"))
     b = load(str(PAIRS / f"{name}.b.nfd"), ports=a.ports)
-    return prove.equivalent(a, b, Question(time_limit=seconds))
+    return prove.equivalent(a, b, Question(options=options_of(name), time_limit=seconds))
+
+
+def options_of(name: str) -> Options:
+    """The assumption that a pair needs."""
+    head = (PAIRS / f"{name}.a.nfd").read_text().splitlines()[1]
+    words = shlex.split(head.removeprefix("# options:")) if head.startswith("# options:") else []
+    if "--assume" not in words:
+        return Options()
+    source = Source("--assume", words[words.index("--assume") + 1])
+    return Options(assume=packet_condition(source, ("0", "1")))
 
 
 def told_apart(name: str) -> bool:

@@ -1,8 +1,10 @@
 """Symbolic push and pop held against the reference: fields, headers, tags, and every other byte."""
 
+import header_faults as faults
 import pytest
 from encoding import Bench, by_solver, by_terms, by_z3
 
+from nfverify.equivalence.expressions import Unsupported
 from nfverify.smat.load import load_text
 
 STEPS = 300
@@ -23,9 +25,12 @@ BODIES = {
     "by way": "if (f[dport] == 80) { push ipip(1.1.1.1, 2.2.2.2); } else { push vxlan(3.3.3.3,"
     "4.4.4.4, 5); } if (f[ttl] == 64) { pop ipip; }",
     "exchanged": "pop vxlan; pop ipip; push vlan(3); push vxlan(1.2.3.4, 4.3.2.1, 8);",
-    "deep": "while (f[ttl] > 3) bound 6 { push ipip(1.1.1.1, 2.2.2.2); f[ttl] = 60; }"
-    "pop ipip; pop vxlan;",
+    "two ways": "if (f[dport] == 80) { f[ttl] = 1; push ipip(1.1.1.1, 2.2.2.2); } else {"
+    "f[ttl] = 2; push ipip(1.1.1.1, 2.2.2.2); f[tos] = 4; } f[ttl] = 3; pop ipip;",
+    "deep": "if (f[dport] == 80) { push ipip(1.1.1.1, 2.2.2.2); } push ipip(1.1.1.1, 2.2.2.2);"
+    "push vxlan(1.1.1.1, 2.2.2.2, 9); pop vxlan; pop ipip;",
     "deep off": "while (f[ttl] > 0) bound 3 { pop ipip; pop vxlan; f[ttl] = f[ttl] / 2; }",
+    "written inside": "f[ttl] = 77; push vxlan(1.1.1.1, 2.2.2.2, 3); f[ttl] = 5; pop vxlan;",
     "iplen": "if (f[IP4] == 1) { f[iplen] = 65530; } push vxlan(1.1.1.1, 2.2.2.2, 3); pop vxlan;",
     "proto": "f[proto] = 41; push ipip(1.1.1.1, 2.2.2.2); push ipip(1.1.1.1, 3.3.3.3); pop ipip;",
 }
@@ -46,3 +51,32 @@ def test_steps(name: str) -> None:
             assert by_solver(assignment, answers) == []
         sent += bool(answers) and answers[0][0] is bench.event.out_a[0].guard
     assert sent, "nothing ever came out"
+
+
+WRONG = (
+    (faults.never_too_deep, "deep"),
+    (faults.never_too_big, "iplen"),
+    (faults.popped_with_its_own_addresses, "addresses stay"),
+    (faults.second_tags_vanish, "tags"),
+    (faults.inside_is_always_well_formed, "vxlan off"),
+    (faults.fragments_are_opened, "ipip off"),
+    (faults.merged_packets_lose_what_is_inside, "two ways"),
+    (faults.inner_writes_are_lost, "written inside"),
+)
+
+
+@pytest.mark.parametrize(("fault", "name"), WRONG, ids=lambda x: getattr(x, "__name__", ""))
+def test_fault_is_noticed(fault: faults.Fault, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault(monkeypatch)
+    bench = Bench(load_text(model(BODIES[name])), seed=len(name))
+    try:
+        wrong = any(by_terms(assignment, answers) for assignment, answers in bench.steps(STEPS))
+    except AssertionError:
+        wrong = True
+    assert wrong
+
+
+def test_payloads_written_over_are_refused() -> None:
+    body = 'push ipip(1.1.1.1, 2.2.2.2); f[payload] = Encrypt(f[payload], "0123456789abcdef", 1);'
+    with pytest.raises(Unsupported, match="payload was written"):
+        Bench(load_text(model(body + " pop ipip;")))
