@@ -97,6 +97,7 @@ class FastMachine(Machine):
         other.served, other.last, other._serving = self.served, self.last, False
         other._at, other._hash = self._at, self._hash
         other._places, other._watched = self._places, self._watched
+        other._watch()  # before anything else: timers may fire next
         return other
 
     # Packets ------------------------------------------------------------------------------

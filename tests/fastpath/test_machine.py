@@ -98,6 +98,15 @@ def test_evict_takes_the_oldest_or_one_that_is_drawn() -> None:
     assert not fast.mat.watchers
 
 
+def test_timers_outdate_the_records_of_a_clone() -> None:
+    fast, chain = both(plan())
+    for time in (0, SECOND + 1, 2 * SECOND + 1):
+        fast = fast.clone()
+        assert fast.step(time, 0, udp()) == chain.step(time, 0, udp())
+    assert fast.served == 0
+    assert fast.clone().mat.records.keys() == fast.mat.records.keys()
+
+
 def test_a_clone_goes_its_own_way_and_a_restored_state_has_no_records() -> None:
     fast = FastMachine(plan())
     fast.step(0, 0, udp())
