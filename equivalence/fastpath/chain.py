@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.expressions import Unsupported, apply, evaluate_expr
+from nfverify.equivalence.fastpath.tables import OpaqueTables
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet, width_of
 from nfverify.equivalence.predicates import RulesetPlan, matches_of
 from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Event, Options, Problem, Side
-from nfverify.equivalence.state import ArbitraryBase, InitialBase, State, constant, width
+from nfverify.equivalence.state import ArbitraryBase, State, constant, width
 from nfverify.equivalence.symbolic import Emission, Executor, Held, RulesetEncoder, Taken
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.fastpath.plan import Class, Path, Plan, StateFunction, qualified
@@ -123,7 +124,7 @@ class Chain:
     def arbitrary_state(self) -> tuple[State, ArbitraryBase]:
         """Any state at all."""
         terms = self.terms
-        base = ArbitraryBase(terms, self.variables, InitialBase(terms, self.variables))
+        base = ArbitraryBase(terms, self.variables, OpaqueTables(terms, self.variables))
         plain = {
             name: tuple(
                 constant(terms, v.default[i], t)
@@ -144,7 +145,7 @@ class Chain:
             for name, v in self.variables.items()
             if not v.keys
         }
-        state = State(terms, self.variables, InitialBase(terms, self.variables), plain)
+        state = State(terms, self.variables, OpaqueTables(terms, self.variables), plain)
         now = terms.var("start", 64)
         state = self.executor.initial(state, now)
         state.plain[CLOCK] = (now,)

@@ -32,7 +32,8 @@ class OpaqueTranslator(Translator):
     """Terms as Z3's, with arithmetic and order as functions of which nothing is known."""
 
     def _translate(self, term: Term, args: list[Any]) -> Any:
-        if term.op not in _OPAQUE:
+        ranged = term.width == 0 and any(a.is_const for a in term.args)
+        if term.op not in _OPAQUE or ranged:  # a range of a field decides what rules match
             return super()._translate(term, args)
         key = (term.op, term.width, *[a.width for a in term.args])
         if key not in self._functions:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
-from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
+from nfverify.equivalence.concrete import signatures_of, stand_in
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
 from nfverify.equivalence.fastpath.plainest import plainest
 from nfverify.equivalence.fastpath.replay import FastPair, fast_pair, replayed
 from nfverify.equivalence.fastpath.search import Search
+from nfverify.equivalence.fastpath.tables import TableReality
 from nfverify.equivalence.fastpath.theorem import Settled, settle
 from nfverify.equivalence.fastpath.verdict import (
     FastDifferent,
@@ -140,7 +141,8 @@ class _Run:
             side = Solver(translator, "", deadline=self.deadline, rlimit=FEASIBLE_RLIMIT)
             drop = self.question.drop_non_ip
             chain = Chain(self.plan, Terms(), side.feasible, drop)
-            reality = Reality(chain.rulesets.rulesets, self.question.operators or {})
+            known = chain.rulesets.rulesets, self.question.operators or {}
+            reality = TableReality(*known, chain.variables)
             self.search = Search(chain, self.parts, reality, self.deadline, self.notify)
         return self.search
 

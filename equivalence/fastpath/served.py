@@ -42,6 +42,12 @@ def served_packet(chain: Chain, prefix: str, deadline: float) -> tuple[SymbolicP
         elif not solver.feasible(there):
             put[there.id] = there, terms.false
     settled = dict(put.values())
+    left = [packet.present[h] for h in HEADERS if packet.present[h] not in settled]
+    for number, one in enumerate(left):
+        for other in left[:number]:
+            # Exactly one of the two: TCP, or else UDP.
+            if one not in settled and not solver.feasible(terms.eq(one, other)):
+                settled[one] = terms.not_(other)
     names = list(packet.fields)
     fields = substituted(terms, [packet.fields[n] for n in names], settled)
     present = substituted(terms, [packet.present[h] for h in HEADERS], settled)
