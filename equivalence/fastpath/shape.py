@@ -80,22 +80,25 @@ class Shaper:
         return self._without_implied(kept, given, focus)
 
     def _units(self, parts: list[ir.Expr], given: Sequence[Term]) -> list[ir.Expr]:
-        """Alternatives that a conjunct or a given one rules out, or makes idle, go."""
+        """Alternatives that another conjunct or a given one rules out, or makes idle, go."""
         term, not_ = self.world.term, self.world.terms.not_
+        known = {t.id for t in given}
         while True:
-            sure = {t.id for t in given} | {term(p).id for p in parts}
-            found: list[ir.Expr] = []
-            for part in parts:
+            live = {term(p).id: p for p in parts}
+            for number, part in list(live.items()):
                 if not isinstance(part, ir.Or):
-                    found.append(part)
                     continue
+                sure = known | (live.keys() - {number})
                 if any(term(o).id in sure for o in part.operands):
+                    del live[number]
                     continue
                 left = tuple(o for o in part.operands if not_(term(o)).id not in sure)
-                found.append(part if len(left) == len(part.operands) else disjunction(left))
+                if len(left) < len(part.operands):
+                    live[number] = disjunction(left)
+            found = self.parts(live.values())
             if found == parts:
                 return parts
-            parts = self.parts(found)
+            parts = found
 
     def _without_impossible(
         self, parts: list[ir.Expr], given: Sequence[Term], focus: frozenset[str] | None
