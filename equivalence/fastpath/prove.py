@@ -91,7 +91,10 @@ class _Run:
 
     def answer(self) -> FastVerdict:
         settle(self.plan, self.deadline, self.settled, self.question.drop_non_ip, self.notify)
-        settled, obligations = self.settled, tuple(self.settled.obligations)
+        settled = self.settled
+        if not self.plan.classes:
+            self.notes = (*self.notes, "no record is ever made: all packets take the chain")
+        obligations = tuple(settled.obligations)
         if settled.misformed:
             return self.unknown(f"the plan is malformed: {'; '.join(settled.misformed)}")
         if settled.sound and not settled.idle:

@@ -6,7 +6,7 @@ the records. Length n is tried only when n - 1 was excluded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,16 +18,18 @@ from nfverify.equivalence.firing import Firings, idempotent
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import CLOCK
 from nfverify.equivalence.search import Found, NotFound, realisable
-from nfverify.equivalence.simulate import Trace
+from nfverify.equivalence.simulate import START, Trace
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import State
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import FIELDS
+from nfverify.semantics.machine import RunawayError
 from nfverify.smat import ir
 
 SHALLOW_RLIMIT = 4_000_000
 DEEP_RLIMIT = 100_000_000
 MAX_SPURIOUS = 40
+FIRINGS = 3  # of a timer between two packets, if that shows the difference
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Search:
     _roots: list[Term] = field(default_factory=list)
     _strings: Strings = field(default_factory=lambda: Strings({}))
     _used: set[str] = field(init=False)
+    _exact: int = 1 << 30  # from this length on, timers may let packets go that are not followed
     _guessed: bool = False  # were packets forbidden that might have been real?
     _pending: Term | None = None
 
@@ -75,7 +78,7 @@ class Search:
         """The length up to which no trace parts them."""
         if self._guessed:
             return 0
-        return self.depth if self._firings.exact else min(self.depth, 1)
+        return min(self.depth, self._exact if self._firings.exact else 1)
 
     def be_patient(self) -> None:
         """What was too hard for a first look may now take its time."""
@@ -110,6 +113,8 @@ class Search:
         self._packets.append((packet, now))
         self._solver.add(*facts, *realisable(terms, packet))
         step = chain.step(state, packet, now)
+        if step.held:
+            self._exact = min(self._exact, number + 1)
         differs = self._records.packet(state, packet, now, step)
         self._state = step.post.fork()
         self._state.plain[CLOCK] = (now,)
@@ -129,6 +134,8 @@ class Search:
                 return None
             if answer == "unknown":
                 return NotFound(self.depth, "the solver could not decide a longer trace")
+            if solver.check([differs, *self._soon()]) != "sat":
+                solver.check([differs])
             trace = self._confirmed()
             if trace is not None:
                 return Found(trace, self.excluded == len(trace) - 1, self.excluded)
@@ -136,13 +143,22 @@ class Search:
                 break
         return NotFound(self.depth, "the solver's traces don't replay as different")
 
+    def _soon(self) -> Iterator[Term]:
+        """That time starts as usual and timers don't fire very often: wished for, not needed."""
+        terms = self._terms
+        most = FIRINGS * max(self.chain.periods(), default=10**9 // FIRINGS)
+        for number, (_, now) in enumerate(self._packets):
+            latest = terms.const(START + min(number * most, 1 << 60), 64)
+            yield terms.compare("ule", now, latest)
+            yield terms.compare("ule", terms.const(START, 64), now)
+
     def _confirmed(self) -> Trace | None:
         """The model's trace, if the reference machines part at its very last event."""
         try:
             trace = self._concrete()
-        except NotRealisable:
+            return trace if self.parts(trace) else None
+        except (NotRealisable, RunawayError):
             return None
-        return trace if self.parts(trace) else None
 
     def _concrete(self) -> Trace:
         for string, number in self._terms.strings.items():

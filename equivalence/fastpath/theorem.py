@@ -37,6 +37,7 @@ _SAYS: dict[Kind, str] = {
     "progress": "a record serves all that any record could when it was made",
     "reachable": "records serve packets",
 }
+_BASE = Obligation("base: before the first packet there are no records", 0.0, "proved")
 _RESULT = {"unsat": "proved", "sat": "refuted", "unknown": "unknown"}
 
 
@@ -129,7 +130,8 @@ def _settle(
                 (settled.idle if part.kind == "progress" else settled.open).append(
                     Open(part, answer)
                 )
-        settled.obligations = [tally.obligation(kind) for kind, tally in tallies.items()]
+        settled.obligations = [_BASE, *(t.obligation(kind) for kind, t in tallies.items())]
+    settled.obligations = settled.obligations or [_BASE]
     reachable = _reachable(ladder, all_.reachable())
     settled.reachable = reachable.result == "proved"
     settled.obligations.append(reachable)
