@@ -14,8 +14,8 @@ KERNELS := $(shell find equivalence cythonized -name '*.pyx')
 
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do \
-		printf '  make %-7s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do \
+		printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 .PHONY: equiv
 equiv: $(VENV)/.run ## prove a chain equal to its table, refute a planted fault, compare real lists
@@ -31,6 +31,10 @@ check: $(VENV)/.dev ## lint, formatting, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: bench-speedybox
+bench-speedybox: $(VENV)/.dev ## measure: SpeedyBox's experiments on derived fast paths
+	$(BIN)/python benchmarks/bench_speedybox.py
 
 .PHONY: bench
 bench: $(VENV)/.dev ## measure: each benchmark prints its own table

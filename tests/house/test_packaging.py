@@ -41,7 +41,9 @@ def package_files(folder: Path, prefix: str = "nfverify") -> Iterator[str]:
         if entry.is_dir():
             if entry.name != "__pycache__":
                 yield from package_files(entry, name)
-        elif not name.endswith(LEFT_OUT) or (name.endswith(".c") and folder.name == "runtime"):
+        elif not name.endswith(LEFT_OUT) or (
+            name.endswith(".c") and folder.name in ("runtime", "speedybox")
+        ):
             yield name
 
 
