@@ -71,6 +71,7 @@ class Executor:
     default_port: tuple[int, ...]
     sees_non_ip: bool
     max_rows: int
+    max_steps: int = MAX_STEPS
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -90,8 +91,8 @@ class Executor:
             while path.todo is not None:
                 item, path.todo = path.todo
                 steps += 1
-                if steps > MAX_STEPS:
-                    raise self._too_much(f"over {MAX_STEPS:,} statements to follow", path)
+                if steps > self.max_steps:
+                    raise self._too_much(f"over {self.max_steps:,} statements to follow", path)
                 following = self._step(path, item)
                 if following is not None:
                     stack.extend(reversed(following))

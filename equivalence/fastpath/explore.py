@@ -30,7 +30,8 @@ from nfverify.lang.source import NOWHERE, Span
 from nfverify.packet.fields import FIELDS, VXLAN_PORT
 from nfverify.smat import ir
 
-MAX_WAYS = 4_000
+MAX_WAYS = 1_000
+MAX_STEPS = 6_000
 _NO_VXLAN = ir.Or(
     (
         ir.Compare("!=", ir.Field("proto"), ir.Const(17, ir.Bits(8))),
@@ -117,7 +118,9 @@ def _run(network: ir.Network, world: World, found: Exploration) -> None:
         or any(bypass(network, i) != port for i, port in enumerate(default))
     )
     resolver = Resolver(network, renamings, tuple(t.tags for t in timers), world, found)
-    explorer = Explorer(resolver, ports, default, sees_non_ip, MAX_WAYS, found=found, world=world)
+    explorer = Explorer(
+        resolver, ports, default, sees_non_ip, MAX_WAYS, MAX_STEPS, found=found, world=world
+    )
     starts: list[Path] = [LayeredPath((Enter(network.ingress), None), network.ingress)]
     if not world.served:
         starts += [
