@@ -96,7 +96,7 @@ class Layers:
             return self._push_tag(packet, layer, args[0])
         terms = self.terms
         there = packet.has(terms, IP) if node.kind == "ipip" else terms.true
-        deep = terms.and_(there, self._deep(layer))
+        deep = self._possible(guard, terms.and_(there, self._deep(layer)))
         wire = self._wire_size(packet, layer)
         if node.kind == "ipip":
             size = _plus(terms, wire, IPV4)
@@ -105,8 +105,8 @@ class Layers:
             longer = terms.and_(packet.has(terms, IP), terms.compare("ult", layer.captured, whole))
             size = _plus(terms, terms.ite(longer, whole, layer.captured), VXLAN)
         fits = terms.compare("ule", size, terms.const(LARGEST, LENGTH_WIDTH))
-        big = terms.all((there, terms.not_(deep), terms.not_(fits)))
-        taken = terms.all((there, terms.not_(deep), fits))
+        big = self._possible(guard, terms.all((there, terms.not_(deep), terms.not_(fits))))
+        taken = terms.all((there, terms.not_(deep), terms.not_(big)))
         make = self._ipip if node.kind == "ipip" else self._vxlan
         outer = make(packet, layer, args, size)
         after = merge_packets(terms, packet, [(taken, outer)])
@@ -121,16 +121,21 @@ class Layers:
         if node.kind == "vlan":
             return self._pop_tag(packet, layer)
         there = popped_there(terms, node.kind, packet)
-        deep = terms.and_(there, self._deep(layer))
+        deep = self._possible(guard, terms.and_(there, self._deep(layer)))
         taken = terms.and_(there, terms.not_(deep))
         as_was = terms.eq(packet.fields["payload"], layer.payload)
         self._refuse(terms.all((guard, taken, terms.not_(as_was))), "pop", node)
         branches: list[tuple[Term, SymbolicPacket]] = []
         malformed: list[Term] = []
         for condition, inside in layer.inside:
-            here = terms.and_(taken, condition)
-            if here is terms.false or _impossible(inside, node.kind):
+            if _impossible(inside, node.kind):
                 continue
+            here = self._possible(guard, terms.and_(taken, condition))
+            if here is terms.false:
+                continue
+            left = terms.and_(condition, terms.not_(taken))
+            if self._possible(guard, left) is terms.false:
+                here = condition  # the very condition of the push, so that both cancel out
             found = self._inner(packet, inside, node.kind)
             if found is None:
                 self._refuse(terms.and_(guard, here), "pop", node)
@@ -147,6 +152,12 @@ class Layers:
                 f"`{what} {node.kind}` of a packet whose payload was written to or that was held",
                 node.span,
             )
+
+    def _possible(self, guard: Term, condition: Term) -> Term:
+        """The condition, or false where it can't hold."""
+        if condition.is_const or self.feasible(self.terms.and_(guard, condition)):
+            return condition
+        return self.terms.false
 
     def _deep(self, layer: Layer) -> Term:
         return self.terms.eq(layer.count, self.terms.const(MAX_TUNNELS, COUNT_WIDTH))

@@ -114,26 +114,30 @@ def _plain(terms: Terms, packet: SymbolicPacket) -> Iterator[Term]:
 
 
 def _whole(terms: Terms, packet: SymbolicPacket, *, inside: bool = False) -> Iterator[Term]:
-    """Nothing is cut off, and tunnels hold just what is in them."""
+    """Headers are whole, and tunnels hold just what is in them."""
     layer, arrived = packet.layer, packet.arrived
     assert layer is not None
     assert arrived is not None
-    if not inside:
-        whole = plain_captured(terms, packet)
-        yield terms.compare("ule", whole, layer.captured)
-        yield terms.compare("ule", layer.captured, terms.const(LONGEST, LENGTH_WIDTH))
-    vxlan = terms.const(VXLAN_BYTES, SIZE_WIDTH)
+    vxlan, nothing = terms.const(VXLAN_BYTES, SIZE_WIDTH), terms.const(0, SIZE_WIDTH)
     least = least_size(terms, packet)
-    at_least = terms.compare("ule", terms.binary("add", least, vxlan), layer.size)
-    yield terms.implies(layer.vxlan, at_least)
+    least = terms.binary("add", least, terms.ite(layer.vxlan, vxlan, nothing))
+    ip = packet.has(terms, IP)
+    yield terms.implies(ip, terms.compare("ule", least, layer.size))
+    if not inside:
+        body = terms.resize(terms.ite(ip, least, nothing), LENGTH_WIDTH, False)
+        headers = terms.binary("add", header_length(terms, packet), body)
+        yield terms.compare("ule", headers, layer.captured)
+        yield terms.compare("ule", layer.captured, terms.const(LONGEST, LENGTH_WIDTH))
     for kind, inner in arrived.inner.items():
         there = popped_there(terms, kind, packet)
         yield terms.implies(there, terms.eq(layer.size, plain_size(terms, packet)))
+        whole = plain_captured(terms, packet)
+        yield terms.implies(there, terms.compare("ule", whole, layer.captured))
         valid = terms.and_(there, inner.valid)
         if kind == "ipip":
             header: Term = terms.const(IPV4, LENGTH_WIDTH)
         else:
-            header = terms.resize(terms.binary("add", least, vxlan), LENGTH_WIDTH, False)
+            header = terms.resize(least, LENGTH_WIDTH, False)
             header = terms.binary("add", header_length(terms, packet), header)
         yield terms.implies(valid, terms.eq(inner.header, header))
         facts = [
@@ -157,8 +161,9 @@ def frame_of(terms: Terms, packet: SymbolicPacket, value: Value, payload: Payloa
     if present & IP:
         values["size"] = int(value(packet.fields["size"]))
     data = _tunnelled(terms, packet, value, payload) if packet.arrived is not None else None
-    if data is not None:
-        values["payload"] = data
+    body = data if data is not None else _cut(terms, packet, value)
+    if body is not None and present & IP:
+        values["payload"] = body
     frame = build(present, values)
     found = parse(frame)
     if isinstance(found, Malformed):
@@ -170,6 +175,14 @@ def frame_of(terms: Terms, packet: SymbolicPacket, value: Value, payload: Payloa
     elif known is not None and known != data:
         raise ValueError("a tunnel with a payload of its own")
     return frame if packet.layer is None else _with_tags(packet, value, frame)
+
+
+def _cut(terms: Terms, packet: SymbolicPacket, value: Value) -> bytes | None:
+    """What is left of the payload of a frame that is shorter than its packet; None if it isn't."""
+    if packet.layer is None or value(plain_captured(terms, packet)) <= value(packet.layer.captured):
+        return None
+    headers = int(value(header_length(terms, packet))) + int(value(least_size(terms, packet)))
+    return bytes(int(value(packet.layer.captured)) - headers)
 
 
 def _tunnelled(
@@ -192,8 +205,9 @@ def _tunnelled(
         found = parse(frame)
         assert not isinstance(found, Malformed)
         return frame[found.ip_at : found.ip_at + found.size]
+    cut = _cut(terms, packet, value)
     size = int(value(layer.size)) - int(value(least_size(terms, packet)))
-    return start.ljust(size, b"\0") if start else None
+    return start.ljust(size if cut is None else len(cut), b"\0") if start else None
 
 
 def _with_tags(packet: SymbolicPacket, value: Value, frame: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from nfverify.equivalence.encapsulation import Layers
 from nfverify.equivalence.expressions import Scope, evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet
 from nfverify.equivalence.provable import uses_headers
@@ -293,6 +294,10 @@ class Model:
             scope: Scope = PacketScope(terms, packet, now, self.executors[0].rulesets)
             facts.append(evaluate_expr(terms, scope, problem.options.assume))
         a, b = self.executors
+        if problem.tunnels:
+            known = terms.all(facts)
+            for executor in self.executors:
+                executor.headers = Layers(terms, lambda t: self.feasible(terms.and_(known, t)))
         before = state
         state, out_a = a.packet_step(state, packet, now)
         self.between(before, state, out_a, packet)

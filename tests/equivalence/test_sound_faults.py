@@ -102,7 +102,8 @@ def test_fault_is_noticed(
 
 
 def test_every_fault_is_tried() -> None:
-    tried = {fault for fault, _ in BROKEN} | {faults.a_length_is_skipped}
+    tried = {fault for fault, _ in BROKEN if fault.__module__ == faults.__name__}
+    tried.add(faults.a_length_is_skipped)
     assert tried == set(faults.ALL)
     assert len(tried) >= 20
 
