@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from nfverify.equivalence.expressions import Unsupported, apply, evaluate_expr
+from nfverify.equivalence.encapsulation import Changed, Layers
+from nfverify.equivalence.expressions import apply, evaluate_expr
 from nfverify.equivalence.fastpath.tables import OpaqueTables
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet, width_of
 from nfverify.equivalence.predicates import RulesetPlan, matches_of
@@ -16,8 +17,16 @@ from nfverify.equivalence.problem import CLOCK, MAX_TIME_BITS, Event, Options, P
 from nfverify.equivalence.state import ArbitraryBase, State, constant, width
 from nfverify.equivalence.symbolic import Emission, Executor, Held, RulesetEncoder, Taken
 from nfverify.equivalence.terms import Term, Terms
-from nfverify.fastpath.plan import Class, Path, Plan, StateFunction, qualified
-from nfverify.packet.fields import FIELDS
+from nfverify.fastpath.plan import (
+    LONGEST,
+    Class,
+    HeaderAction,
+    Path,
+    Plan,
+    StateFunction,
+    qualified,
+)
+from nfverify.packet.fields import FIELDS, Header
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
@@ -156,13 +165,17 @@ class Chain:
     def arriving(self, prefix: str) -> tuple[SymbolicPacket, Term, list[Term]]:
         """A packet of free fields, its time, and what holds of them."""
         terms = self.terms
-        packet, facts = arriving_packet(terms, prefix, self.ports, self.ip_only)
+        packet, facts = arriving_packet(
+            terms, prefix, self.ports, self.ip_only, self.problem.tunnels
+        )
         now = terms.var(f"{prefix}now", 64)
         return packet, now, [*facts, terms.compare("ult", now, terms.const(1 << MAX_TIME_BITS, 64))]
 
     def step(self, state: State, packet: SymbolicPacket, now: Term) -> Step:
         """A packet through the chain itself."""
         executor = self.executor
+        if self.problem.tunnels:
+            executor.headers = Layers(self.terms, self.feasible)
         post, out = executor.packet_step(state, packet, now)
         return Step(post, tuple(out), tuple(executor.held), tuple(executor.taken))
 
@@ -227,16 +240,44 @@ class Chain:
     def same_key(self, a: Sequence[Term], b: Sequence[Term]) -> Term:
         return self.terms.all(self.terms.eq(x, y) for x, y in zip(a, b, strict=True))
 
-    def served_by(self, path: Path, scope: PlanScope) -> Step:
-        """What a packet does that takes this path of a plan."""
-        header = path.header
-        if header.pops or header.pushes:
-            raise Unsupported(
-                "a plan that pushes or pops headers", self.plan.network.instances[0].program.span
-            )
-        terms, packet = self.terms, scope.packet
-        fields, sent = dict(packet.fields), terms.true
-        for name, expr in header.modify:
+    def serves(self, scope: PlanScope) -> Term:
+        """May a record serve the packet, or be made of it?"""
+        found = [scope.holds(self.plan.served)]
+        if self.plan.plain:
+            terms, packet = self.terms, scope.packet
+            found.append(terms.not_(packet.present[Header.VLAN]))
+            if packet.layer is not None:
+                longest = terms.const(LONGEST, packet.layer.captured.width)
+                found.append(terms.compare("ule", packet.layer.captured, longest))
+        return self.terms.all(found)
+
+    def served_by(self, path: Path, scope: PlanScope, guard: Term) -> Step:
+        """What a packet does that takes this path of a plan; `guard`: when it does."""
+        packet, sent = self._headers(path.header, scope, guard)
+        terms, ports = self.terms, scope.all(path.outputs)
+        for port in ports:
+            known = (terms.eq(port, terms.const(p, port.width)) for p in range(self.ports))
+            sent = terms.and_(sent, terms.any(known))
+        out = tuple(Emission(sent, terms.resize(p, 16, False), packet) for p in ports)
+        return Step(self._functions(path, scope), out)
+
+    def _headers(
+        self, action: HeaderAction, scope: PlanScope, guard: Term
+    ) -> tuple[SymbolicPacket, Term]:
+        """The packet that leaves, and whether no error drops it."""
+        terms, packet, sent = self.terms, scope.packet, self.terms.true
+        layers = Layers(terms, self.feasible)
+
+        def done(changed: Changed) -> SymbolicPacket:
+            nonlocal sent
+            failed = terms.any(fault for fault, _ in changed.faults)
+            sent = terms.and_(sent, terms.not_(failed))
+            return changed.packet
+
+        for kind in action.pops:
+            packet = done(layers.pop(packet, ir.Pop(kind), guard))
+        fields = dict(packet.fields)
+        for name, expr in action.modify:
             value, old = scope(expr), packet.fields[name]
             there = packet.has(terms, FIELDS[name].headers)
             if name == "payload":
@@ -246,13 +287,11 @@ class Chain:
             else:
                 value = terms.resize(value, width_of(name), False)
             fields[name] = terms.ite(there, value, old)
-        ports = scope.all(path.outputs)
-        for port in ports:
-            known = (terms.eq(port, terms.const(p, port.width)) for p in range(self.ports))
-            sent = terms.and_(sent, terms.any(known))
-        after = SymbolicPacket(packet.present, fields, {})
-        out = tuple(Emission(sent, terms.resize(p, 16, False), after) for p in ports)
-        return Step(self._functions(path, scope), out)
+        packet = SymbolicPacket(packet.present, fields, {}, packet.layer)
+        for push in action.pushes:
+            node = ir.Push(push.kind, push.args)
+            packet = done(layers.push(packet, node, scope.all(push.args), guard))
+        return packet, sent
 
     def _functions(self, path: Path, scope: PlanScope) -> State:
         """Functions of one group are read as they run, all others on arrival."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nfverify.equivalence.fastpath.chain import Chain, PlanScope, Step
+from nfverify.equivalence.packets import HEADERS, width_of
 from nfverify.equivalence.state import LogEntry, State
 from nfverify.equivalence.symbolic import Emission
 from nfverify.equivalence.terms import Term, Terms
@@ -23,15 +24,21 @@ def outputs_differ(terms: Terms, a: Sequence[Emission], b: Sequence[Emission]) -
     differences = [terms.not_(terms.eq(count_a, count_b))]
     for x, at_x in zip(a, rank_a, strict=True):
         for y, at_y in zip(b, rank_b, strict=True):
-            same = terms.all(
-                [
-                    terms.eq(x.port, y.port),
-                    *[terms.eq(x.packet.fields[f], y.packet.fields[f]) for f in OBSERVED],
-                ]
-            )
+            pairs = zip(_observed(x), _observed(y), strict=True)
+            same = terms.all(terms.eq(one, other) for one, other in pairs)
             both = terms.all((x.guard, y.guard, terms.eq(at_x, at_y)))
             differences.append(terms.and_(both, terms.not_(same)))
     return terms.any(differences)
+
+
+def _observed(emission: Emission) -> list[Term]:
+    """The port, each field and, where headers are pushed or popped, all other bytes."""
+    packet = emission.packet
+    found = [emission.port, *(packet.fields[f] for f in OBSERVED)]
+    if packet.layer is None:
+        return found
+    there = (packet.present[h] for h in HEADERS)
+    return [*found, *there, *packet.layer.tags.terms(), packet.layer.rest]
 
 
 def _ranks(terms: Terms, emissions: Sequence[Emission]) -> tuple[list[Term], Term]:
@@ -90,13 +97,17 @@ def held(chain: Chain, step: Step) -> Term:
     return chain.terms.any(h.guard for h in step.held)
 
 
-def sums_differ(chain: Chain, path: Path, scope: PlanScope, sent: Sequence[Emission]) -> Term:
+def sums_differ(chain: Chain, path: Path, scope: PlanScope) -> Term:
     """Is a covered field changed whose change is not in the checksums?"""
-    terms = chain.terms
-    changed = [
-        terms.and_(e.guard, terms.not_(terms.eq(e.packet.fields[name], scope.packet.fields[name])))
-        for name in dict(path.header.modify)
-        if name in SUMMED and name not in path.header.summed
-        for e in sent
-    ]
+    terms, packet = chain.terms, scope.packet
+    if not path.outputs:
+        return terms.false
+    changed = []
+    for name, expr in path.header.modify:
+        if name in SUMMED and name not in path.header.summed:
+            value = terms.resize(scope(expr), width_of(name), False)
+            differs = terms.not_(terms.eq(value, packet.fields[name]))
+            changed.append(terms.and_(packet.has(terms, FIELDS[name].headers), differs))
+    if path.header.pops and changed:
+        return terms.true  # of a header that comes to light only then
     return terms.any(changed)

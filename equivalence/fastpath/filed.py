@@ -72,7 +72,7 @@ class Records:
         """A packet came, and the chain would do `step`: does the plan do something else?"""
         terms, plan, chain = self.terms, self.chain.plan, self.chain
         arriving = chain.scope(state, packet, now)
-        served = arriving.holds(plan.served)
+        served = chain.serves(arriving)
         key = chain.key(packet.fields)
         fast, differs = [], []
         for one in self.filed:
@@ -108,11 +108,11 @@ class Records:
                 way = terms.and_(left, residual)
                 left = terms.and_(left, terms.not_(residual))
                 if way is not terms.false:
-                    ours = chain.served_by(path, scope)
+                    ours = chain.served_by(path, scope, way)
                     differences = [
                         outputs_differ(terms, step.out, ours.out),
                         held(chain, step),
-                        sums_differ(chain, path, scope, ours.out),
+                        sums_differ(chain, path, scope),
                         *(d for _, d in states_differ(chain, arriving.state, step.post, ours.post)),
                     ]
                     yield way, terms.any(differences)

@@ -74,6 +74,8 @@ class Obligations:
     any: SymbolicPacket  # any frame at all
     now: Term
     later: Term  # any time: records must be true whenever they serve
+    of_p: Step  # what the chain does with each
+    of_any: Step
     facts: tuple[Term, ...]
 
     @property
@@ -85,7 +87,7 @@ class Obligations:
     def paths(self) -> Iterator[Goal]:
         """Each path does what the chain does, for each record of its class; two never both."""
         terms, scope = self.terms, self.at(self.state, self.p)
-        step = self.chain.step(self.state, self.p, self.now)
+        step = self.of_p
         for number, class_ in enumerate(self.plan.classes):
             condition = conjuncts(scope, class_.condition)
             record = self.chain.record(class_, scope)
@@ -110,9 +112,9 @@ class Obligations:
         if terms.all(assumed) is terms.false:
             return Goal("outputs", path.name, assumed, terms.false, (number,), place)
         theirs = folded_step(known, step)
-        ours = folded_step(known, self.chain.served_by(path, scope))
+        ours = folded_step(known, self.chain.served_by(path, scope, terms.all(assumed)))
         name = f"{class_.name}, {path.name}"
-        sums = sums_differ(self.chain, path, scope, ours.out)
+        sums = known(sums_differ(self.chain, path, scope))
         found = [
             ("outputs", f"{name}", outputs_differ(terms, theirs.out, ours.out)),
             ("timers held", f"{name}", held(self.chain, theirs)),
@@ -134,7 +136,7 @@ class Obligations:
     def own_records(self) -> Iterator[Goal]:
         """What is recorded after a packet is true of every packet of the flow."""
         terms, plan = self.terms, self.plan
-        step = self.chain.step(self.state, self.p, self.now)
+        step = self.of_p
         source = self.state if plan.recorded == "before" else step.post
         made = self.at(source, self.p)
         filed = self.chain.filed(self.p, step)
@@ -152,13 +154,13 @@ class Obligations:
     def other_records(self) -> Iterator[Goal]:
         """A packet through the chain leaves the records of others right, or outdates them."""
         terms = self.terms
-        step = self.chain.step(self.state, self.any, self.now)
+        step = self.of_any
         arriving = self.at(self.state, self.any)
         filed = self.chain.filed(self.any, step)
         key = self.chain.key(self.q.fields)
         replaced = terms.all(
             (
-                arriving.holds(self.plan.served),
+                self.chain.serves(arriving),
                 terms.not_(arriving(self.plan.kept)),
                 self.chain.same_key(key, filed),
             )
@@ -177,7 +179,7 @@ class Obligations:
                 touched = [n for n, c in enumerate(self.plan.classes) if reads(c) & written]
                 if touched:
                     assumed = (*condition, *conjuncts(within, path.residual))
-                    post = self.chain.served_by(path, within).post
+                    post = self.chain.served_by(path, within, self.terms.all(assumed)).post
                     what = f"after {class_.name}, {path.name}"
                     for goal in self._kept("fast path", what, assumed, post, touched, False):
                         yield replace(goal, classes=(*goal.classes, number))
@@ -198,7 +200,7 @@ class Obligations:
                 isinstance(n, ir.SetOutput) and isinstance(n.output, ir.Delay)
                 for n in ir.walk(instance.program.body)
             )
-            if any(delays) and chain.step(self.state, self.any, self.now).held:
+            if any(delays) and self.of_any.held:
                 yield from self._resumed(index, dummy=False)
 
     def _resumed(self, index: int, *, dummy: bool) -> Iterator[Goal]:
@@ -307,7 +309,7 @@ class Obligations:
     def _recorded(self) -> Goal:
         """A flow that could be recorded after a packet is, and its next packet finds the record."""
         terms, plan = self.terms, self.plan
-        step = self.chain.step(self.state, self.p, self.now)
+        step = self.of_p
         after, before = self.at(step.post, self.p), self.at(self.state, self.p)
         could, made = (
             terms.any(at.holds(c.condition) for c in plan.classes)
@@ -349,9 +351,10 @@ def obligations(plan: Plan, chain: Chain, deadline: float) -> Obligations:
     p, served_p = served_packet(chain, "p.", deadline)
     q, served_q = served_packet(chain, "q.", deadline)
     anything, _, facts = chain.arriving("any.")
-    return Obligations(
-        plan, chain, state, base, p, q, anything, now, later, (*served_p, *served_q, *facts)
-    )
+    of_p, of_any = (chain.step(state, packet, now) for packet in (p, anything))
+    inner = [f for packet in (p, anything) if packet.arrived for f in packet.arrived.facts()]
+    known = (*served_p, *served_q, *facts, *inner)
+    return Obligations(plan, chain, state, base, p, q, anything, now, later, of_p, of_any, known)
 
 
 @dataclass(frozen=True, slots=True)

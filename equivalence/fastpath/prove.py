@@ -205,7 +205,7 @@ def prove(
     `known` the depth excluded so far and what resists.
     """
     network = plan.network
-    check_provable(network)
+    check_provable(network, headers=True)
     started = time.monotonic() if question.started is None else question.started
     given = dict(question.operators or {})
     signatures = signatures_of((network,))
@@ -236,7 +236,7 @@ def prove_chain(
 
     started = time.monotonic() if question.started is None else question.started
     question = replace(question, started=started)
-    check_provable(network)
+    check_provable(network, headers=True)
     notify("deriving the fast path")
     began = time.monotonic()
     plan = with_fault(derive(network, forced(question)), question.fault)

@@ -111,11 +111,13 @@ class Search:
         else:
             facts.append(terms.eq(now, terms.var("start", 64)))
         self._packets.append((packet, now))
-        self._solver.add(*facts, *realisable(terms, packet))
         step = chain.step(state, packet, now)
         if step.held:
             self._exact = min(self._exact, number + 1)
         differs = self._records.packet(state, packet, now, step)
+        if packet.arrived is not None:
+            facts += packet.arrived.facts()
+        self._solver.add(*facts, *realisable(terms, packet))
         self._state = step.post.fork()
         self._state.plain[CLOCK] = (now,)
         self._roots += [*facts, differs]

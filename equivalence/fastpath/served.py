@@ -19,7 +19,7 @@ def only_ip(chain: Chain, deadline: float) -> bool:
     packet, now, facts = chain.arriving("any.")
     state, _ = chain.arbitrary_state()
     solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT)
-    solver.add(*facts, *chain.scope(state, packet, now).all(chain.plan.served))
+    solver.add(*facts, chain.serves(chain.scope(state, packet, now)))
     return not solver.feasible(chain.terms.not_(packet.has(chain.terms, IP)))
 
 
@@ -28,7 +28,9 @@ def served_packet(chain: Chain, prefix: str, deadline: float) -> tuple[SymbolicP
     terms = chain.terms
     packet, now, facts = chain.arriving(prefix)
     state, _ = chain.arbitrary_state()
-    facts = [*facts, *chain.scope(state, packet, now).all(chain.plan.served)]
+    facts = [*facts, chain.serves(chain.scope(state, packet, now))]
+    if packet.layer is not None:
+        return packet, facts
     solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT)
     solver.add(*facts)
     wanted = [packet.present[h] for h in HEADERS]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from nfverify.equivalence.packets import SymbolicPacket
+from nfverify.equivalence.layers import SymbolicPacket, Tags
 from nfverify.equivalence.state import LogEntry, State
 from nfverify.equivalence.symbolic import Emission
 from nfverify.equivalence.terms import Term, Terms
@@ -66,7 +67,11 @@ class Known:
         packet = emission.packet
         fields = {name: self(term) for name, term in packet.fields.items()}
         there = {header: self(term) for header, term in packet.present.items()}
-        after = SymbolicPacket(there, fields, {})
+        layer = packet.layer
+        if layer is not None:  # what is inside doesn't count: `rest` is all bytes of it
+            tags = Tags(*self.all(layer.tags.terms()))
+            layer = replace(layer, tags=tags, rest=self(layer.rest), inside=())
+        after = SymbolicPacket(there, fields, {}, layer)
         return Emission(self(emission.guard), self(emission.port), after)
 
     def state(self, state: State) -> State:
