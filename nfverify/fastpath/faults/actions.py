@@ -269,7 +269,7 @@ ACTIONS = (
     ),
     Fault("threshold-unchecked", "counters are not compared with limits", _unchecked, "c1"),
     Fault(
-        "verdict-recorded", "the verdict of one packet serves for all later ones", _verdict, "c3"
+        "verdict-recorded", "the verdict of one packet serves for all later ones", _verdict, "c6"
     ),
     Fault("function-skipped", "the last state function is left out", _skipped, "c1"),
     Fault("drop-not-counted", "what NFs count before the drop is left out", _uncounted, "c1"),

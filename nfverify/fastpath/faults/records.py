@@ -57,10 +57,6 @@ def _without_proto(plan: Plan) -> Plan | None:
     return unless_same(plan, replace(plan, key=tuple(k for k in plan.key if k != "proto")))
 
 
-def _anything(plan: Plan) -> Plan | None:
-    return unless_same(plan, replace(plan, served=()))
-
-
 def _condition(plan: Plan) -> Plan | None:
     """What a class asks of values in state; that keys are there stays."""
 
@@ -105,9 +101,6 @@ RECORDS = (
     Fault("checked-after", "the events are looked at after the header action", _after, "c1"),
     Fault("hash-as-key", f"a hash of {FID_BITS} bits stands for the flow", _hash, "c1"),
     Fault("key-without-proto", "the key lacks the protocol", _without_proto, "c1"),
-    Fault(
-        "served-anything", "frames that are not TCP or UDP over IPv4 are served", _anything, "c1"
-    ),
     Fault(
         "condition-left-out",
         "a class forgets what it asks of state (blocked, down)",
