@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.fastpath.binding import Recorder
 from nfverify.equivalence.fastpath.classes import Fast, Group
@@ -73,6 +73,7 @@ class Assembler:
     fast: Mapping[int, Fast]
     ways: Sequence[Way]
     _made: int = 0
+    _epoch: set[str] = field(default_factory=set)
 
     def draft(self, group: Group) -> DraftClass:
         """The class of a group; how changes are noticed is left open."""
@@ -104,9 +105,15 @@ class Assembler:
         return shaper.shortened(way.packet, given, about)
 
     def _is_watched(self, dependency: Dependency, condition: Sequence[ir.Expr]) -> bool:
-        if self.policies.forced(dependency[0]) in ("own", "constant"):
+        var = dependency[0]
+        if self.policies.forced(var) in ("own", "constant"):
             return False
-        return self.changes.may_change(dependency, condition)
+        if var in self._epoch:
+            return True  # one is enough
+        found = self.changes.may_change(dependency, condition)
+        if found and self.policies.of(var) == "epoch":
+            self._epoch.add(var)
+        return found
 
     def finish(self, drafts: Sequence[DraftClass], slow: tuple[SlowPath, ...]) -> Draft:
         """The classes with their watches, and how changes of each variable are noticed."""

@@ -47,6 +47,7 @@ class Changes:
     _other: Sight | None = None
     _alone: dict[tuple[str, tuple[int, ...], int], bool] = field(default_factory=dict)
     _asked: dict[str, frozenset[str]] = field(default_factory=dict)
+    _last: dict[str, int] = field(default_factory=dict)
     _answers: dict[tuple[str, tuple[int, ...], frozenset[int]], bool] = field(default_factory=dict)
 
     def may_change(self, dependency: Dependency, condition: Sequence[ir.Expr]) -> bool:
@@ -59,10 +60,12 @@ class Changes:
         told = [self.world.term(c) for c in condition if not _state(c) or _state(c) & about]
         question = (var, tuple(k.id for k in mine), frozenset(t.id for t in told))
         if question not in self._answers:
-            self._answers[question] = any(
-                self._may(var, mine, number, writer, told)
-                for number, writer in enumerate(self.writers.get(var, ()))
-            )
+            writers = self.writers.get(var, ())
+            last = self._last.get(var, 0)  # who could before, likely can again
+            order = sorted(range(len(writers)), key=lambda n: (n != last, n))
+            guilty = next((n for n in order if self._may(var, mine, n, writers[n], told)), None)
+            self._answers[question] = guilty is not None
+            self._last[var] = last if guilty is None else guilty
         return self._answers[question]
 
     def _about(self, var: str) -> frozenset[str]:
