@@ -18,6 +18,7 @@ _PLAIN = {"ttl": (64,), "smac": (0, 0x020000000001), "dmac": (0, 0x020000000002)
 _LENGTHS = {"iplen", "size", "payload"}
 MAX_CHANGES = 6
 MAX_BYTES = 16
+PADDING = 46  # bytes behind a packet in an Ethernet frame of the shortest length, at most
 
 
 def clock(time: int) -> str:
@@ -48,13 +49,18 @@ def _summary(packet: Packet) -> str:
                 parts.append(f"{name} {show(value, field_type(name))}")
     if has_vni(packet):
         parts.append(f"vni {packet.vni}")
-    if (inner := inside(packet)) is not None:
-        return f"{', '.join(parts)} [{_summary(inner)}]"
-    if any(packet.payload):
+    inner = inside(packet)
+    if inner is None and any(packet.payload):
         parts.append(f"payload {_bytes(packet.payload)}")
-    elif packet.payload:
+    elif inner is None and packet.payload:
         parts.append(f"payload of {len(packet.payload)} bytes")
-    return ", ".join(parts)
+    behind = len(packet.frame) - packet.ip_at - packet.size
+    if packet.bits & (IP4 | IP6) and behind > PADDING:
+        parts.append(f"{behind} bytes behind it")
+    elif behind < 0:
+        parts.append(f"cut off before its last {-behind} bytes")
+    text = ", ".join(parts)
+    return text if inner is None else f"{text} [{_summary(inner)}]"
 
 
 def _ends(packet: Packet) -> str:
