@@ -157,10 +157,27 @@ def find(body: Body, table: TableLayout, keys: Keys) -> Cursor:
         cursor = body.shared(body, table, keys)
         body.cursors[table.id, keys] = cursor
         return cursor
+    if (table.id, keys) in body.hints:
+        return _hinted(body, table, keys)
     key = pack(body, table, keys)
     pointer = body.function.declare(f"{TableCode.of(table).value}*", "e", "NULL")
     hashed = look_up(body, table, keys, key, pointer)
     cursor = Cursor(pointer, key, hashed)
+    body.cursors[table.id, keys] = cursor
+    return cursor
+
+
+def _hinted(body: Body, table: TableLayout, keys: Keys) -> Cursor:
+    """A cursor from where the record says that the slot was; else a look-up out of line."""
+    code = TableCode.of(table)
+    key = body.packed.get((table.id, keys)) or f"{pack(body, table, keys)}.k"
+    again, _ = code.out_of_line(body.resources)
+    hint = body.hints[table.id, keys]
+    pointer = body.function.declare(f"{code.value}*", "e", "NULL")
+    body.emit(f"{pointer} = <{code.value}*>nf_hinted({code.hinted(hint, key)})")
+    with body.function.block(f"if nf_unlikely({pointer} == NULL):"):
+        body.emit(f"{pointer} = {again}(S, {key}, &{hint})")
+    cursor = Cursor(pointer, key, hashed=False)
     body.cursors[table.id, keys] = cursor
     return cursor
 
@@ -170,15 +187,6 @@ def look_up(body: Body, table: TableLayout, keys: Keys, key: str, pointer: str) 
     the key hashed then in any case?"""
     code = TableCode.of(table)
     home = body.homes.get((table.id, keys))
-    hint = body.hints.get((table.id, keys))
-    if hint is not None:
-        words = table.key.words
-        body.emit(f"{pointer} = <{code.value}*>nf_hinted({code.hinted(hint, key)})")
-        with body.function.block(f"if {pointer} == NULL:"):
-            hash_key(body, table, key)
-            body.emit(f"{pointer} = {code.find(key)}")
-            body.emit(f"{hint} = nf_hint({pointer}, {words}, r)")
-        return False
     if home is None:
         hash_key(body, table, key)
         body.emit(f"{pointer} = {code.find(key)}")

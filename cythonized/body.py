@@ -47,6 +47,7 @@ class Body:
     # Of fast paths: members of the record that say where a key's slot was, how a look-up is called
     # that several functions share, and which writes raise events (None: at all records).
     hints: dict[tuple[str, Keys], str] = field(default_factory=dict)
+    packed: dict[tuple[str, Keys], str] = field(default_factory=dict)  # keys that are so already
     shared: Callable[[Body, TableLayout, Keys], Cursor] | None = None
     events: Mapping[str, int | None] = field(default_factory=dict)
 

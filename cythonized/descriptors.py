@@ -120,8 +120,7 @@ def packet(plan: Plan, probes: int) -> list[tuple[str, str]]:
 
 def state(plan: Plan) -> list[tuple[str, str]]:
     members = [("nf_core", "core")]
-    if plan.fast:
-        members.append(("nf_mat", "mat"))
+    members += fastdrive.members(plan)
     members += [(f"{i.name}_state", i.name) for i in plan.instances]
     if plan.depth and plan.simple:
         members += [

@@ -8,17 +8,25 @@ could serve may always go through the chain.
 
 from __future__ import annotations
 
-from nfverify.cythonized.expressions import YES
-from nfverify.cythonized.fastlayout import HEAD_BYTES, KEY_BYTES, FastLayout
+from nfverify.cythonized.fastlayout import HEAD_BYTES, KEY_BYTES, SLOTS, FastLayout
 from nfverify.cythonized.fastpaths import fast_body, fast_function
 from nfverify.cythonized.fold import expression as folded
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.plan import Plan
 from nfverify.cythonized.resources import Resources
+from nfverify.fastpath.plan import LONGEST
 from nfverify.smat.ir import INT, Apply, Field
 
 BLOCK = 32
 COPY = 256  # bytes of a packet that a plan with faults may record
+# Where a head holds the fields of a flow's key: which word, which of its bits.
+_FLOW_BITS = {
+    "sip": (0, 0xFFFFFFFF),
+    "dip": (0, 0xFFFFFFFF << 32),
+    "sport": (1, 0xFFFF),
+    "dport": (1, 0xFFFF << 16),
+    "proto": (1, 0xFF << 32),
+}
 FEW = 16  # packets of a block in which each is asked for its record, however many have none
 
 
@@ -30,6 +38,12 @@ def init(layout: FastLayout) -> str:
 def writes(plan: Plan) -> str:
     """Whether frames are left to nf_parse whose checksum is 0xffff."""
     return "1" if any(name != "size" for name in plan.written) else "0"
+
+
+def parsed(plan: Plan, layout: FastLayout, head: str, frame: str, length: str) -> str:
+    """Is the frame one that records may serve, and if so parsed."""
+    test = f"nf_parse_fast({head}, {frame}, {length}, {writes(plan)})"
+    return f"({test} and {length} <= {LONGEST}U)" if layout.plan.plain else test
 
 
 def tries(plan: Plan, layout: FastLayout, resources: Resources) -> str:
@@ -55,8 +69,15 @@ def _key(plan: Plan, layout: FastLayout, resources: Resources) -> str:
         text = body.value(Apply("hash", flow, INT))
         mask = (1 << bits) - 1
         body.emit(f"key[0] = <u64>(<u32>{text}) & {mask}ULL", "key[1] = 1")
-    else:
+    elif set(layout.plan.key) == set(_FLOW_BITS):
         body.emit("key[0] = h.a", "key[1] = h.b")
+    else:  # a word that is 0 would be an empty slot
+        masks = [
+            sum(_FLOW_BITS[f][1] for f in layout.plan.key if _FLOW_BITS[f][0] == w) for w in (0, 1)
+        ]
+        body.emit(
+            f"key[0] = h.a & {masks[0]:#x}ULL", f"key[1] = h.b & {masks[1]:#x}ULL | 1ULL << 63"
+        )
     return function.text()
 
 
@@ -76,12 +97,17 @@ def _found(layout: FastLayout) -> str:
     late = ""
     if layout.plan.checked == "after":
         late = f"""
-    if out != NF_FAST_SLOW and not {serves}:
-        nf_mat_remove(&S.mat, key, hash, {slot})"""
-    head = "State* S, nf_head* h, const u64* key, u64 hash, u64 now, u32 original"
+        if not {serves}:
+            nf_mat_remove(&S.mat, key, hash, {slot})"""
+    head = "State* S, nf_head* h, u64 now, u32 original"
     return f"""cdef inline i32 fast_found({head}) noexcept nogil:
-    cdef nf_mat_head* r = nf_mat_find(&S.mat, key, hash, {slot})
+    cdef nf_mat_head* r
     cdef i32 out
+    cdef u64 key[2]
+    cdef u64 hash
+    fast_key(S, h, key)
+    hash = nf_mat_hash(key)
+    r = nf_mat_find(&S.mat, key, hash, {slot})
     if {test}:
         return NF_FAST_SLOW
     out = fast_serve(S, h, r, now, original)
@@ -96,12 +122,10 @@ def _begin_end(plan: Plan, layout: FastLayout) -> str:
     p = layout.plan
     begin = [
         "cdef inline void fast_begin("
-        "State* S, fast_flow* flow, const nf_head* h, const u64* key, u64 hash, u64 now)"
-        " noexcept nogil:",
+        "State* S, fast_flow* flow, nf_head* h, u64 now) noexcept nogil:",
         f"{INDENT}flow.head = h[0]",
-        f"{INDENT}flow.key[0] = key[0]",
-        f"{INDENT}flow.key[1] = key[1]",
-        f"{INDENT}flow.hash = hash",
+        f"{INDENT}fast_key(S, h, flow.key)",
+        f"{INDENT}flow.hash = nf_mat_hash(flow.key)",
     ]
     if layout.faulty:
         begin += [
@@ -145,8 +169,32 @@ def structs(layout: FastLayout, memo: Members) -> list[tuple[str, Members]]:
     flow += [("u32", "kept"), ("u64", f"watch[{max(1, layout.watches)}]"), ("fast_room", "room")]
     flow.append(("u8", f"copy[{COPY if layout.faulty else 1}]"))
     have = [("u64", f"have[{len(memo) // 64 + 1}]")]
-    found = [(c.struct, list(c.members)) for c in layout.classes]
+    found = [(code.struct, list(code.members)) for code in layout.codes]
     return [("fast_room", room), ("fast_flow", flow), *found, ("fast_memo", have + memo)]
+
+
+def members(plan: Plan) -> Members:
+    """What a state has besides."""
+    if not plan.fast:
+        return []
+    found = [("nf_mat", "mat"), ("u8", f"nowhere[{SLOTS[-1]}]")]
+    if plan.simple:
+        found += [("u32", "ported"), ("u32", "missed"), ("nf_head", f"heads[{BLOCK}]")]
+    return found
+
+
+def prototypes(plan: Plan) -> str:
+    """C: what is to be compiled out of line."""
+    if not plan.fast or not plan.simple:
+        return ""
+    out_of_line = "static __attribute__((noinline))"
+    return f"""{out_of_line} nf_mat_head *nf_fast_again(State *, nf_head *);
+{out_of_line} i32 nf_fast_chain(State *, nf_head *, const nf_batch *, u64, u64);
+{out_of_line} i32 nf_fast_pipelined(State *, const nf_batch *);
+{out_of_line} u32 nf_fast_absent(State *, u64);"""
+
+
+NEXT = "\n" + INDENT * 2
 
 
 # Simple networks ------------------------------------------------------------------------------
@@ -154,7 +202,8 @@ def structs(layout: FastLayout, memo: Members) -> list[tuple[str, Members]]:
 
 def blocks(plan: Plan, layout: FastLayout) -> str:
     """`chain_one` and `nf_push`, of a simple network."""
-    return "\n\n".join([_one(plan), _block(plan, layout), _push(plan)])
+    parts = [_one(plan), _one_slow(plan, layout), _block(plan, layout), _push(plan)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _one(plan: Plan) -> str:
@@ -200,78 +249,106 @@ def _one(plan: Plan) -> str:
 
 def _block(plan: Plan, layout: FastLayout) -> str:
     slot = layout.slot
-    after = layout.plan.checked == "after"
-    serves = "nf_mat_serves(&S.mat, r)"
+    usable = "r != NULL" if layout.plan.checked == "after" else _SERVES
     begin, now = "0", ""
     if plan.timed:
         begin = "S.core.now"
         now = "\n        now = nf_max(now, batch.times[i])\n        S.core.now = now"
     scratch = "\n                nf_arena_reset(&S.core.scratch)" if plan.scratch else ""
-    fetch = [f"nf_fetch((<u8**>(<u8*>r + {layout.bytes}))[{k}])" for k in range(layout.hints)]
+    first = KEY_BYTES + layout.bytes
+
+    def fetched(at: str) -> str:
+        places = (f"homes[{at}] + {first + 8 * k}" for k in range(layout.hints))
+        return NEXT.join(f"nf_fetch(nf_pointer({place}))" for place in places) or "pass"
+
     head = "State* S, const nf_batch* batch, u8** ahead, u32 coming"
     return f"""cdef i32 fast_block({head}) noexcept nogil:
-    cdef nf_head heads[{BLOCK}]
-    cdef u64 hashes[{BLOCK}]
     cdef u8* homes[{BLOCK}]
-    cdef nf_mat_head* found[{BLOCK}]
+    cdef u8** frames = batch.frames
+    cdef const u32* lengths = batch.lengths
+    cdef i32* verdicts = batch.verdicts
     cdef u64 key[2]
-    cdef fast_flow flow
-    cdef nf_head* h
+    cdef nf_head* h = S.heads
     cdef nf_mat_head* r
-    cdef u32 i, misses = 0, slow = 0, served = 0, n = batch.n
+    cdef u64 i, n = batch.n
+    cdef u32 misses = 0
     cdef i32 out
     cdef u64 now = {begin}
     for i in range(coming):
         nf_prefetch_at(ahead[i])
+    if batch.ports != NULL or S.ported:  # else they are 0
+        for i in range({BLOCK}):
+            h[i].iface = batch.ports[i] if batch.ports != NULL and i < n else 0
+        S.ported = batch.ports != NULL
     for i in range(n):
-        h = &heads[i]
-        h.bits = <u8>nf_parse_fast(h, batch.frames[i], batch.lengths[i], {writes(plan)})
+        h.bits = <u8>{parsed(plan, layout, "h", "frames[i]", "lengths[i]")}
+        homes[i] = <u8*>S.nowhere
         if nf_likely(h.bits):
-            h.iface = batch.ports[i] if batch.ports != NULL else 0
             fast_key(S, h, key)
-            hashes[i] = nf_mat_hash(key)
-            homes[i] = nf_mat_home(&S.mat, hashes[i], {slot})
+            homes[i] = nf_mat_home(&S.mat, nf_mat_hash(key), {slot})
             nf_prefetch_at(homes[i])
-    for i in range(n):
-        h = &heads[i]
-        found[i] = NULL
-        if nf_likely(h.bits):
+        h += 1
+    h = S.heads{_many(layout)}
+    for i in range(n):  # whosever record stands there
+        {fetched("i")}
+    for i in range(n):{now}
+        r = NULL
+        if nf_unlikely(misses):  # records may have come, gone or moved
+            r = fast_again(S, h)
+        elif nf_likely(h.bits):
             fast_key(S, h, key)
             r = nf_mat_at(homes[i], key, {slot})
-            if nf_likely(r != NULL and {YES if after else serves}):
-                found[i] = r{"".join(chr(10) + INDENT * 4 + line for line in fetch)}
-        misses += found[i] == NULL{_many(plan, layout)}
-    for i in range(n):{now}
-        h = &heads[i]
-        if nf_likely(h.bits):
-            r = found[i]
-            if nf_unlikely(slow):  # records have come, gone or moved
-                fast_key(S, h, key)
-                r = nf_mat_find(&S.mat, key, hashes[i], {slot})
-                if r != NULL and not {YES if after else serves}:
-                    r = NULL
-            if nf_likely(r != NULL):
-                out = fast_serve(S, h, r, now, 0){_late(layout)}{scratch}
-                if nf_likely(out != NF_FAST_SLOW):
-                    served += 1
-                    batch.verdicts[i] = out
-                    continue
-        if S.core.error != NF_OK:
+        if nf_likely({usable}):
+            out = fast_serve(S, h, r, now, 0){_late(layout)}{scratch}
+            if nf_likely(out != NF_FAST_SLOW):
+                verdicts[i] = out
+                h += 1
+                continue
+        misses += 1
+        if fast_chain(S, h, batch, i, now) != NF_OK:
             break
-        slow = 1
-        if h.bits:
-            fast_key(S, h, key)
-            fast_begin(S, &flow, h, key, hashes[i], now)
-        chain_one(S, batch.frames[i], batch.lengths[i],
-                  batch.ports[i] if batch.ports != NULL else 0, &batch.verdicts[i], now)
-        if S.core.error != NF_OK:
-            break
-        if h.bits:
-            fast_end(S, &flow, batch.frames[i] if batch.verdicts[i] >= 0 else NULL,
-                     batch.lengths[i])
-    S.mat.served += served
+        h += 1
+    S.missed = misses
+    S.mat.served += n - misses
     return S.core.error
 """
+
+
+_SERVES = "r != NULL and nf_mat_serves(&S.mat, r)"
+
+
+def _one_slow(plan: Plan, layout: FastLayout) -> str:
+    """What packets without a record need, out of the way of those that have one."""
+    usable = "r != NULL" if layout.plan.checked == "after" else _SERVES
+    chain = "chain_one(S, batch.frames[i], batch.lengths[i], port, &batch.verdicts[i], now)"
+    signature = "State* S, nf_head* h, const nf_batch* batch, u64 i, u64 now"
+    return f"""cdef nf_mat_head* fast_again "nf_fast_again"(State* S, nf_head* h) noexcept nogil:
+    # The record, looked up anew.
+    cdef nf_mat_head* r = NULL
+    cdef u64 key[2]
+    if h.bits:
+        fast_key(S, h, key)
+        r = nf_mat_find(&S.mat, key, nf_mat_hash(key), {layout.slot})
+        if not ({usable}):
+            r = NULL
+    return r
+
+
+cdef i32 fast_chain "nf_fast_chain"({signature}) noexcept nogil:
+    # One packet through the chain, which is recorded then.
+    cdef fast_flow flow
+    cdef u16 port = batch.ports[i] if batch.ports != NULL else 0
+    if S.core.error != NF_OK:
+        return S.core.error
+    if h.bits:
+        fast_begin(S, &flow, h, now)
+    {chain}
+    if h.bits and S.core.error == NF_OK:
+        fast_end(S, &flow, batch.frames[i] if batch.verdicts[i] >= 0 else NULL, batch.lengths[i])
+    return S.core.error
+
+
+{_pipelined(plan, layout)}"""
 
 
 def _late(layout: FastLayout) -> str:
@@ -279,35 +356,61 @@ def _late(layout: FastLayout) -> str:
     if layout.plan.checked == "before":
         return ""
     return f"""
-                if out != NF_FAST_SLOW and not nf_mat_serves(&S.mat, r):
-                    fast_key(S, h, key)
-                    nf_mat_remove(&S.mat, key, hashes[i], {layout.slot})
-                    slow = 1"""
+            if out != NF_FAST_SLOW and not nf_mat_serves(&S.mat, r):
+                fast_key(S, h, key)
+                nf_mat_remove(&S.mat, key, nf_mat_hash(key), {layout.slot})
+                misses += 1
+                S.mat.served += 1"""
 
 
-def _many(plan: Plan, layout: FastLayout) -> str:
+def _many(layout: FastLayout) -> str:
+    if layout.faulty:
+        return ""
+    return f"""
+    if nf_unlikely(S.missed * 4 > {BLOCK}) and n >= {FEW}:  # most likely now, too
+        S.missed = fast_absent(S, n)
+        if S.missed * 4 > n:
+            return fast_pipelined(S, batch)"""
+
+
+def _pipelined(plan: Plan, layout: FastLayout) -> str:
     """A block of which many have no record, through the pipeline. Plans with faults are run as they
     are written down."""
     if layout.faulty:
         return ""
-    drain = "\n        drain(S)" if plan.depth else ""
-    return f"""
-    if n >= {FEW} and misses * 4 > n:
-        for i in range(n):
-            if found[i] != NULL:
-                found[i].epoch = 0  # its own packets may change what it rests on, and tell nobody
-        out = chain_push(&S.core, batch)
-        if out != NF_OK:
-            return out{drain}
-        for i in range(n):
-            h = &heads[i]
-            if h.bits:
-                fast_key(S, h, key)
-                r = nf_mat_find(&S.mat, key, hashes[i], {layout.slot})
-                if r == NULL or not nf_mat_serves(&S.mat, r):
-                    fast_begin(S, &flow, h, key, hashes[i], S.core.now)
-                    fast_end(S, &flow, NULL, 0)
-        return S.core.error"""
+    drain = "\n    drain(S)" if plan.depth else ""
+    signature = "State* S, const nf_batch* batch"
+    return f"""cdef u32 fast_absent "nf_fast_absent"(State* S, u64 n) noexcept nogil:
+    # How many of the block have no record.
+    cdef u64 i
+    cdef u32 found = 0
+    for i in range(n):
+        found += fast_again(S, &S.heads[i]) != NULL
+    return <u32>n - found
+
+
+cdef i32 fast_pipelined "nf_fast_pipelined"({signature}) noexcept nogil:
+    # A block through the chain, which is recorded then.
+    cdef fast_flow flow
+    cdef nf_head* h = S.heads
+    cdef nf_mat_head* r
+    cdef u64 i, n = batch.n
+    cdef i32 out
+    for i in range(n):
+        r = fast_again(S, &h[i])
+        if r != NULL:
+            r.epoch = 0  # its own packets may change what it rests on, and tell nobody
+    out = chain_push(&S.core, batch)
+    if out != NF_OK:
+        return out{drain}
+    for i in range(n):
+        if h[i].bits and fast_again(S, &h[i]) == NULL:
+            fast_begin(S, &flow, &h[i], S.core.now)
+            fast_end(S, &flow, NULL, 0)
+    return S.core.error
+
+
+"""
 
 
 def _push(plan: Plan) -> str:
@@ -356,22 +459,18 @@ def hooks(plan: Plan) -> tuple[str, str, str, str]:
     declared = """
     cdef nf_head arriving
     cdef fast_flow flow
-    cdef u64 key[2]
-    cdef u64 hash
     cdef u32 plain, sent = 0, left_length = 0
     cdef u8* left"""
     before = f"""
-    plain = nf_parse_fast(&arriving, frame, length, {writes(plan)})
+    plain = {parsed(plan, plan.fast, "&arriving", "frame", "length")}
     if plain:
         arriving.iface = port
         arriving.bits = 1
-        fast_key(S, &arriving, key)
-        hash = nf_mat_hash(key)
-        if fast_found(S, &arriving, key, hash, time, original) != NF_FAST_SLOW:
+        if fast_found(S, &arriving, time, original) != NF_FAST_SLOW:
             return
         if S.core.error != NF_OK:
             return
-        fast_begin(S, &flow, &arriving, key, hash, time)
+        fast_begin(S, &flow, &arriving, time)
         sent = nf_sent_count(&S.core)"""
     after = """
     if plain and S.core.error == NF_OK:

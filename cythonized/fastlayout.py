@@ -1,26 +1,35 @@
 """Records of a fast path: what of a plan is compiled, and where in a record it lies.
 
-A record's value part is the head (nf_mat_head), addresses and ports as they leave where a class
-rewrites them, the class's other values, and, at its end, where the slots were of the chain's
-entries that the class goes to.
+A record's value part is the head (nf_mat_head), the addresses and ports of fastcodes.py, the other
+values, and, at its end, where the slots were of the chain's entries that its code goes to.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nfverify.cythonized.body import Keys
 from nfverify.cythonized.ctypes_of import stored
+from nfverify.cythonized.fastcodes import (
+    IMAGE,
+    CodePath,
+    Draft,
+    Group,
+    drafts,
+    groups,
+    of_flow,
+    steady,
+)
 from nfverify.cythonized.layout import InstanceLayout, Plain, TableLayout, size
-from nfverify.cythonized.plan import NARROW_FLOW
+from nfverify.cythonized.layout import Member as Column
+from nfverify.cythonized.operators import BUILT_IN
 from nfverify.cythonized.plan import Plan as Chain
-from nfverify.fastpath.plan import Class, Path, Plan
+from nfverify.fastpath.plan import Class, Plan
 from nfverify.packet.fields import FIELDS
 from nfverify.smat.ir import (
     Apply,
-    Bits,
     Bool,
     Bytes,
     Const,
@@ -29,18 +38,16 @@ from nfverify.smat.ir import (
     Field,
     Has,
     Local,
-    Match,
     Now,
     Program,
     Read,
     Type,
     Write,
+    field_type,
     walk,
 )
 
-IMAGE = ("sip", "dip", "sport", "dport")  # in the order of nf_image
-HEAD_BYTES, KEY_BYTES, HINT_BYTES = 12, 16, 8
-IMAGE_BYTES = 12
+HEAD_BYTES, IMAGE_BYTES, KEY_BYTES, HINT_BYTES = 12, 16, 16, 8
 SLOTS = (64, 128, 256)  # sizes of records that there are
 MAX_HINTS = 8
 MAX_CLASSES = 1024
@@ -53,7 +60,7 @@ class Whole(InstanceLayout):
 
     parts: Mapping[str, InstanceLayout]
 
-    def home(self, variable: str) -> tuple[TableLayout, object] | Plain:  # type: ignore[override]
+    def home(self, variable: str) -> tuple[TableLayout, Column] | Plain:
         instance, _, name = variable.rpartition(".")
         return self.parts[instance].home(name)
 
@@ -66,7 +73,7 @@ def whole(instances: tuple[InstanceLayout, ...]) -> Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Value:
     """A value in a record: in the struct under `name`, in network order if `net` bits."""
 
     name: str
@@ -75,35 +82,46 @@ class Member:
 
     @property
     def text(self) -> str:
-        """Its value, of a record `r`."""
+        """What it is in a record `r`."""
         if isinstance(self.type, Bool):
             return f"(r.{self.name} != 0)"
         return f"nf_swap{self.net}(r.{self.name})" if self.net else f"r.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
-class Rewrite:
-    """What a path writes to addresses and ports that is the same for all packets of a flow."""
-
-    values: tuple[tuple[str, Expr], ...]
-    summed: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class ClassLayout:
-    """A class that is compiled; `members` are the struct's, with what only fills it up."""
+class Code:
+    """What serves the packets of some classes; `members` are its records' struct."""
 
     number: int
-    plan: Class
-    paths: tuple[Path, ...]
-    image: Rewrite | None
+    group: Group
     members: tuple[tuple[str, str], ...]
-    values: Mapping[str, Member]
+    values: Mapping[str, Value]
     hints: tuple[tuple[str, Keys], ...]  # (table, keys)
 
     @property
     def struct(self) -> str:
-        return f"fast_class_{self.number}"
+        return f"fast_code_{self.number}"
+
+    @property
+    def packed(self) -> tuple[tuple[str, Keys], ...]:
+        """Of the hints, those whose packed key is the record's image."""
+        return tuple(at for at in self.hints if self.group.drafts[0].image and _is_image(at[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLayout:
+    """A class that is recorded, in the plan's order."""
+
+    draft: Draft
+    code: Code
+
+    @property
+    def number(self) -> int:
+        return self.draft.number
+
+    @property
+    def plan(self) -> Class:
+        return self.draft.plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,7 @@ class FastLayout:
     whole: Whole
     slot: int
     hints: int
+    codes: tuple[Code, ...]
     classes: tuple[ClassLayout, ...]
 
     @property
@@ -138,21 +157,19 @@ class FastLayout:
 
     @property
     def faulty(self) -> bool:
-        """Has the plan members that no plan derived from a network has?"""
-        p = self.plan
-        return (
-            p.filed != "arriving"
-            or p.recorded != "after"
-            or p.checked != "before"
-            or bool(p.hashed)
-            or not (isinstance(p.kept, Const) and p.kept.value is False)
-            or self.reads_packet
-        )
+        return faulty(self.plan)
 
-    @property
-    def reads_packet(self) -> bool:
-        """Is more of the packet recorded than its key?"""
-        return any(not of_flow(e) for c in self.classes for e in recorded_expressions(c.plan))
+
+def faulty(plan: Plan) -> bool:
+    """Has it members that no plan derived from a network has?"""
+    return (
+        plan.filed != "arriving"
+        or plan.recorded != "after"
+        or plan.checked != "before"
+        or bool(plan.hashed)
+        or not (isinstance(plan.kept, Const) and plan.kept.value is False)
+        or any(not of_flow(e) for c in plan.classes for e in recorded_expressions(c))
+    )
 
 
 def planned(chain: Chain, plan: Plan) -> Chain:
@@ -160,7 +177,7 @@ def planned(chain: Chain, plan: Plan) -> Chain:
     fast = layout(plan, chain.instances)
     if not fast.classes:
         return chain
-    paths = (path for c in fast.classes for path in c.paths)
+    paths = (path for code in fast.codes for path in code.group.paths)
     puts = max(sum(len(f.writes) for f in path.functions) for path in paths)
     return replace(chain, fast=fast, puts=max(chain.puts, puts))
 
@@ -169,99 +186,25 @@ def layout(plan: Plan, instances: tuple[InstanceLayout, ...]) -> FastLayout:
     """What is compiled of a plan: all but the paths and classes that would need more than a record
     and plain frames have. Their flows get another class or none, and go through the chain."""
     every = whole(instances)
-    drafts = [_Draft.of(every, class_) for class_ in plan.classes[:MAX_CLASSES]]
-    drafts = [d for d in drafts if d.paths and d.recordable and d.bytes <= SLOTS[-1] - KEY_BYTES]
-    hints = max((len(d.hints) for d in drafts), default=0)
-    least = max((d.bytes for d in drafts), default=0)
+    found = [
+        d
+        for d in drafts(plan.classes[:MAX_CLASSES], image=not faulty(plan))
+        if _recordable(every, d)
+    ]
+    made = groups(found)
+    wanted = [_hints(every, group.paths) for group in made]
+    least = max((_bytes(_types(group), bool(group.drafts[0].image)) for group in made), default=0)
+    hints = max(map(len, wanted), default=0)
     while least + HINT_BYTES * hints > SLOTS[-1] - KEY_BYTES:
         hints -= 1
     slot = next(s for s in SLOTS if least + HINT_BYTES * hints <= s - KEY_BYTES)
-    made = tuple(d.made(number, slot, hints) for number, d in enumerate(drafts, 1))
-    return FastLayout(plan, every, slot, hints, made)
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A class before it is known how large records are."""
-
-    plan: Class
-    paths: tuple[Path, ...]
-    image: Rewrite | None
-    hints: tuple[tuple[str, Keys], ...]
-    recordable: bool
-
-    @staticmethod
-    def of(every: Whole, class_: Class) -> _Draft:
-        paths = tuple(filter(runs, class_.paths))
-        recorded = list(recorded_expressions(class_))
-        fits = not any(isinstance(v.expr.type, Bytes) for v in class_.values)
-        steady = not any(_aged(every, n) or isinstance(n, Now) for n in walk(tuple(recorded)))
-        return _Draft(class_, paths, _image(paths), _hints(every, paths), fits and steady)
-
-    @property
-    def own(self) -> list[tuple[str, Type]]:
-        """Values that have a place of their own, the largest first."""
-        shown = dict(_in_image(self.plan, self.image))
-        values = [(v.name, v.expr.type) for v in self.plan.values if v.name not in shown]
-        return sorted(values, key=lambda pair: -size(pair[1]))
-
-    @property
-    def bytes(self) -> int:
-        image = IMAGE_BYTES if self.image else 0
-        large = [size(t) for _, t in self.own if size(t) > 4]
-        return HEAD_BYTES + image + sum(size(t) for _, t in self.own) + (max(large) if large else 0)
-
-    def made(self, number: int, slot: int, hints: int) -> ClassLayout:
-        members = [("nf_mat_head", "head")]
-        at = HEAD_BYTES
-        values: dict[str, Member] = {}
-        types = {v.name: v.expr.type for v in self.plan.values}
-        if self.image:
-            members.append(("nf_image", "image"))
-            at += IMAGE_BYTES
-            for name, field in _in_image(self.plan, self.image):
-                values[name] = Member(f"image.{field}", types[name], FIELDS[field].width)
-        small = [pair for pair in self.own if size(pair[1]) <= 4]
-        for place, (name, type_) in enumerate(_filling(at, self.own, small)):
-            gap = -at % size(type_)
-            if gap:
-                members.append(("u8", f"gap_{place}[{gap}]"))
-            member = f"v_{place}"
-            members.append((stored(type_), member))
-            values[name] = Member(member, type_)
-            at += gap + size(type_)
-        rest = slot - KEY_BYTES - HINT_BYTES * hints - at
-        if rest:
-            members.append(("u8", f"rest[{rest}]"))
-        if hints:
-            members.append(("u8*", f"hint[{hints}]"))
-        found = self.hints[:hints]
-        return ClassLayout(number, self.plan, self.paths, self.image, tuple(members), values, found)
-
-
-def _filling(
-    at: int, own: list[tuple[str, Type]], small: list[tuple[str, Type]]
-) -> list[tuple[str, Type]]:
-    """The order of values: one of four bytes goes first where that aligns the larger ones."""
-    large = [pair for pair in own if pair not in small]
-    first = next((pair for pair in small if size(pair[1]) == 4), None)
-    if large and at % 8 == 4 and first:
-        return [first, *large, *(pair for pair in small if pair is not first)]
-    return [*large, *small]
-
-
-# What can be compiled ---------------------------------------------------------------------------
-
-
-def runs(path: Path) -> bool:
-    """Can plain frames take the path, each with one frame out at most, and as long as it came?"""
-    action = path.header
-    return (
-        len(path.outputs) <= 1
-        and not action.pops
-        and not action.pushes
-        and all(name != "payload" for name, _ in action.modify)
+    codes = tuple(
+        _laid_out(number, group, at[:hints], slot, hints)
+        for number, (group, at) in enumerate(zip(made, wanted, strict=True), 1)
     )
+    of = {draft.number: code for code in codes for draft in code.group.drafts}
+    classes = tuple(ClassLayout(draft, of[draft.number]) for draft in found)
+    return FastLayout(plan, every, slot, hints, codes, classes)
 
 
 def recorded_expressions(class_: Class) -> Iterator[Expr]:
@@ -272,80 +215,129 @@ def recorded_expressions(class_: Class) -> Iterator[Expr]:
         yield from watch.keys
 
 
-def of_flow(node: Expr) -> bool:
-    """Does it read no more of the packet than its key?"""
-    names = {n.name for n in walk((node,)) if isinstance(n, Field)}
-    return names <= {*NARROW_FLOW, "sip6", "dip6"}
+def _recordable(every: Whole, draft: Draft) -> bool:
+    """Is all that a record rests on told by events, and may it be computed at any time?"""
+    recorded = tuple(recorded_expressions(draft.plan))
+    served = tuple(e for path in draft.paths for e in path.expressions())
+    types = dict(_values_of(draft))
+    return (
+        not any(isinstance(t, Bytes) for t in types.values())
+        and _bytes(types, bool(draft.image)) <= SLOTS[-1] - KEY_BYTES
+        and not any(isinstance(n, Now) or _aged(every, n) for n in walk(recorded))
+        and not any(isinstance(n, Apply) and n.op not in BUILT_IN for n in walk(recorded + served))
+    )
 
 
 def _aged(every: Whole, node: object) -> bool:
     if not isinstance(node, Read | Has):
         return False
     home = every.home(node.var)
-    return isinstance(home, tuple) and home[0].aged
+    return not isinstance(home, Plain) and home[0].aged
 
 
-# Headers ------------------------------------------------------------------------------------
+# Members ----------------------------------------------------------------------------------------
 
 
-def fixed(path: Path) -> Rewrite:
-    """What of the path's header is the same for all packets of a record, addresses and ports."""
-    values = tuple(
-        (name, value) for name, value in path.header.modify if name in IMAGE and _steady(value)
-    )
-    return Rewrite(values, frozenset(path.header.summed) & {name for name, _ in values})
+def _values_of(draft: Draft) -> Iterator[tuple[str, Type]]:
+    types = {value.name: value.expr.type for value in draft.plan.values}
+    yield from ((name, types[plan]) for name, plan in draft.values.items())
 
 
-def _steady(value: Expr) -> bool:
-    """Is it the same whenever a record is asked?"""
-    return of_flow(value) and not any(
-        isinstance(n, Read | Has | Now | Apply | Match) for n in walk((value,))
-    )
+def _types(group: Group) -> dict[str, Type]:
+    return dict(_values_of(group.drafts[0]))
 
 
-def _image(paths: Iterable[Path]) -> Rewrite | None:
-    """The rewriting of most of them."""
-    found = Counter(r for path in paths if path.outputs and (r := fixed(path)).values)
-    return found.most_common(1)[0][0] if found else None
+def _bytes(types: Mapping[str, Type], image: bool) -> int:
+    """Of a value part without hints."""
+    return sum(size for _, _, size in _places(types, image))
 
 
-def _in_image(class_: Class, image: Rewrite | None) -> Iterator[tuple[str, str]]:
-    """Values of the record that stand in the image as they are: (value, field), each once."""
-    seen: set[str] = set()
-    types = {v.name: v.expr.type for v in class_.values}
-    for field, value in image.values if image else ():
-        if isinstance(value, Local) and value.name in types and value.name not in seen:
-            type_ = types[value.name]
-            if isinstance(type_, Bits) and not type_.signed and type_.width == FIELDS[field].width:
-                seen.add(value.name)
-                yield value.name, field
+Place = tuple[str, str, int]  # C type and name of a struct's member, and its bytes
+
+
+def _places(types: Mapping[str, Type], image: bool) -> list[Place]:
+    """The members: the head, a value that fits behind it, the image, values from the largest on."""
+    made: list[Place] = [("nf_mat_head", "head", HEAD_BYTES)]
+    left = sorted(types.items(), key=lambda pair: -size(pair[1]))
+    at = HEAD_BYTES
+
+    def add(ctype: str, name: str, bytes_: int, align: int) -> None:
+        nonlocal at
+        gap = -at % align
+        if gap:
+            made.append(("u8", f"gap_{name}[{gap}]", gap))
+        made.append((ctype, name, bytes_))
+        at += gap + bytes_
+
+    four = next((pair for pair in left if size(pair[1]) == 4), None)
+    if four is not None:
+        left.remove(four)
+        left.insert(0, four)
+    if image:
+        if four is not None:
+            add(stored(four[1]), four[0], 4, 4)
+            del left[0]
+        add("nf_image", "image", IMAGE_BYTES, 8)
+    for name, type_ in left:
+        add(stored(type_), name, size(type_), size(type_))
+    return made
+
+
+def _laid_out(
+    number: int, group: Group, found: tuple[tuple[str, Keys], ...], slot: int, hints: int
+) -> Code:
+    values: dict[str, Value] = {}
+    image = bool(group.drafts[0].image)
+    if image:
+        for name in IMAGE:
+            values[f"@{name}"] = Value(f"image.{name}", field_type(name), FIELDS[name].width)
+    values |= {name: Value(name, type_) for name, type_ in _types(group).items()}
+    places = _places(_types(group), image)
+    members = [(ctype, name) for ctype, name, _ in places]
+    rest = slot - KEY_BYTES - HINT_BYTES * hints - sum(bytes_ for _, _, bytes_ in places)
+    if rest:
+        members.append(("u8", f"rest[{rest}]"))
+    if hints:
+        members.append(("u8*", f"hint[{hints}]"))
+    return Code(number, group, tuple(members), values, found)
 
 
 # Direct references ----------------------------------------------------------------------------
 
 
-def _hints(every: Whole, paths: tuple[Path, ...]) -> tuple[tuple[str, Keys], ...]:
+def _hints(every: Whole, paths: tuple[CodePath, ...]) -> tuple[tuple[str, Keys], ...]:
     """Keys of the chain's tables that are the same for all packets of a record; those that most
     paths use first."""
     found: Counter[tuple[str, Keys]] = Counter()
+    moving = {
+        home[0].id
+        for path in paths
+        for function in path.functions
+        for write in function.writes
+        if isinstance(write, Delete)
+        if not isinstance(home := every.home(write.var), Plain)
+    }
     for path in paths:
-        used = dict.fromkeys(
-            (home[0].id, node.keys)
-            for node in walk(tuple(_read(path)))
-            if isinstance(node, Read | Has | Write | Delete) and node.keys
-            if isinstance(home := every.home(node.var), tuple)
-            if _hintable(home[0], node.keys)
-        )
+        used: dict[tuple[str, Keys], None] = {}
+        writes = tuple(write for function in path.functions for write in function.writes)
+        for node in walk((*path.expressions(), *writes)):
+            if isinstance(node, Read | Has | Write | Delete) and node.keys:
+                home = every.home(node.var)
+                if isinstance(home, Plain) or home[0].id in moving:
+                    continue
+                if _hintable(home[0], node.keys):
+                    used[home[0].id, node.keys] = None
         found.update(used.keys())
     return tuple(at for at, _ in found.most_common(MAX_HINTS))
 
 
-def _read(path: Path) -> Iterator[Expr | Write | Delete]:
-    yield from path.residual
-    for function in path.functions:
-        yield from function.writes
-    yield from (value for _, value in path.header.modify)
-    yield from path.outputs
+_IMAGE_KEY = (*(Local(f"@{n}", field_type(n)) for n in IMAGE), Field("proto"))
+
+
+def _is_image(keys: Keys) -> bool:
+    """Is it the flow with the image's addresses and ports, in the order of FLOW_FIELDS?"""
+    short = tuple(key for at, key in enumerate(keys) if len(keys) == 5 or at not in (2, 3))
+    return short == _IMAGE_KEY
 
 
 def _hintable(table: TableLayout, keys: Keys) -> bool:
@@ -355,7 +347,9 @@ def _hintable(table: TableLayout, keys: Keys) -> bool:
         and not table.constant
         and slot & (slot - 1) == 0
         and slot <= PAGE
-        and all(map(_steady, keys))
+        and not any(v for m in table.members for v in m.variable.default if isinstance(v, bytes))
+        and not any(isinstance(t, Bytes) for t in table.types)
+        and all(steady(key) or isinstance(key, Local) for key in keys)
         and all(
             part.word is not None
             or (isinstance(key, Field) and key.name.endswith("6"))

@@ -1,4 +1,4 @@
-"""Classes of a plan as straight-line code: residual tests, state functions, header, verdict."""
+"""Codes of a plan, straight-line: residual tests, state functions, header, verdict."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from nfverify.cythonized.body import Body
 from nfverify.cythonized.ctypes_of import variable
-from nfverify.cythonized.expressions import expression
-from nfverify.cythonized.fastlayout import IMAGE, ClassLayout, FastLayout, fixed
+from nfverify.cythonized.expressions import YES, expression
+from nfverify.cythonized.fastcodes import IMAGE, CodePath
+from nfverify.cythonized.fastlayout import Code, FastLayout
 from nfverify.cythonized.fastwrites import Prepared, commit, prepare
 from nfverify.cythonized.fold import expression as folded
 from nfverify.cythonized.fold import expressions
@@ -17,11 +18,12 @@ from nfverify.cythonized.names import Names, comment
 from nfverify.cythonized.network import covers
 from nfverify.cythonized.plan import NARROW_FLOW, Plan
 from nfverify.cythonized.resources import Resources
-from nfverify.fastpath.plan import Path, StateFunction
+from nfverify.cythonized.tables import TableCode
+from nfverify.fastpath.plan import StateFunction
 from nfverify.smat.ir import And, Bits, Cast, Conditional, Const, Delete, Expr, Write
 
 _NAMES = (*FIXED, "r", "m", "rewrite", "frame", "kept_ip4", "kept_l4", "original", "watch")
-INLINE = 3  # classes that are so few are compiled into the loop over packets
+INLINE = 3  # codes that are so few are compiled into the loop over packets
 
 
 def fast_function(signature: str) -> Function:
@@ -37,55 +39,60 @@ def fast_body(plan: Plan, layout: FastLayout, resources: Resources, function: Fu
     return Body(arriving, layout.whole, function, resources, expression)
 
 
-def classes(plan: Plan, layout: FastLayout, resources: Resources) -> str:
-    """A function for each class: the port of the packet, NF_DROPPED, or NF_FAST_SLOW; and
+def codes(plan: Plan, layout: FastLayout, resources: Resources) -> str:
+    """A function for each code: the port of the packet, NF_DROPPED, or NF_FAST_SLOW; and
     `fast_serve`, which calls the one of a record."""
-    inline = "inline " if len(layout.classes) <= INLINE and plan.simple else ""
-    parts = [_class(plan, layout, c, resources, inline) for c in layout.classes]
+    inline = "inline " if len(layout.codes) <= INLINE and plan.simple else ""
+    parts = [_code(plan, layout, code, resources, inline) for code in layout.codes]
     lines = [
         "cdef inline i32 fast_serve("
         "State* S, nf_head* h, nf_mat_head* r, u64 now, u32 original) noexcept nogil:"
     ]
-    for place, c in enumerate(layout.classes):
-        call = f"fast_serve_{c.number}(S, h, <{c.struct}*>r, now, original)"
-        test = "elif" if place else "if"
-        lines.append(f"{INDENT}{test} r.number == {c.number}:  # {comment(c.plan.name)}")
-        lines.append(f"{INDENT * 2}return {call}")
-    lines.append(f"{INDENT}return NF_FAST_SLOW")
+    for place, code in enumerate(layout.codes):
+        last = place == len(layout.codes) - 1
+        test = "else:" if last else f"{'elif' if place else 'if'} r.number == {code.number}:"
+        indent = INDENT
+        if not (last and place == 0):
+            lines.append(INDENT + test)
+            indent = INDENT * 2
+        call = f"fast_serve_{code.number}(S, h, <{code.struct}*>r, now, original)"
+        lines.append(f"{indent}return {call}")
     return "\n\n".join([*parts, "\n".join(lines) + "\n"])
 
 
-def _class(
-    plan: Plan, layout: FastLayout, c: ClassLayout, resources: Resources, inline: str
-) -> str:
+def _code(plan: Plan, layout: FastLayout, code: Code, resources: Resources, inline: str) -> str:
     function = fast_function(
-        f"cdef {inline}i32 fast_serve_{c.number}("
-        f"State* S, nf_head* h, {c.struct}* r, u64 now, u32 original) noexcept nogil:"
+        f"cdef {inline}i32 fast_serve_{code.number}("
+        f"State* S, nf_head* h, {code.struct}* r, u64 now, u32 original) noexcept nogil:"
     )
     body = fast_body(plan, layout, resources, function)
-    body.locals = {name: member.text for name, member in c.values.items()}
-    body.hints = {at: f"r.hint[{number}]" for number, at in enumerate(c.hints)}
-    for path in c.paths:
-        body.emit(f"# {comment(path.name)}")
+    body.locals = {name: value.text for name, value in code.values.items()}
+    body.hints = {at: f"r.hint[{number}]" for number, at in enumerate(code.hints)}
+    flows = {table.id for table in layout.whole.tables if TableCode.of(table).flow_like}
+    body.packed = {at: "<const u64*>&r.image" for at in code.packed if at[0] in flows}
+    body.emit(f"# {comment(', '.join(draft.plan.name for draft in code.group.drafts))}")
+    for path in code.group.paths:
         test = body.value(folded(And(path.residual)))
+        if test == YES:
+            _path(plan, body, code, path)
+            return function.text()
         with function.block(f"if {test}:"), body.branch():
-            _path(plan, body, c, path)
+            _path(plan, body, code, path)
     body.emit("return NF_FAST_SLOW")
     return function.text()
 
 
-def _path(plan: Plan, body: Body, c: ClassLayout, path: Path) -> None:
+def _path(plan: Plan, body: Body, code: Code, path: CodePath) -> None:
     """All is read in the state and packet on arrival, but for functions of one parallel group."""
-    grouped = {member for group in path.parallel if len(group) > 1 for member in group}
+    grouped = {member for group in path.parallel for member in group}
     read: dict[int, list[Prepared]] = {
         number: prepare(body, _folded(function))
         for number, function in enumerate(path.functions)
         if number not in grouped
     }
-    image = c.image if path.outputs and fixed(path) == c.image else None
     modify: dict[str, str] = {}
-    for name, value in path.header.modify if path.outputs else ():
-        if not (image and name in IMAGE and (name, value) in image.values) and name != "size":
+    for name, value in path.modify:
+        if name != "size":
             text = body.value(folded(value))
             modify[name] = body.temporary(variable(value.type), f"new_{name}", text)
     port = ""
@@ -104,11 +111,24 @@ def _path(plan: Plan, body: Body, c: ClassLayout, path: Path) -> None:
     if not port:
         body.emit("return NF_DROPPED")
         return
-    if not _is_port(output, plan.ports):
+    chosen = code.group.chosen
+    sure = _is_port(output, plan.ports)
+    if chosen and (not plan.simple or not sure):
+        with body.function.block("if not nf_goes_out(&r.head):"):
+            body.emit("return NF_DROPPED")
+        chosen = False
+    if not sure:
         with body.function.block(f"if {port} < 0 or {port} >= {plan.ports}:"):
             body.emit("S.core.counters[NF_BAD_PORT] += 1", "return NF_DROPPED")
-    _leave(plan, body, port)
-    _header(plan, body, path, image is not None, modify)
+    image = path.image and code.group.written
+    if image or modify or not plan.simple:
+        _leave(plan, body, port, chosen)
+    if image and not modify:
+        body.emit("nf_put_record(frame, &r.head, &r.image)")
+    elif modify:
+        _header(body, path, image, modify)
+    if chosen:
+        port = f"nf_choose(nf_goes_out(&r.head), {port}, NF_DROPPED)"
     body.emit(f"return {port}")
 
 
@@ -138,11 +158,15 @@ def _is_port(node: Expr, ports: int) -> bool:
 # The frame --------------------------------------------------------------------------------------
 
 
-def _leave(plan: Plan, body: Body, port: str) -> None:
-    """Where the frame is rewritten: in place, or in a copy that comes out."""
+def _leave(plan: Plan, body: Body, port: str, chosen: bool) -> None:
+    """Where the frame is rewritten: in place, or in a copy that comes out. If it is the record that
+    says whether it does, that costs no branch: what is dropped is rewritten where nobody looks."""
+    if "cdef u8* frame" not in body.function.declarations:
+        body.function.declarations.append("cdef u8* frame")
     if plan.simple:
+        place = "nf_either(nf_goes_out(&r.head), h.frame, S.nowhere)" if chosen else "h.frame"
+        body.emit(f"frame = {place}")
         return
-    body.function.declarations.append("cdef u8* frame")
     body.emit(
         f"frame = nf_sent_add(&S.core, S.core.now, <u32>{port}, h.frame, h.length, S.cause,"
         " S.cause, original)"
@@ -151,28 +175,26 @@ def _leave(plan: Plan, body: Body, port: str) -> None:
         body.emit("return NF_DROPPED")
 
 
-def _header(plan: Plan, body: Body, path: Path, image: bool, modify: Mapping[str, str]) -> None:
+def _header(body: Body, path: CodePath, image: bool, modify: Mapping[str, str]) -> None:
     """The fields written; sums follow those that the path says."""
-    if not image and not modify:
-        return
-    frame = "h.frame" if plan.simple else "frame"
     declare = "cdef nf_rewrite rewrite"
     if declare not in body.function.declarations:
         body.function.declarations.append(declare)
-    body.emit(f"nf_rewrite_begin(&rewrite, {frame}, h, 1)")
+    body.emit("nf_rewrite_begin(&rewrite, frame, h, 1)")
     if image:
         body.emit("rewrite.ip4 = r.head.ip", "rewrite.l4 = r.head.l4")
-        body.emit(f"nf_put_image({frame}, &r.image)")
+        body.emit("nf_put_image(frame, &r.image)")
     for name, text in modify.items():
-        if name not in path.header.summed:
-            kept = body.temporary("u64", "kept", "rewrite.ip4")
-            kept_l4 = body.temporary("u64", "kept", "rewrite.l4")
+        kept: tuple[str, str] | None = None
+        if name not in path.summed:
+            ip4 = body.temporary("u64", "kept", "rewrite.ip4")
+            kept = ip4, body.temporary("u64", "kept", "rewrite.l4")
         if name in NARROW_FLOW:
             body.emit(f"nf_set_{name}(h, 1, {text})")
-            body.emit(f"nf_put_flow(&rewrite, {frame}, h, 1, NF_W_{name.upper()})")
+            body.emit(f"nf_put_flow(&rewrite, frame, h, 1, NF_W_{name.upper()})")
         else:
-            body.emit(f"nf_put_{name}(&rewrite, {frame}, h, 1, {text})")
-        if name not in path.header.summed:
-            body.emit(f"rewrite.ip4 = {kept}", f"rewrite.l4 = {kept_l4}")
-    written = [name for name, _ in path.header.modify]
-    body.emit(f"nf_rewrite_end(&rewrite, {frame}, h, 1, {covers(written)})")
+            body.emit(f"nf_put_{name}(&rewrite, frame, h, 1, {text})")
+        if kept:
+            body.emit(f"rewrite.ip4 = {kept[0]}", f"rewrite.l4 = {kept[1]}")
+    under = covers((*(IMAGE if image else ()), *modify))
+    body.emit(f"nf_rewrite_end(&rewrite, frame, h, 1, {under})")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body, Cursor, Keys
 from nfverify.cythonized.ctypes_of import variable
-from nfverify.cythonized.fastlayout import IMAGE, ClassLayout, FastLayout
+from nfverify.cythonized.fastcodes import IMAGE
+from nfverify.cythonized.fastlayout import ClassLayout, FastLayout
 from nfverify.cythonized.fastpaths import fast_body, fast_function
 from nfverify.cythonized.fold import expression as folded
 from nfverify.cythonized.function import INDENT, Function
@@ -127,7 +128,7 @@ class Recording:
         """The record of a class; `watch` gets the events that outdate it."""
         function = fast_function(
             f"cdef void fast_fill_{c.number}("
-            f"State* S, nf_head* h, fast_memo* m, {c.struct}* r, u64* watch) noexcept nogil:"
+            f"State* S, nf_head* h, fast_memo* m, {c.code.struct}* r, u64* watch) noexcept nogil:"
         )
         body = self._body(function)
         body.emit(f"# {comment(c.plan.name)}")
@@ -135,36 +136,37 @@ class Recording:
             type_ = value.expr.type
             text = body.value(folded(value.expr))
             body.locals[value.name] = body.temporary(variable(type_), value.name, text)
-        for name, member in c.values.items():
-            if not member.net:
-                text = access.kept(body.locals[name], member.type)
-                body.emit(f"r.{member.name} = {text}")
-        if c.image:
+        body.emit(f"r.head.number = {c.code.number}")
+        goes_out = int(any(path.outputs for path in c.draft.paths))
+        body.emit(f"r.head.more = nf_more({goes_out}, h.b)")
+        if c.draft.image:
             self._image(body, c)
-        for number, (table, keys) in enumerate(c.hints):
+        for name, of in c.draft.values.items():
+            body.locals[name] = body.locals[of]
+            text = access.kept(body.locals[of], c.code.values[name].type)
+            body.emit(f"r.{name} = {text}")
+        for number, (table, keys) in enumerate(c.code.hints):
             self._hint(body, number, table, keys)
-        for number in range(len(c.hints), self.layout.hints):
+        for number in range(len(c.code.hints), self.layout.hints):
             body.emit(f"r.hint[{number}] = <u8*>S")
         for number, watch in enumerate(c.plan.watches):
             self._watch(body, number, watch.var, tuple(map(folded, watch.keys)))
         return function.text()
 
     def _image(self, body: Body, c: ClassLayout) -> None:
-        assert c.image
         old = {"sip": "<u32>h.a", "dip": "<u32>(h.a >> 32)"}
         old |= {"sport": "<u16>h.b", "dport": "<u16>(h.b >> 16)"}
-        values = dict(c.image.values)
-        for name in IMAGE:
+        for name, value in c.draft.image.items():
             width = FIELDS[name].width
-            text = old[name]
-            if name in values:
-                text = f"nf_swap{width}({body.value(folded(values[name]))})"
-            body.emit(f"r.image.{name} = {text}")
+            text = body.temporary(f"u{width}", name, body.value(folded(value)))
+            body.emit(f"r.image.{name} = nf_swap{width}({text})")
+            body.locals[f"@{name}"] = text
+        body.emit("r.image.rest = nf_image_rest(h.b)")
         for total, names in (("ip", ("sip", "dip")), ("l4", IMAGE)):
             terms = [
                 f"nf_delta{FIELDS[name].width}({old[name]}, r.image.{name})"
                 for name in names
-                if name in c.image.summed
+                if name in c.draft.summed
             ]
             if terms:
                 body.emit(f"r.head.{total} = <u16>nf_fold({' + '.join(terms)})")
@@ -200,11 +202,10 @@ class Recording:
             f"{INDENT}memset(m.have, 0, sizeof(m.have))",
             f"{INDENT}number = fast_choose(S, h, &m)",
             f"{INDENT}memset(d, 0, {self.layout.slot - 16})",
-            f"{INDENT}d.number = <u16>number",
         ]
         for place, c in enumerate(self.layout.classes):
             lines.append(f"{INDENT}{'elif' if place else 'if'} number == {c.number}:")
-            lines.append(f"{INDENT * 2}fast_fill_{c.number}(S, h, &m, <{c.struct}*>d, watch)")
+            lines.append(f"{INDENT * 2}fast_fill_{c.number}(S, h, &m, <{c.code.struct}*>d, watch)")
             lines.append(f"{INDENT * 2}return {len(c.plan.watches)}")
         return "\n".join([*lines, f"{INDENT}return 0"]) + "\n"
 
@@ -215,7 +216,7 @@ class Recording:
     # The record takes its flow's place; of class 0: the flow has none.
     cdef nf_mat_head* r = nf_mat_find(&S.mat, key, hash, {slot})
     cdef u32 i
-    if d.number == 0:
+    if d.number == 0:  # no code
         if r != NULL:
             nf_mat_remove(&S.mat, key, hash, {slot})
         return

@@ -76,12 +76,15 @@ def _assign(body: Body, table: TableLayout, each: Prepared, moved: set[str]) -> 
         pointer = body.function.declare(f"{code.value}*", "e", "NULL")
         body.emit(f"{pointer} = {put}")
     else:
-        with body.function.block(f"if {pointer} == NULL:"):
-            access.hash_key(body, table, each.key)
-            body.emit(f"{pointer} = {put}")
-            hint = body.hints.get((table.id, each.node.keys))
-            if hint is not None:
-                body.emit(f"{hint} = nf_hint({pointer}, {table.key.words}, r)")
+        hint = body.hints.get((table.id, each.node.keys))
+        if hint is not None:
+            _, made = code.out_of_line(body.resources)
+            with body.function.block(f"if nf_unlikely({pointer} == NULL):"):
+                body.emit(f"{pointer} = {made}(S, {each.key}, &{hint})")
+        else:
+            with body.function.block(f"if {pointer} == NULL:"):
+                access.hash_key(body, table, each.key)
+                body.emit(f"{pointer} = {put}")
     if table.aged:
         moved.add(table.id)
     lines = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from nfverify.cythonized import fastdrive, fastlayout
 from nfverify.cythonized.descriptors import describe, members_of, structs
 from nfverify.cythonized.fastlayout import FastLayout
-from nfverify.cythonized.fastpaths import classes
+from nfverify.cythonized.fastpaths import codes
 from nfverify.cythonized.fastrecord import Recording
 from nfverify.cythonized.fold import folded
 from nfverify.cythonized.function import INDENT
@@ -138,6 +138,7 @@ def _header(plan: Plan, resources: Resources, description: str) -> str:
         f"#ifndef {guard}\n#define {guard}",
         '#include "nf_runtime.h"',
         *structs(plan, resources),
+        *filter(None, [fastdrive.prototypes(plan)]),
         *resources.header,
         description,
     ]
@@ -151,7 +152,7 @@ def _fast(plan: Plan, fast: FastLayout, resources: Resources) -> str:
     return "\n\n".join(
         [
             Recording(plan, fast, resources).text(),
-            classes(plan, fast, resources),
+            codes(plan, fast, resources),
             fastdrive.tries(plan, fast, resources),
         ]
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nfverify.cythonized.ctypes_of import carrier, literal, stored
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.layout import TAG_SHIFT, KeyLayout, Part, TableLayout
-from nfverify.cythonized.resources import Resources
+from nfverify.cythonized.resources import Resources, c_literal
 from nfverify.smat.ir import Bits, Bytes, Type, Value
 
 TAG = f"(1ULL << {TAG_SHIFT})"
@@ -37,7 +37,35 @@ class TableCode:
     def hinted(self, hint: str, key: str) -> str:
         """The arguments of nf_hinted for a packed key."""
         words, slot = self.layout.key.words, self.layout.slot(self.layout.key)
-        return f"&S.{self.place}, {hint}, {key}.k, {words}, {slot}"
+        return f"&S.{self.place}, {hint}, {key}, {words}, {slot}"
+
+    def out_of_line(self, resources: Resources) -> tuple[str, str]:
+        """Functions that look a packed key without an IPv6 part up, and put it, and say where its
+        slot is: `(State *, const u64 *key, u8 **hint)`."""
+        key, prefix = self.layout.key, self.prefix
+        words, slot = key.words, self.layout.slot(key)
+        fresh = "".join(
+            f"        e->{cell.name} = ({stored(cell.type)}){c_literal(int(default))};\n"
+            for member in self.layout.members
+            for cell, default in zip(member.cells, member.variable.default, strict=True)
+            if default not in (0, b"")
+        )
+        made = f"    if (created) {{\n{fresh}    }}\n" if fresh else "    (void)created;\n"
+        for name, find in (("again", "nf_find({0})"), ("made", "nf_put({0}, &created)")):
+            place = f"&S->{self.place}, key, nf_hashn(key, {words}), {words}, {slot}"
+            put = name == "made"
+            function = f"{prefix}_{name}(State *S, const u64 *key, u8 **hint)"
+            resources.once(
+                f"NF_COLD {self.value} *{function}\n{{\n"
+                + ("    u32 created;\n" if put else "")
+                + f"    {self.value} *e = {find.format(place)};\n"
+                + (made if put else "")
+                + f"    *hint = nf_hint(e, {words}, S);\n    return e;\n}}"
+            )
+            extern = f"{self.value}* {prefix}_{name}(State*, const u64*, u8**) noexcept"
+            if extern not in resources.externs:
+                resources.externs.append(extern)
+        return f"{prefix}_again", f"{prefix}_made"
 
     @property
     def has_value(self) -> bool:

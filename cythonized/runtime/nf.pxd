@@ -179,6 +179,7 @@ cdef extern from "nf_runtime.h" nogil:
         u16 number "class"
         u16 ip
         u16 l4
+        u16 more
     ctypedef struct nf_mat:
         u64 served
         nf_table table
@@ -187,6 +188,7 @@ cdef extern from "nf_runtime.h" nogil:
         u32 dip
         u16 sport
         u16 dport
+        u32 rest
     int nf_mat_init(nf_mat*, u32, u32, u64) noexcept
     void nf_mat_free(nf_mat*) noexcept
     void nf_mat_clear(nf_mat*) noexcept
@@ -208,11 +210,17 @@ cdef extern from "nf_runtime.h" nogil:
     u64 nf_event_of(u32, u64) noexcept
     void* nf_hinted(const nf_table*, u8*, const u64*, u32, u32) noexcept
     u8* nf_hint(void*, u32, void*) noexcept
+    u8* nf_pointer(const u8*) noexcept
     void nf_fetch(const u8*) noexcept
+    u8* nf_either(u32, u8*, u8*) noexcept
     u64 nf_delta32(u32, u32) noexcept
     u64 nf_delta16(u16, u16) noexcept
     u32 nf_fold(u64) noexcept
     void nf_put_image(u8*, const nf_image*) noexcept
+    void nf_put_record(u8*, const nf_mat_head*, const nf_image*) noexcept
+    u32 nf_image_rest(u64) noexcept
+    u16 nf_more(u32, u64) noexcept
+    u32 nf_goes_out(const nf_mat_head*) noexcept
     u32 nf_same_record(const nf_mat_head*, const nf_mat_head*, u32) noexcept
     u32 nf_sent_count(const nf_core*) noexcept
     u8* nf_sent_first(const nf_core*, u32, u32*) noexcept

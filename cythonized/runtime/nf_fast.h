@@ -24,6 +24,7 @@ NF_INL u8 *nf_hint(void *value, const u32 words, void *none) {
     return value ? (u8 *)value - 8 * words : none;
 }
 
+NF_INL u8 *nf_pointer(const u8 *at) { return *(u8 *const *)at; }
 NF_INL void nf_fetch(const u8 *hint) { __builtin_prefetch(hint, 1, 3); }
 
 /* How a sum changes with a word of it (nf_checksum.h). */
@@ -35,14 +36,46 @@ NF_INL u64 nf_event_of(u32 variable, u64 hash) {
     return hash + variable * 0x9E3779B97F4A7C15ULL;
 }
 
-/* Addresses and ports as they stand in a frame from byte 26 on, and in a record. */
+/* Addresses and ports as they stand in a frame from byte 26 on; with `rest` behind them the packed
+ * key of a flow, as the chain's tables have it. */
 typedef struct nf_image {
     u32 sip, dip;
     u16 sport, dport;
+    u32 rest;
 } nf_image;
+enum { NF_IMAGE_BYTES = 12 };
+
+NF_INL u32 nf_image_rest(u64 b) { return (u32)(b >> 32) | 1u << 31; }
 
 NF_INL void nf_put_image(u8 *frame, const nf_image *image) {
-    memcpy(frame + 26, image, sizeof *image);
+    memcpy(frame + 26, image, NF_IMAGE_BYTES);
+}
+
+/* What the head's `more` says: whether a packet goes out, and where its L4 checksum stands. */
+NF_INL u16 nf_more(u32 out, u64 b) { return (u16)(out | ((u32)(b >> 32) == 6 ? 50 : 40) << 8); }
+NF_INL u32 nf_goes_out(const nf_mat_head *r) { return (u8)r->more; }
+
+/* A checksum less the change of what it covers (RFC 1624): never 0xffff but of 0xffff by 0. */
+NF_INL u16 nf_less(u16 sum, u16 change) {
+    u16 less;
+    const u16 borrow = __builtin_sub_overflow(sum, change, &less);
+    return (u16)(less - borrow);
+}
+
+/* Addresses and ports as recorded, into a plain frame, and its checksums by what is recorded: equal
+ * to nf_put_flow and nf_rewrite_end. */
+NF_INL void nf_put_record(u8 *frame, const nf_mat_head *r, const nf_image *image) {
+    u8 *at = frame + (r->more >> 8);
+    const u16 udp = r->more >> 8 == 40, ip4 = nf_ld16(frame + 24), l4 = nf_ld16(at);
+    nf_put_image(frame, image);
+    nf_st16(frame + 24, nf_less(ip4, r->ip));
+    /* UDP: 0 means that there is no sum, and a sum of 0 is sent as 0xffff. */
+    const u16 sum = (u16)(nf_less((u16)(l4 - udp), r->l4) + udp);
+    nf_st16(at, sum & (u16)(0 - (u32)((l4 | !udp) != 0)));
+}
+
+NF_INL u8 *nf_either(u32 first, u8 *a, u8 *b) {
+    return __builtin_expect_with_probability(first != 0, 1, 0.5) ? a : b;
 }
 
 /* The same record but for its epoch? */
