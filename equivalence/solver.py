@@ -16,6 +16,9 @@ from z3 import z3core as c_api
 
 from nfverify.equivalence.terms import Term
 
+# Ctrl-C is Python's: as an `unknown` of one query it would be lost, and the search would go on.
+z3.set_param("ctrl_c", False)
+
 Answer = Literal["sat", "unsat", "unknown"]
 
 _NARY = {"all": c_api.Z3_mk_and, "any": c_api.Z3_mk_or}
