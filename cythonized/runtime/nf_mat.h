@@ -9,6 +9,7 @@
 #include "nf_table.h"
 
 enum { NF_MAT_WORDS = 2, NF_MAT_LINE = 64 };
+enum { NF_MAT_PART = 2 }; /* a record fills its line, so a sparse table has only more pages to touch */
 
 /* What a record begins with, behind its key; the class's own values follow. */
 typedef struct nf_mat_head {
@@ -37,6 +38,8 @@ NF_COLD int nf_mat_init(nf_mat *m, u32 slot, u32 watches, u64 most) {
     m->most = most;
     if (nf_table_init(&m->table, NF_MAT_WORDS, slot))
         return -1;
+    m->table.part = NF_MAT_PART;
+    m->table.limit = nf_table_room(&m->table, m->table.region.size);
     if (!watches || !nf_events_init(&m->events))
         return 0;
     nf_table_free(&m->table);

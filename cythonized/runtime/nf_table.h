@@ -28,6 +28,11 @@ NF_COLD u64 nf_table_policy(u32 size, u32 slot) {
     return nf_table_homes(size, slot) / part;
 }
 
+/* How many keys a table has room for in a size. */
+NF_COLD u64 nf_table_room(const nf_table *t, u32 size) {
+    return t->part ? nf_table_homes(size, t->slot) / t->part : nf_table_policy(size, t->slot);
+}
+
 /* Homes and a tail, all empty, in small pages: their address, or NULL. */
 NF_COLD u8 *nf_region_make(nf_region *r, u32 size, u64 tail, u32 slot) {
     if (size > 40 || tail > (u64)1 << 40)
@@ -136,7 +141,7 @@ NF_COLD void nf_table_clear(nf_table *t) {
     }
     memset(t->base, 0, kept);
     t->region = (nf_region){.bytes = kept, .slots = slots, .top = (u64)1 << size, .size = size};
-    t->limit = nf_table_policy(size, t->slot);
+    t->limit = nf_table_room(t, size);
     nf_table_measure(t);
 }
 
@@ -218,7 +223,7 @@ NF_COLD int nf_table_begin(nf_table *t, u32 size, u64 more) {
     if (!t->young_base)
         return -1;
     if (size > t->region.size)
-        t->limit = nf_table_policy(size, t->slot);
+        t->limit = nf_table_room(t, size);
     t->swept_at = t->count;
     t->frontier = t->released = 0;
     t->quiet = 0;
@@ -230,7 +235,7 @@ NF_COLD int nf_table_begin(nf_table *t, u32 size, u64 more) {
 NF_COLD int nf_table_grow(nf_table *t, u64 more) {
     u32 size = t->region.size + 1;
     u64 need = t->count + more;
-    while (nf_table_policy(size, t->slot) < need)
+    while (nf_table_room(t, size) < need)
         size++;
     for (;; size--) {
         u64 homes = nf_table_homes(size, t->slot), full = homes - homes / 8;
