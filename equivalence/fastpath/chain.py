@@ -88,6 +88,7 @@ class Step:
     out: tuple[Emission, ...]
     held: tuple[Held, ...] = ()
     taken: tuple[Taken, ...] = ()
+    failed: Term | None = None  # did an error counter go up?
 
 
 @dataclass(slots=True)
@@ -177,7 +178,8 @@ class Chain:
         if self.problem.tunnels:
             executor.headers = Layers(self.terms, self.feasible)
         post, out = executor.packet_step(state, packet, now)
-        return Step(post, tuple(out), tuple(executor.held), tuple(executor.taken))
+        failed = self.terms.any(fault.guard for fault in executor.faults)
+        return Step(post, tuple(out), tuple(executor.held), tuple(executor.taken), failed)
 
     def periods(self) -> tuple[int, ...]:
         """Of the timers that the programs begin with, ns, ascending."""

@@ -31,6 +31,7 @@ from nfverify.fastpath.plan import Class, Plan
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
+WRITES = "writes "  # how reasons begin that are about state alone
 Kind = Literal[
     "exclusive", "outputs", "state", "timers held", "checksums", "own record", "other records",
     "fast path", "timer", "resumed", "progress", "reachable",
@@ -294,6 +295,7 @@ class Obligations:
             conditions.append(conjuncts(scope, class_.condition))
             served.append(terms.any(within.holds(path.residual) for path in class_.paths))
         yield self._recorded()
+        yield from self.covered()
         left: tuple[Term, ...] = ()
         for number, class_ in enumerate(self.plan.classes):
             assumed = (*conditions[number], *left)
@@ -318,6 +320,45 @@ class Obligations:
         found = self.chain.same_key(self.chain.filed(self.p, step), self.chain.key(self.p.fields))
         wrong = terms.not_(terms.all((made, terms.not_(before(plan.kept)), found)))
         return Goal("progress", "the flow is recorded", (could,), wrong)
+
+    def covered(self) -> Iterator[Goal]:
+        """Records serve whatever the chain does for good: one output or none, no error, nothing
+        held, and no change of what records rest on."""
+        terms, chain, scope, step = self.terms, self.chain, self.at(self.state, self.p), self.of_p
+        hot = {name for name, policy in self.plan.policies if policy == "hot"}
+        ways = (path for class_ in self.plan.classes for path in class_.paths)
+        hot |= {w.var for path in ways for f in path.functions for w in f.writes}
+        one = terms.not_(
+            terms.any(
+                terms.and_(a.guard, b.guard)
+                for i, a in enumerate(step.out)
+                for b in step.out[i + 1 :]
+            )
+        )
+        steady = [one, terms.not_(held(chain, step)), terms.not_(step.failed or terms.false)]
+        steady += [terms.not_(excused) for excused in self._excused()]
+        steady += [
+            terms.not_(variable_differs(self.state, step.post, self.state, name))
+            for name, variable in self.plan.variables()
+            if name not in hot and not variable.constant
+        ]
+        served = []
+        for class_ in self.plan.classes:
+            within = replace(scope, values=chain.record(class_, scope).values)
+            condition = terms.all(conjuncts(scope, class_.condition))
+            taken = terms.any(within.holds(path.residual) for path in class_.paths)
+            served.append(terms.and_(condition, taken))
+        wrong = terms.not_(terms.any(served))
+        yield Goal("progress", "packets that change nothing for good", tuple(steady), wrong)
+
+    def _excused(self) -> Iterator[Term]:
+        """Packets that go ways which the plan says no record can serve, but for what they write."""
+        taken: dict[tuple[str, str], list[Term]] = {}
+        for one in self.of_p.taken:
+            taken.setdefault((one.instance, one.title), []).append(one.guard)
+        for slow in self.plan.slow:
+            if not slow.reason.startswith(WRITES):
+                yield self.terms.all(self.terms.any(taken.get(entry, ())) for entry in slow.entries)
 
     def reachable(self) -> Iterator[Goal]:
         """Of each class, that a record of it serves some packet: here `wrong` must be possible."""

@@ -94,6 +94,8 @@ class _Run:
         settled = self.settled
         if not self.plan.classes:
             self.notes = (*self.notes, "no record is ever made: all packets take the chain")
+        if settled.dead:
+            self.notes = (*self.notes, f"no packet is ever served by {', '.join(settled.dead)}")
         obligations = tuple(settled.obligations)
         if settled.misformed:
             return self.unknown(f"the plan is malformed: {'; '.join(settled.misformed)}")

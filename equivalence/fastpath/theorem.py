@@ -59,6 +59,7 @@ class Settled:
     misformed: tuple[str, ...] = ()
     refused: str = ""  # a construct that there are no terms of
     reachable: bool = False  # does a record serve some packet?
+    dead: tuple[str, ...] = ()  # classes of which no record ever serves one
 
     @property
     def sound(self) -> bool:
@@ -132,7 +133,7 @@ def _settle(
                 )
         settled.obligations = [_BASE, *(t.obligation(kind) for kind, t in tallies.items())]
     settled.obligations = settled.obligations or [_BASE]
-    reachable = _reachable(ladder, all_.reachable())
+    reachable = _reachable(ladder, all_.reachable(), settled)
     settled.reachable = reachable.result == "proved"
     settled.obligations.append(reachable)
 
@@ -159,18 +160,16 @@ def _enough(ladder: Ladder, goal: Goal, one: Enough) -> bool:
     return ladder.refutes(goal.assumed, one.wrong) == "unsat"
 
 
-def _reachable(ladder: Ladder, goals: Iterable[Goal]) -> Obligation:
-    """That the other goals are not about nothing: some record serves some packet."""
-    started, count = time.monotonic(), 0
-    answers = set()
-    for goal in goals:
-        count += 1
-        answers.add(ladder.ask([*goal.assumed, goal.wrong], quick=False))
-        if "sat" in answers:
-            break
+def _reachable(ladder: Ladder, goals: Iterable[Goal], settled: Settled) -> Obligation:
+    """That the other goals are not about nothing: records of the classes serve packets."""
+    started = time.monotonic()
+    answers = {g.what: ladder.ask([*g.assumed, g.wrong], quick=False) for g in goals}
     seconds = time.monotonic() - started
-    name = f"reachable: {_SAYS['reachable']}"
-    if not count:
+    name = f"reachable: {_SAYS['reachable']} ({len(answers)})"
+    if not answers:
         return Obligation(f"{name}: there are none to make", seconds, "refuted")
-    result = "proved" if "sat" in answers else "unknown" if "unknown" in answers else "refuted"
+    settled.dead = tuple(what for what, answer in answers.items() if answer == "unsat")
+    result = "refuted" if len(settled.dead) == len(answers) else "unknown"
+    if "sat" in answers.values():
+        result = "proved"
     return Obligation(name, seconds, result)  # type: ignore[arg-type]

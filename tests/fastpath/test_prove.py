@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import hand_plan
 import pytest
-from hand_plan import NF, plan
 from ir_build import field_is, get, i, put
 
 from nfverify.equivalence.fastpath.derive import derive
@@ -21,7 +21,7 @@ from nfverify.equivalence.fastpath.verdict import (
     FastVerdict,
 )
 from nfverify.fastpath import plan as plans
-from nfverify.fastpath.plan import Class, Plan, StateFunction
+from nfverify.fastpath.plan import Class, Plan, SlowPath, StateFunction
 from nfverify.fastpath.plan import Path as Way
 from nfverify.lang.source import ModelError
 from nfverify.smat import ir
@@ -30,6 +30,12 @@ from nfverify.smat.load import load, load_text
 ROOT = Path(__file__).parents[2]
 CHAINS = ("c1", "c2", "c2b", "c3", "c4", "c5", "c6", "c7", "c8", "c9")
 LIBRARY = sorted(path.stem for path in (ROOT / "models").glob("*.nfd"))
+
+
+def plan() -> Plan:
+    """The plan written by hand, which says that it leaves control packets to the chain."""
+    control = SlowPath((("nf", "line 4"),), "a control packet")
+    return replace(hand_plan.plan(), slow=(control,))
 
 
 def chain(name: str) -> ir.Network:
@@ -76,8 +82,12 @@ def test_a_plan_written_by_hand_is_proved() -> None:
     }  # fmt: skip
 
 
-def test_a_plan_without_classes_is_the_chain() -> None:
-    verdict = prove(replace(plan(), classes=()))
+def test_a_chain_that_has_no_fast_path_is_itself() -> None:
+    resubmits = (
+        "program p { map<flow, int> n; entry { action_state { n[f] = n[f] + 1; m = n[f]; } }"
+    )
+    network = load_text(resubmits.replace("map", "int m = 0; map") + " }")
+    verdict = prove(Plan(network, plan().served, plans.FLOW_KEY, (), (), ()))
     assert isinstance(verdict, FastEquivalent)
     assert any("no record is ever made" in note for note in verdict.report.notes)
 
@@ -246,10 +256,21 @@ def test_the_first_class_must_serve_what_later_ones_could() -> None:
     assert isinstance(prove(replace(right, classes=right.classes[::-1])), FastIdle)
 
 
+@pytest.mark.parametrize("name", ["c6", "c4", "c7", "c8"])
+def test_what_changes_nothing_for_good_must_be_served(name: str) -> None:
+    right = derive(chain(name))
+    assert isinstance(prove(replace(right, classes=())), FastIdle)
+    assert isinstance(prove(replace(right, classes=right.classes[1:])), FastIdle)
+    first = right.classes[0]
+    if len(first.paths) > 1:
+        fewer = (replace(first, paths=first.paths[1:]), *right.classes[1:])
+        assert isinstance(prove(replace(right, classes=fewer)), FastIdle)
+
+
 def test_a_class_that_nobody_is_in_serves_nobody() -> None:
     verdict = prove(with_class(lambda c: replace(c, condition=(*c.condition, ir.FALSE))))
     assert isinstance(verdict, FastIdle)
-    assert refuted(verdict) == {"reachable"}
+    assert refuted(verdict) == {"reachable", "progress"}
 
 
 # What is no plan --------------------------------------------------------------------------------
@@ -279,7 +300,9 @@ def test_time_that_runs_out_is_unknown() -> None:
 
 
 def test_a_difference_for_an_unknown_operator_is_none_yet() -> None:
-    source = "op twice(int) -> int;\n" + NF.replace("f[ip_id] = b[f[dip]] + g", "f[ip_id] = g")
+    source = "op twice(int) -> int;\n" + hand_plan.NF.replace(
+        "f[ip_id] = b[f[dip]] + g", "f[ip_id] = g"
+    )
     network = load_text(source.replace("f[ttl] = f[ttl] - 1", "f[ttl] = twice(f[ttl])"))
     right = derive(network)
     assert isinstance(prove(right), FastEquivalent)
