@@ -187,11 +187,16 @@ def prototypes(plan: Plan) -> str:
     """C: what is to be compiled out of line."""
     if not plan.fast or not plan.simple:
         return ""
-    out_of_line = "static __attribute__((noinline))"
-    return f"""{out_of_line} nf_mat_head *nf_fast_again(State *, nf_head *);
-{out_of_line} i32 nf_fast_chain(State *, nf_head *, const nf_batch *, u64, u64);
-{out_of_line} i32 nf_fast_pipelined(State *, const nf_batch *);
-{out_of_line} u32 nf_fast_absent(State *, u64);"""
+    functions = [
+        "nf_mat_head *nf_fast_again(State *, nf_head *)",
+        "i32 nf_fast_chain(State *, nf_head *, const nf_batch *, u64, u64)",
+    ]
+    if not plan.fast.faulty:
+        functions += [
+            "i32 nf_fast_pipelined(State *, const nf_batch *)",
+            "u32 nf_fast_absent(State *, u64)",
+        ]
+    return "\n".join(f"static __attribute__((noinline)) {f};" for f in functions)
 
 
 NEXT = "\n" + INDENT * 2

@@ -138,7 +138,6 @@ def _enter(plan: Plan, depth: str) -> str:
     return "\n".join(depth + line for line in lines)
 
 
-_PUSH = {False: "cdef public i32 nf_push", True: "cdef i32 chain_push"}
 _BEGIN = """(nf_core* core, const nf_batch* batch) noexcept nogil:
     cdef State* S = <State*>core
     cdef Packet* p
@@ -181,6 +180,13 @@ NEXT = "\n" + INDENT * 2
 
 def _clock(plan: Plan) -> str:
     return "\n        now = nf_max(now, batch.times[i])\n        p.time = now" if plan.timed else ""
+
+
+def _push(plan: Plan) -> str:
+    """With a fast path, packets come by that; plans with faults never send whole blocks."""
+    if plan.fast is None:
+        return "cdef public i32 nf_push"
+    return f"cdef {'public ' if plan.fast.faulty else ''}i32 chain_push"
 
 
 # The ring -----------------------------------------------------------------------------------
@@ -251,7 +257,7 @@ def _ring(plan: Plan) -> str:
             nf_prefetch_at(frames[k])"""
     return f"""{_refresh(plan)}
 
-{_PUSH[plan.fast is not None]}{_BEGIN}
+{_push(plan)}{_BEGIN}
     cdef u64 k, until{_before(plan, f"n + {plan.ring}")}
     refresh(S)
     i = 0
@@ -293,7 +299,7 @@ def _direct(plan: Plan) -> str:
         ahead = "\n        nf_prefetch_at(frames[i + 16 if i + 16 < n else n - 1])"
     scratch = "\n        nf_arena_reset(&core.scratch)" if plan.scratch else ""
     odd = "enter_odd(S, p, frames[i], lengths[i], ports[i] if ports != NULL else 0)"
-    return f"""{_PUSH[plan.fast is not None]}{_BEGIN}
+    return f"""{_push(plan)}{_BEGIN}
     cdef Packet packet
     cdef Packet odd{_before(plan, room)}
     for i in range(n):{each}
