@@ -44,6 +44,7 @@ from nfverify.equivalence.consolidate.rewriter import (
     refusal,
 )
 from nfverify.equivalence.terms import Term
+from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
 
 MAX_STEPS = 200_000
@@ -54,12 +55,14 @@ _IP_BITS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way to go on: its name, conditions on packet and state as they are, what to do then."""
+    """One way to go on: its name, conditions on packet and state as they are, what to do then;
+    `taken` is what people call an entry, or that there is none."""
 
     label: str
     condition: tuple[ir.Expr, ...]
     items: tuple[Item, ...]
     rewritten: bool = False  # the condition is over the arriving packet already
+    taken: str = ""
 
 
 @dataclass(slots=True)
@@ -139,10 +142,15 @@ class Executor:
                 raise refusal(reason, self._program(path).span)
             case ir.Table(entries=entries):
                 rows = (
-                    Alternative(word(entry.name, f"e{number}"), conjuncts(entry.guard), entry.body)
+                    Alternative(
+                        word(entry.name, f"e{number}"),
+                        conjuncts(entry.guard),
+                        entry.body,
+                        taken=entry_title(entry, number),
+                    )
                     for number, entry in enumerate(entries, 1)
                 )
-                return self._branch(path, *rows, Alternative("none", (), ()))
+                return self._branch(path, *rows, Alternative("none", (), (), taken="no entry"))
             case Enter(index=index):
                 return self._enter(path, index)
             case EndPass():
@@ -265,7 +273,8 @@ class Executor:
                 continue
             if alternative.label:
                 child.names = (*child.names, prefix + alternative.label)
-                taken = (self._instance(path).name, alternative.label)
+            if alternative.taken:
+                taken = (self._instance(path).name, alternative.taken)
                 child.entries = (*child.entries, taken)
             child.todo = prepend(alternative.items, child.todo)
             found.append(child)
