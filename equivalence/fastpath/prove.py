@@ -20,6 +20,7 @@ from nfverify.equivalence.fastpath.replay import FastPair, fast_pair, replayed
 from nfverify.equivalence.fastpath.search import Search
 from nfverify.equivalence.fastpath.tables import TableReality
 from nfverify.equivalence.fastpath.theorem import Settled, settle
+from nfverify.equivalence.fastpath.traffic import Recurring, collisions
 from nfverify.equivalence.fastpath.verdict import (
     FastDifferent,
     FastEquivalent,
@@ -36,7 +37,6 @@ from nfverify.equivalence.simulate import (
     FULL,
     LIGHT,
     Trace,
-    Traffic,
     first_difference,
     shrink,
     simulate,
@@ -50,6 +50,8 @@ from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
 from nfverify.smat import ir
 
 SHALLOW = 2
+DEEP = 9  # packets
+RESERVE = 4.0  # s
 FEASIBLE_RLIMIT = 1_000_000
 
 
@@ -109,7 +111,8 @@ class _Run:
                 return FastIdle(self.report(), obligations)
             return self.unknown("that records serve all that they could is not decided")
         self.known(0, self.resistance())
-        found = self.deepen(SHALLOW) or self.simulated() or self.deepen(self.question.depth or 9)
+        found = self.deepen(SHALLOW) or self.simulated() or self.collided()
+        found = found or self.deepen(self.question.depth or DEEP)
         if found is None and self.search is not None:
             self.search.be_patient()
             found = self.deepen(self.question.depth or 10**6)
@@ -148,7 +151,9 @@ class _Run:
             chain = Chain(self.plan, Terms(), side.feasible, drop)
             known = chain.rulesets.rulesets, self.question.operators or {}
             reality = TableReality(*known, chain.variables)
-            self.search = Search(chain, self.parts, reality, self.deadline, self.notify)
+            # What is found must still be made plain, and told.
+            deadline = self.deadline - min(RESERVE, self.question.time_limit / 8)
+            self.search = Search(chain, self.parts, reality, deadline, self.notify)
         return self.search
 
     def parts(self, trace: Trace) -> bool:
@@ -156,22 +161,41 @@ class _Run:
 
     def simulated(self) -> FastVerdict | None:
         """A difference that traffic shows, made as short as the search can say."""
-        traffic = Traffic(self.pair.problem, collect((self.plan.network,)))
+        traffic = Recurring(self.pair.problem, collect((self.plan.network,)))
         for effort in (LIGHT, FULL):
             self.notify("simulation")
             found = simulate(
                 self.pair, traffic, lambda _: True, effort, out_of_time=self.out_of_time
             )
             if found.difference is not None:
-                trace = shrink(self.pair, found.difference)
-                verdict = self.deepen(len(trace))
-                if verdict is None and self.search is not None and self.search.stuck:
-                    self.search.be_patient()
-                    verdict = self.deepen(len(trace))
-                if verdict is not None:
-                    return verdict
-                excluded = min(self.search.excluded, len(trace) - 1) if self.search else 0
-                return self.different(trace, excluded == len(trace) - 1, excluded)
+                return self.shortest(shrink(self.pair, found.difference))
+        return None
+
+    def shortest(self, trace: Trace) -> FastVerdict:
+        """A trace that is at hand, or the shorter one that the search finds in time."""
+        verdict = None
+        try:
+            verdict = self.deepen(len(trace) - 1)
+            if verdict is None and self.search is not None and self.search.stuck:
+                self.search.be_patient()
+                verdict = self.deepen(len(trace) - 1)
+        except OutOfTime:
+            pass
+        if verdict is not None:
+            return verdict
+        excluded = min(self.search.excluded, len(trace) - 1) if self.search else 0
+        return self.different(trace, excluded == len(trace) - 1, excluded)
+
+    def collided(self) -> FastVerdict | None:
+        """Of a hash in the place of a key: two flows that it takes for one."""
+        if not self.plan.hashed:
+            return None
+        traffic = Recurring(self.pair.problem, collect((self.plan.network,)))
+        for trace in collisions(self.plan, traffic):
+            if self.out_of_time():
+                return None
+            if self.parts(trace):
+                return self.shortest(trace)
         return None
 
     def out_of_time(self) -> bool:
