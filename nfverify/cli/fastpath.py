@@ -12,6 +12,7 @@ from nfverify.cli.options import MODEL
 
 if TYPE_CHECKING:
     from nfverify.fastpath.plan import Plan
+    from nfverify.fastpath.view import Compiled
     from nfverify.smat.ir import Network
 
 _EPILOG = """\
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     plan = _derived(args, load(args.chain))
     if args.faults:
         return _faults(args, plan)
-    shown = view(plan)
+    shown = view(plan, _compiled(plan))
     match args.format:
         case "json":
             text = as_json(shown)
@@ -97,6 +98,19 @@ def _derived(args: argparse.Namespace, network: Network) -> Plan:
 
     with Console(stderr=True).status(f"deriving the fast path of {network.name}"):
         return derive(network, args.policy)
+
+
+def _compiled(plan: Plan) -> Compiled | None:
+    """The records of the compiled plan; None if nothing of it is compiled."""
+    from nfverify.cythonized.fastsize import record_size
+    from nfverify.fastpath.view import Compiled
+    from nfverify.lang.source import ModelError
+
+    try:
+        size = record_size(plan)
+    except ModelError:
+        return None
+    return None if size is None else Compiled(size.bytes, size.references, size.classes)
 
 
 def _faults(args: argparse.Namespace, plan: Plan) -> int:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from nfverify.fastpath.view.tables import HEAD_BYTES, KEY_BYTES, LINE, View
+from nfverify.fastpath.view.tables import HEAD_BYTES, KEY_BYTES, View
 
 VERSION = 1
 
@@ -14,15 +14,14 @@ VERSION = 1
 def as_json(view: View) -> str:
     """The document, docs/fast-path.md says what its members are."""
     whole = asdict(view)
-    del whole["name"]
     found: dict[str, object] = {
         "version": VERSION,
         "chain": view.name,
         "record": {
-            "line": LINE,
             "key": KEY_BYTES,
             "head": HEAD_BYTES,
-            "bytes": view.bytes,
+            "values": max((c.bytes for c in view.classes), default=0),
+            "compiled": whole["compiled"],
         },
     }
     found |= {

@@ -20,7 +20,6 @@ from nfverify.smat import ir
 from nfverify.smat.rebuild import mapped_expr
 from nfverify.smat.unparse import Printer, printer
 
-LINE = 64  # bytes
 KEY_BYTES, HEAD_BYTES = 16, 12  # of a record: its key; epoch, class and sums of changes
 
 
@@ -84,7 +83,7 @@ class ShownClass:
     values: tuple[ShownValue, ...]
     watches: tuple[tuple[str, str], ...]  # variable, key
     paths: tuple[ShownPath, ...]
-    bytes: int
+    bytes: int  # of its values
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,19 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Compiled:
+    """Of the compiled plan: bytes of a record with its key and with `references` to entries of the
+    chain's tables; so many classes that are compiled."""
+
+    bytes: int
+    references: int
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
 class View:
+    """All tables; `compiled` is None where nothing is compiled."""
+
     name: str
     key: tuple[str, ...]
     served: tuple[str, ...]
@@ -125,14 +136,15 @@ class View:
     events: tuple[Event, ...]
     slow: tuple[Slow, ...]
     pairs: tuple[Pair, ...]
+    compiled: Compiled | None
 
     @property
-    def bytes(self) -> int:
-        """Of the largest record, with its key."""
-        return max((c.bytes for c in self.classes), default=KEY_BYTES + HEAD_BYTES)
+    def values(self) -> tuple[int, int]:
+        """Of the record with the most: how many values, and their bytes."""
+        return max(((len(c.values), c.bytes) for c in self.classes), default=(0, 0))
 
 
-def view(plan: Plan) -> View:
+def view(plan: Plan, compiled: Compiled | None = None) -> View:
     """All that there is to be shown of a plan."""
     out = plan_printer(plan)
     return View(
@@ -144,6 +156,7 @@ def view(plan: Plan) -> View:
         tuple(_events(plan, out)),
         _slow(plan),
         _pairs(plan),
+        compiled,
     )
 
 
@@ -174,7 +187,7 @@ def _class(out: PlanPrinter, class_: Class) -> ShownClass:
             for w in class_.watches
         ),
         tuple(_path(out, path) for path in class_.paths),
-        KEY_BYTES + HEAD_BYTES + sum(v.bytes for v in values),
+        sum(v.bytes for v in values),
     )
 
 

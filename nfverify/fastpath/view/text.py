@@ -9,7 +9,6 @@ from typing import NamedTuple
 from nfverify.fastpath.view.tables import (
     HEAD_BYTES,
     KEY_BYTES,
-    LINE,
     Action,
     Event,
     LocalMat,
@@ -82,13 +81,17 @@ def _summary(view: View) -> str:
 
 
 def _record(view: View) -> str:
-    most = max((len(c.values) for c in view.classes), default=0)
-    values = view.bytes - KEY_BYTES - HEAD_BYTES
-    fits = f"one line of {LINE}" if view.bytes <= LINE else f"over one line of {LINE}"
-    return (
-        f"{view.bytes} bytes, {fits}: key {KEY_BYTES}, head {HEAD_BYTES},"
-        f" up to {most} {_plural(most, 'value', 'values')} of {values}"
-    )
+    count, size = view.values
+    parts = f"key {KEY_BYTES}, head {HEAD_BYTES}, "
+    parts += f"up to {count} {_plural(count, 'value', 'values')} of {size}" if size else "no values"
+    compiled = view.compiled
+    if compiled is None:
+        return parts
+    direct = compiled.references
+    parts += f", {direct} direct {_plural(direct, 'reference', 'references')}" if direct else ""
+    left = len(view.classes) - compiled.classes
+    more = f"; {left} {_plural(left, 'class is', 'classes are')} not compiled" if left else ""
+    return f"{compiled.bytes} bytes as compiled: {parts}{more}"
 
 
 def _local(mat: LocalMat, width: int) -> Iterator[Line]:
