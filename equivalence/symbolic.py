@@ -18,7 +18,7 @@ from nfverify.equivalence.layers import forgotten, merge_packets
 from nfverify.equivalence.packets import SymbolicPacket, dummy_packet, width_of
 from nfverify.equivalence.state import State
 from nfverify.equivalence.terms import Term, Terms
-from nfverify.packet.fields import FIELDS
+from nfverify.packet.fields import FIELDS, IP
 from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
@@ -171,7 +171,12 @@ class Executor:
     ) -> tuple[State, list[Emission]]:
         """What an arriving packet does: the state after it and what may come out, in order."""
         self._begin(now)
-        return self._enter(self.network.ingress, state, packet, self.terms.true)
+        after, out = self._enter(self.network.ingress, state, packet, self.terms.true)
+        if not self.drop_non_ip or packet.layer is None:
+            return after, out
+        ip = packet.has(self.terms, IP)  # of a frame that comes in; what it holds may be none
+        emissions = [replace(e, guard=self.terms.and_(ip, e.guard)) for e in out]
+        return state.merge([(ip, after)]), emissions
 
     def resumed_step(
         self, index: int, state: State, packet: SymbolicPacket, now: Term
@@ -290,7 +295,7 @@ class Executor:
             forward = Slot(terms.true, self._default_port(instance.program, before))
             slots = [
                 Slot(
-                    terms.ite(outside, terms.boolean(i == 0 and not self.drop_non_ip), s.guard),
+                    terms.ite(outside, terms.boolean(i == 0 and not self._drops(before)), s.guard),
                     terms.ite(outside, forward.port, s.port),
                 )
                 for i, s in enumerate(slots or [Slot(terms.false, forward.port)])
@@ -306,10 +311,13 @@ class Executor:
 
     def _outside(self, instance: str, packet: SymbolicPacket) -> Term:
         """Does the packet skip this instance: not IP, no link field touched (decision 20)?"""
-        if self._sees_non_ip[instance] and not self.drop_non_ip:
+        if self._sees_non_ip[instance] and not self._drops(packet):
             return self.terms.false
-        both = FIELDS["proto"].headers
-        return self.terms.not_(packet.has(self.terms, both))
+        return self.terms.not_(packet.has(self.terms, IP))
+
+    def _drops(self, packet: SymbolicPacket) -> bool:
+        """Does it drop here if it isn't IP? With layers, that was asked when it came in."""
+        return self.drop_non_ip and packet.layer is None
 
     def _route(
         self, index: int, slot: Slot, state: State, packet: SymbolicPacket, guard: Term

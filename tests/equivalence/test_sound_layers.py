@@ -5,6 +5,9 @@ import pytest
 from encoding import Bench, by_solver, by_terms, by_z3
 
 from nfverify.equivalence.expressions import Unsupported
+from nfverify.equivalence.problem import Options
+from nfverify.equivalence.prove import Question, equivalent
+from nfverify.equivalence.verdict import Different
 from nfverify.smat.load import load_text
 
 STEPS = 160
@@ -80,3 +83,27 @@ def test_payloads_written_over_are_refused() -> None:
     body = 'push ipip(1.1.1.1, 2.2.2.2); f[payload] = Encrypt(f[payload], "0123456789abcdef", 1);'
     with pytest.raises(Unsupported, match="payload was written"):
         Bench(load_text(model(body + " pop ipip;")))
+
+
+ARP = """
+program open { entry { action_flow { pop vxlan; } } }
+program link {
+    int n;
+    entry {
+        match_flow { f[ethertype] == 2054 }
+        match_state { n %s 1 }
+        action_flow { drop; }
+    }
+    entry { match_flow { f[ethertype] == 2054 } action_state { n = n + 1; } }
+}
+chain main = open -> link;
+"""
+
+
+def test_frames_inside_are_not_dropped_for_not_being_ip() -> None:
+    """Only frames that come in are."""
+    a, b = (load_text(ARP % order) for order in (">", ">="))
+    options = Options(drop_non_ip=True)
+    verdict = equivalent(a, b, Question(options=options, time_limit=20))
+    assert isinstance(verdict, Different)
+    assert len(verdict.counterexample.events) == 2
