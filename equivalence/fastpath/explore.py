@@ -235,6 +235,7 @@ class Explorer(Executor):
 
     found: Exploration = field(kw_only=True)
     world: World = field(kw_only=True)
+    lost: set[tuple[tuple[tuple[str, str], ...], str]] = field(default_factory=set, kw_only=True)
 
     def _step(self, path: Path, item: Item) -> list[Path] | None:
         try:
@@ -271,6 +272,7 @@ class Explorer(Executor):
         match item:
             case Unclear(reason=reason):
                 path.lost, path.refused = True, path.refused or reason
+                path.followed = path.entries
                 return None
             case ir.Push(kind="vlan", args=(vid,)):
                 failed = path.push_tag(self.rewriter.rewrite(path, vid))
@@ -354,7 +356,15 @@ class Explorer(Executor):
 
     def _finish(self, path: Path, output: ir.Output) -> list[Path]:
         if self.world.served and not path.dummy:
-            self.found.ways.append(self._way(path, output))
+            way = self._way(path, output)
+            assert isinstance(path, LayeredPath)
+            if path.lost:  # where it goes from there isn't known
+                lost = (path.followed, way.slow)
+                if lost in self.lost:
+                    return []
+                self.lost.add(lost)
+                way = Way((), (), (), (), path.followed, slow=way.slow)
+            self.found.ways.append(way)
         return []
 
     def _way(self, path: Path, output: ir.Output) -> Way:

@@ -39,13 +39,15 @@ class Layer:
 
 @dataclass(slots=True)
 class LayeredPath(Path):
-    """A path with the headers that were pushed on it. `lost`: nothing is known of any field."""
+    """A path with the headers that were pushed on it. `lost`: nothing is known of any field;
+    `followed` are the entries until then."""
 
     under: tuple[Layer, ...] = ()
     base: Mapping[str, ir.Expr] | None = None
     tags_in_front: tuple[ir.Expr, ...] = ()
     tunnels: int = 0
     lost: bool = False
+    followed: tuple[tuple[str, str], ...] = ()
 
     @property
     def headers(self) -> Header:
