@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from nfverify.equivalence.fastpath.verdict import FastVerdict
     from nfverify.smat.ir import Network
 
-_ALONE = {"b": "a second model", "refine": "--refine", "ignore": "--ignore", "assume": "--assume"}
-_MORE = {"start": "--from"}
+_ALONE = {
+    "b": "a second model",
+    "refine": "--refine",
+    "ignore": "--ignore",
+    "assume": "--assume",
+    "start": "--from",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +42,15 @@ def check(args: argparse.Namespace) -> None:
         if args.b is None:
             raise UsageError("equiv compares two models: name B, or ask for --fastpath")
         return
-    for name, what in {**_ALONE, **_MORE}.items():
+    for name, what in _ALONE.items():
         if getattr(args, name):
             raise UsageError(f"--fastpath compares a chain with itself: {what} makes no sense")
+    if args.fault:
+        from nfverify.fastpath.faults import FAULTS, fault
+
+        if fault(args.fault) is None:
+            names = ", ".join(f.name for f in FAULTS)
+            raise UsageError(f"there is no fault {args.fault!a}; there are {names}")
 
 
 def run(args: argparse.Namespace) -> FastVerdict:
