@@ -45,7 +45,7 @@ class Changes:
     anyhow: Collection[str]
     plain: bool  # others may look like packets that are served
     _other: Sight | None = None
-    _alone: dict[tuple[str, tuple[int, ...], int], bool] = field(default_factory=dict)
+    _facts: dict[tuple[str, int], tuple[Term, ...]] = field(default_factory=dict)
     _asked: dict[str, frozenset[str]] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
     _answers: dict[tuple[str, tuple[int, ...], frozenset[int]], bool] = field(default_factory=dict)
@@ -60,10 +60,10 @@ class Changes:
         told = [self.world.term(c) for c in condition if not _state(c) or _state(c) & about]
         question = (var, tuple(k.id for k in mine), frozenset(t.id for t in told))
         if question not in self._answers:
-            writers = self.writers.get(var, ())
+            count = len(self.writers.get(var, ()))
             last = self._last.get(var, 0)  # who could before, likely can again
-            order = sorted(range(len(writers)), key=lambda n: (n != last, n))
-            guilty = next((n for n in order if self._may(var, mine, n, writers[n], told)), None)
+            order = sorted(range(count), key=lambda n: (n != last, n))
+            guilty = next((n for n in order if self._may(var, mine, n, told)), None)
             self._answers[question] = guilty is not None
             self._last[var] = last if guilty is None else guilty
         return self._answers[question]
@@ -76,31 +76,27 @@ class Changes:
         return self._asked[var]
 
     def _may(
-        self,
-        var: str,
-        keys: tuple[Term, ...],
-        number: int,
-        writer: Writer,
-        condition: Sequence[Term],
+        self, var: str, keys: tuple[Term, ...], number: int, condition: Sequence[Term]
     ) -> bool:
-        known = (var, tuple(k.id for k in keys), number)
-        facts = self._facts(keys, writer)
-        if known not in self._alone:
-            self._alone[known] = self.world.possible(facts)
-        return self._alone[known] and self.world.possible((*condition, *facts))
+        """Can this writer make its write, to this key, and change it?"""
+        write = self.writers[var][number].assignment
+        same = (
+            self.world.terms.eq(self.other(a), b) for a, b in zip(write.keys, keys, strict=True)
+        )
+        return self.world.possible((*condition, *self._writing(var, number), *same))
 
-    def _facts(self, keys: tuple[Term, ...], writer: Writer) -> tuple[Term, ...]:
-        """Another packet (or a timer) makes the write, to this key, and changes it."""
-        terms, other = self.world.terms, self.other
-        write = writer.assignment
-        same = [terms.eq(other(a), b) for a, b in zip(write.keys, keys, strict=True)]
-        change = other(negation(idle(self.world.variables[write.var], write)))
-        facts = [*same, *map(other, writer.conditions), change]
-        if writer.served:
-            facts += [*map(other, SERVED), terms.not_(self._own())]
-        elif writer.served is False and not self.plain:
-            facts.append(terms.not_(other.all(SERVED)))
-        return tuple(facts)
+    def _writing(self, var: str, number: int) -> tuple[Term, ...]:
+        """Another packet (or a timer) makes the write, which changes something."""
+        if (var, number) not in self._facts:
+            writer, terms, other = self.writers[var][number], self.world.terms, self.other
+            change = negation(idle(self.world.variables[var], writer.assignment))
+            facts = [*map(other, writer.conditions), other(change)]
+            if writer.served:
+                facts += [*map(other, SERVED), terms.not_(self._own())]
+            elif writer.served is False and not self.plain:
+                facts.append(terms.not_(other.all(SERVED)))
+            self._facts[var, number] = tuple(facts)
+        return self._facts[var, number]
 
     def _own(self) -> Term:
         packet, other = self.world.packet.fields, self.other.packet.fields
