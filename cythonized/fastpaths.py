@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nfverify.cythonized.body import Body
@@ -20,7 +20,18 @@ from nfverify.cythonized.plan import NARROW_FLOW, Plan
 from nfverify.cythonized.resources import Resources
 from nfverify.cythonized.tables import TableCode
 from nfverify.fastpath.plan import StateFunction
-from nfverify.smat.ir import And, Bits, Cast, Conditional, Const, Delete, Expr, Write
+from nfverify.smat.ir import (
+    And,
+    Bits,
+    Cast,
+    Compare,
+    Conditional,
+    Const,
+    Delete,
+    Expr,
+    Not,
+    Write,
+)
 
 _NAMES = (*FIXED, "r", "m", "rewrite", "frame", "kept_ip4", "kept_l4", "original", "watch")
 INLINE = 3  # codes that are so few are compiled into the loop over packets
@@ -71,15 +82,53 @@ def _code(plan: Plan, layout: FastLayout, code: Code, resources: Resources, inli
     flows = {table.id for table in layout.whole.tables if TableCode.of(table).flow_like}
     body.packed = {at: "<const u64*>&r.image" for at in code.packed if at[0] in flows}
     body.emit(f"# {comment(', '.join(draft.plan.name for draft in code.group.drafts))}")
-    for path in code.group.paths:
-        test = body.value(folded(And(path.residual)))
-        if test == YES:
+    _paths(plan, body, code, [(path, path.residual) for path in code.group.paths])
+    return function.text()
+
+
+def _paths(
+    plan: Plan, body: Body, code: Code, paths: Sequence[tuple[CodePath, tuple[Expr, ...]]]
+) -> None:
+    """Paths with what is left of their residuals, which exclude each other: first a condition that
+    all of them test, one way or the other, so that it is evaluated once."""
+    if len(paths) > 1:
+        for test in paths[0][1]:
+            yes = [(path, _without(rest, test)) for path, rest in paths if test in rest]
+            other = _negated(test)
+            no = [(path, _without(rest, other)) for path, rest in paths if other in rest]
+            if no and len(yes) + len(no) == len(paths):
+                with body.function.block(f"if {body.value(folded(test))}:"), body.branch():
+                    _paths(plan, body, code, yes)
+                _paths(plan, body, code, no)
+                return
+    for path, rest in paths:
+        text = body.value(folded(And(rest)))
+        if text == YES:
             _path(plan, body, code, path)
-            return function.text()
-        with function.block(f"if {test}:"), body.branch():
+            return
+        with body.function.block(f"if {text}:"), body.branch():
             _path(plan, body, code, path)
     body.emit("return NF_FAST_SLOW")
-    return function.text()
+
+
+def _without(residual: tuple[Expr, ...], test: Expr) -> tuple[Expr, ...]:
+    return tuple(conjunct for conjunct in residual if conjunct != test)
+
+
+def _negated(test: Expr) -> Expr:
+    match test:
+        case Not(operand):
+            return operand
+        case Compare("==", left, right):
+            return Compare("!=", left, right)
+        case Compare("!=", left, right):
+            return Compare("==", left, right)
+        case Compare("<", left, right):
+            return Compare("<=", right, left)
+        case Compare("<=", left, right):
+            return Compare("<", right, left)
+        case _:
+            return Not(test)
 
 
 def _path(plan: Plan, body: Body, code: Code, path: CodePath) -> None:
