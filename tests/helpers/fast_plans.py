@@ -16,7 +16,7 @@ from nfverify.semantics.machine import Machine
 from nfverify.smat.load import load
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/fastpath"
-CHAINS = ("c1", "c2", "c2b", "c3", "c4", "c5", "c6", "c7", "c8", "c9")
+CHAINS = ("c1", "c2", "c2b", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10")
 
 
 @cache

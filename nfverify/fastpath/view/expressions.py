@@ -9,7 +9,7 @@ from nfverify.fastpath.plan import HeaderAction, Plan, StateFunction
 from nfverify.packet.fields import FLOW_FIELDS
 from nfverify.smat import ir
 from nfverify.smat.rebuild import mapped_expr
-from nfverify.smat.unparse import Printer
+from nfverify.smat.unparse import Printer, Reading
 
 
 @dataclass
@@ -29,20 +29,22 @@ class PlanPrinter(Printer):
             case ir.Const(value=int() as number) if number < len(self.network_ports):
                 return self.network_ports[number]
             case ir.Conditional(condition=test, then=then, otherwise=other):
-                return f"{self._port_test(test)} ? {self.port_text(then)} : {self.port_text(other)}"
+                return f"{self.text(test)} ? {self.port_text(then)} : {self.port_text(other)}"
             case _:
                 return self.text(port)
 
-    def _port_test(self, test: ir.Expr) -> str:
-        match test:
-            case ir.Compare(op="==", left=ir.Field(name="iface"), right=ir.Const(value=int() as n)):
-                name = self.network_ports[n] if n < len(self.network_ports) else n
-                return f"f[iface] == {name}"
+    def _compare(self, expr: ir.Compare) -> Reading:
+        match expr:
+            case ir.Compare(
+                op="==" | "!=" as op, left=ir.Field(name="iface"), right=ir.Const(value=int() as n)
+            ) if n < len(self.network_ports):
+                text = f"f[iface] {op} {self.network_ports[n]}"
+                return replace(Printer._compare(self, expr), text=text)
             case _:
-                return self.text(test)
+                return Printer._compare(self, expr)
 
     def _flow(self, exprs: Sequence[ir.Expr]) -> str:
-        plain = super()._flow(exprs)
+        plain = Printer._flow(self, exprs)
         if plain:
             return plain
         changed = [
