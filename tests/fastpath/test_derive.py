@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from random import Random
+from shutil import copyfile
 
+import ir_wraps
 import pytest
 from fast_plans import derived, parts_on_traffic
 from ir_flows import flow_chain
@@ -144,6 +146,8 @@ program held { entry { match_flow { f[dport] == 1 } action_flow { f[output] = ti
 program copied { iface a, b, c;
     entry { match_flow { f[dport] == 1 } action_flow { f[output] = {b, c}; } } }
 program chosen { entry { action_flow { choose x in 1..3 where x > 1; f[sport] = x; } } }
+program failing { iface a, b;
+    entry { match_flow { f[dport] < 99 } action_flow { f[output] = f[dport]; } } }
 program written { entry { match_flow { f[dport] == 1 } action_flow { f[payload] = "HELLO"; } } }
 """
 
@@ -156,6 +160,7 @@ program written { entry { match_flow { f[dport] == 1 } action_flow { f[payload] 
         ("copied", "several outputs"),
         ("chosen", "a choice between several values"),
         ("written", "a payload that may have another length"),
+        ("failing", "an error drops the packet"),
     ],
 )
 def test_what_no_record_can_stand_for(tmp_path: Path, name: str, reason: str) -> None:
@@ -163,6 +168,63 @@ def test_what_no_record_can_stand_for(tmp_path: Path, name: str, reason: str) ->
     plan = derive(load(f"{tmp_path / 'm.nfd'}:{name}"))
     assert any(s.reason.startswith(reason) for s in plan.slow)
     assert parts_on_traffic(plan, 1, 300)[0] is None
+
+
+TUNNEL = """
+import "wrap.nfd";
+import "tunnels.nfd";
+import "unwrap.nfd";
+import "mon.nfd";
+
+program trunk {
+    entry { action_flow { push vlan(7); f[vlan] = 8; push ipip(192.0.2.1, 192.0.2.2); } }
+}
+program marked { entry { action_flow { push ipip(192.0.2.1, 192.0.2.2); f[ttl] = 9; } } }
+chain through = wrap -> tunnels -> unwrap -> mon;
+chain out = mon -> trunk;
+chain tail = wrap -> mon;
+"""
+
+
+def tunnelled(tmp_path: Path, name: str) -> Plan:
+    for model in ("wrap", "tunnels", "unwrap", "mon"):
+        copyfile(ROOT / f"examples/fastpath/{model}.nfd", tmp_path / f"{model}.nfd")
+    (tmp_path / "t.nfd").write_text(TUNNEL)
+    plan = derive(load(f"{tmp_path / 't.nfd'}:{name}"))
+    assert plan.plain
+    assert parts_on_traffic(plan, 1, 400, evict=0.02)[0] is None
+    return plan
+
+
+def test_a_header_pushed_and_popped_leaves_no_trace(tmp_path: Path) -> None:
+    plan = tunnelled(tmp_path, "through")
+    (class_,) = taking(plan, "wrap.wrapped", "tunnels.counted", "unwrap.unwrapped")
+    (path,) = class_.paths
+    assert path.header.pushes == path.header.pops == path.header.modify == ()
+    assert [f.instance for f in path.functions] == ["tunnels", "mon"]
+    reasons = {s.reason for s in plan.slow}
+    assert "what is inside a frame that arrives in a tunnel" in reasons
+    assert "a packet of extraordinary length gets a header" in reasons
+
+
+def test_a_header_that_stays_is_pushed(tmp_path: Path) -> None:
+    (class_,) = tunnelled(tmp_path, "out").classes
+    (path,) = class_.paths
+    pushes = path.header.pushes
+    assert [p.kind for p in pushes] == ["ipip", "vlan"]
+    assert pushes[1].args == (ir.Const(8, ir.Bits(12)),)
+
+
+def test_what_a_plan_cannot_say_of_headers_is_slow(tmp_path: Path) -> None:
+    assert tunnelled(tmp_path, "marked").slow[0].reason == "a header that was pushed is written"
+    reasons = {s.reason for s in tunnelled(tmp_path, "tail").slow}
+    assert "the length of a frame" in reasons
+
+
+@pytest.mark.parametrize("seed", range(20, 30))
+def test_random_networks_that_push_and_pop(seed: int) -> None:
+    plan = derive(ir_wraps.network(Random(seed)))
+    assert parts_on_traffic(plan, seed, 150, evict=0.05)[0] is None
 
 
 @pytest.mark.parametrize("seed", range(10))
