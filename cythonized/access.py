@@ -205,6 +205,7 @@ def look_up(body: Body, table: TableLayout, keys: Keys, key: str, pointer: str) 
 
 def write(body: Body, node: Write) -> None:
     """Assign all components; keys and values are read before."""
+    _touch(body, node.var)
     home = body.instance.home(node.var)
     if isinstance(home, Plain):
         cells = home.cells
@@ -251,6 +252,11 @@ def write(body: Body, node: Write) -> None:
         with body.function.block(f"if {cursor.pointer} != NULL:"):
             body.emit(*assignments)
     body.state_written(node.var)
+
+
+def _touch(body: Body, var: str) -> None:
+    if var in body.touching:
+        body.emit("S.touched[p.verdict - S.first] = 1")
 
 
 def raise_event(
@@ -309,6 +315,7 @@ def _put(body: Body, table: TableLayout, keys: Keys) -> Cursor:
 
 def delete(body: Body, node: Delete) -> None:
     """Make a key absent."""
+    _touch(body, node.var)
     home = body.instance.home(node.var)
     assert not isinstance(home, Plain)
     table, member = home

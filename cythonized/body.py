@@ -50,6 +50,7 @@ class Body:
     packed: dict[tuple[str, Keys], str] = field(default_factory=dict)  # keys that are so already
     shared: Callable[[Body, TableLayout, Keys], Cursor] | None = None
     events: Mapping[str, int | None] = field(default_factory=dict)
+    touching: frozenset[str] = frozenset()  # writes that outdate the packet's own record
 
     def value(self, node: Expr) -> str:
         """The text of an expression; what must be computed first is added to the function."""

@@ -27,6 +27,7 @@ _FLOW_BITS = {
     "dport": (1, 0xFFFF << 16),
     "proto": (1, 0xFF << 32),
 }
+WIDE = 256  # packets of a block that goes through the chain's pipeline
 FEW = 16  # packets of a block in which each is asked for its record, however many have none
 
 
@@ -180,6 +181,7 @@ def members(plan: Plan) -> Members:
     found = [("nf_mat", "mat"), ("u8", f"nowhere[{SLOTS[-1]}]")]
     if plan.simple:
         found += [("u32", "ported"), ("u32", "missed"), ("nf_head", f"heads[{BLOCK}]")]
+        found += [("i32*", "first"), ("u8", f"touched[{WIDE}]")]
     return found
 
 
@@ -193,8 +195,7 @@ def prototypes(plan: Plan) -> str:
     ]
     if not plan.fast.faulty:
         functions += [
-            "i32 nf_fast_pipelined(State *, const nf_batch *)",
-            "u32 nf_fast_absent(State *, u64)",
+            "i32 nf_fast_wide(State *, const nf_batch *)",
         ]
     return "\n".join(f"static __attribute__((noinline)) {f};" for f in functions)
 
@@ -207,7 +208,7 @@ NEXT = "\n" + INDENT * 2
 
 def blocks(plan: Plan, layout: FastLayout) -> str:
     """`chain_one` and `nf_push`, of a simple network."""
-    parts = [_one(plan), _one_slow(plan, layout), _block(plan, layout), _push(plan)]
+    parts = [_one(plan), _one_slow(plan, layout), _block(plan, layout), _push(plan, layout)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -225,6 +226,7 @@ def _one(plan: Plan) -> str:
         f"{INDENT}cdef Packet packet",
         f"{INDENT}cdef Packet* p = &packet",
         f"{INDENT}p.verdict = verdict",
+        f"{INDENT}S.first = verdict",
     ]
     if plan.timed:
         lines.append(f"{INDENT}p.time = now")
@@ -260,15 +262,12 @@ def _block(plan: Plan, layout: FastLayout) -> str:
         begin = "S.core.now"
         now = "\n        now = nf_max(now, batch.times[i])\n        S.core.now = now"
     scratch = "\n                nf_arena_reset(&S.core.scratch)" if plan.scratch else ""
-    first = KEY_BYTES + layout.bytes
-
-    def fetched(at: str) -> str:
-        places = (f"homes[{at}] + {first + 8 * k}" for k in range(layout.hints))
-        return NEXT.join(f"nf_fetch(nf_pointer({place}))" for place in places) or "pass"
-
+    hints = (f"<u8*>r + {layout.bytes + 8 * k}" for k in range(layout.hints))
+    fetch = [f"nf_fetch(nf_pointer({hint}))" for hint in hints]
     head = "State* S, const nf_batch* batch, u8** ahead, u32 coming"
     return f"""cdef i32 fast_block({head}) noexcept nogil:
     cdef u8* homes[{BLOCK}]
+    cdef nf_mat_head* found[{BLOCK}]
     cdef u8** frames = batch.frames
     cdef const u32* lengths = batch.lengths
     cdef i32* verdicts = batch.verdicts
@@ -287,22 +286,26 @@ def _block(plan: Plan, layout: FastLayout) -> str:
         S.ported = batch.ports != NULL
     for i in range(n):
         h.bits = <u8>{parsed(plan, layout, "h", "frames[i]", "lengths[i]")}
-        homes[i] = <u8*>S.nowhere
         if nf_likely(h.bits):
             fast_key(S, h, key)
             homes[i] = nf_mat_home(&S.mat, nf_mat_hash(key), {slot})
             nf_prefetch_at(homes[i])
         h += 1
-    h = S.heads{_many(layout)}
-    for i in range(n):  # whosever record stands there
-        {fetched("i")}
-    for i in range(n):{now}
+    h = S.heads
+    for i in range(n):
         r = NULL
-        if nf_unlikely(misses):  # records may have come, gone or moved
-            r = fast_again(S, h)
-        elif nf_likely(h.bits):
+        if nf_likely(h.bits):
             fast_key(S, h, key)
             r = nf_mat_at(homes[i], key, {slot})
+            if nf_likely(r != NULL):
+                {(NEXT + INDENT * 2).join(fetch) or "pass"}
+        found[i] = r
+        h += 1
+    h = S.heads
+    for i in range(n):{now}
+        r = found[i]
+        if nf_unlikely(misses):  # records may have come, gone or moved
+            r = fast_again(S, h)
         if nf_likely({usable}):
             out = fast_serve(S, h, r, now, 0){_late(layout)}{scratch}
             if nf_likely(out != NF_FAST_SLOW):
@@ -353,7 +356,7 @@ cdef i32 fast_chain "nf_fast_chain"({signature}) noexcept nogil:
     return S.core.error
 
 
-{_pipelined(plan, layout)}"""
+{_wide(plan, layout)}"""
 
 
 def _late(layout: FastLayout) -> str:
@@ -368,58 +371,77 @@ def _late(layout: FastLayout) -> str:
                 S.mat.served += 1"""
 
 
-def _many(layout: FastLayout) -> str:
+def _wide(plan: Plan, layout: FastLayout) -> str:
+    """Many packets at once through the pipeline, if many have no record. Plans with faults are run
+    as they are written down."""
     if layout.faulty:
         return ""
-    return f"""
-    if nf_unlikely(S.missed * 4 > {BLOCK}) and n >= {FEW}:  # most likely now, too
-        S.missed = fast_absent(S, n)
-        if S.missed * 4 > n:
-            return fast_pipelined(S, batch)"""
-
-
-def _pipelined(plan: Plan, layout: FastLayout) -> str:
-    """A block of which many have no record, through the pipeline. Plans with faults are run as they
-    are written down."""
-    if layout.faulty:
-        return ""
+    slot = layout.slot
     drain = "\n    drain(S)" if plan.depth else ""
     signature = "State* S, const nf_batch* batch"
-    return f"""cdef u32 fast_absent "nf_fast_absent"(State* S, u64 n) noexcept nogil:
-    # How many of the block have no record.
-    cdef u64 i
-    cdef u32 found = 0
-    for i in range(n):
-        found += fast_again(S, &S.heads[i]) != NULL
-    return <u32>n - found
-
-
-cdef i32 fast_pipelined "nf_fast_pipelined"({signature}) noexcept nogil:
-    # A block through the chain, which is recorded then.
+    plain = parsed(plan, layout, "&heads[i]", "batch.frames[i]", "batch.lengths[i]")
+    return f"""cdef i32 fast_wide "nf_fast_wide"({signature}) noexcept nogil:
+    # 1: all packets went through the chain and are recorded; 0: enough have records; else an error.
+    cdef nf_head heads[{WIDE}]
+    cdef u64 hashes[{WIDE}]
+    cdef nf_mat_head* found[{WIDE}]
     cdef fast_flow flow
-    cdef nf_head* h = S.heads
     cdef nf_mat_head* r
+    cdef u64 key[2]
     cdef u64 i, n = batch.n
-    cdef i32 out
+    cdef u32 misses = 0
     for i in range(n):
-        r = fast_again(S, &h[i])
-        if r != NULL:
-            r.epoch = 0  # its own packets may change what it rests on, and tell nobody
-    out = chain_push(&S.core, batch)
-    if out != NF_OK:
-        return out{drain}
+        heads[i].bits = <u8>{plain}
+        if heads[i].bits:
+            heads[i].iface = batch.ports[i] if batch.ports != NULL else 0
+            fast_key(S, &heads[i], key)
+            hashes[i] = nf_mat_hash(key)
+            nf_prefetch_at(nf_mat_home(&S.mat, hashes[i], {slot}))
     for i in range(n):
-        if h[i].bits and fast_again(S, &h[i]) == NULL:
-            fast_begin(S, &flow, &h[i], S.core.now)
-            fast_end(S, &flow, NULL, 0)
-    return S.core.error
+        r = NULL
+        if heads[i].bits:
+            fast_key(S, &heads[i], key)
+            r = nf_mat_find(&S.mat, key, hashes[i], {slot})
+            if not ({_SERVES}):
+                r = NULL
+        found[i] = r
+        misses += r == NULL
+    S.missed = misses * {BLOCK} / <u32>n
+    if S.missed <= {BLOCK // 4}:
+        return 0
+    S.first = batch.verdicts
+    memset(S.touched, 0, sizeof(S.touched))
+    if chain_push(&S.core, batch) != NF_OK:
+        return S.core.error if S.core.error != NF_OK else NF_NO_MEMORY{drain}
+    for i in range(n):
+        if found[i] != NULL and S.touched[i]:
+            found[i].epoch = 0  # what it rests on may be another, and that is no event
+    for i in range(n):
+        if heads[i].bits:
+            fast_key(S, &heads[i], flow.key)
+            r = nf_mat_find(&S.mat, flow.key, hashes[i], {slot})
+            if not ({_SERVES}):
+                flow.head = heads[i]
+                flow.hash = hashes[i]
+                fast_end(S, &flow, NULL, 0)
+    return S.core.error if S.core.error != NF_OK else 1
 
 
 """
 
 
-def _push(plan: Plan) -> str:
+def _push(plan: Plan, layout: FastLayout) -> str:
     room = f"n + {plan.ring}" if plan.depth else "n"
+    wide = ""
+    if not layout.faulty:
+        wide = f"""
+        if nf_unlikely(S.missed > {BLOCK // 4}) and left >= {FEW}:  # most likely now, too
+            part.n = {WIDE} if left > {WIDE} else <u32>left
+            error = fast_wide(S, &part)
+            if error:
+                error = NF_OK if error == 1 else error
+                at += part.n
+                continue"""
     return f"""cdef public i32 nf_push(nf_core* core, const nf_batch* batch) noexcept nogil:
     cdef State* S = <State*>core
     cdef nf_batch part = batch[0]
@@ -431,19 +453,20 @@ def _push(plan: Plan) -> str:
         return NF_OK
     if reserve(S, {room}) != 0:
         return NF_NO_MEMORY
+    S.first = NULL
     if not core.started:
         start(S, batch.times[0], {room})
         if core.error != NF_OK:
             return core.error
     while at < n and error == NF_OK:
         left = n - at
-        part.n = {BLOCK} if left > {BLOCK} else <u32>left
-        left -= part.n
         part.frames = batch.frames + at
         part.lengths = batch.lengths + at
         part.times = batch.times + at
         part.ports = batch.ports + at if batch.ports != NULL else NULL
-        part.verdicts = batch.verdicts + at
+        part.verdicts = batch.verdicts + at{wide}
+        part.n = {BLOCK} if left > {BLOCK} else <u32>left
+        left -= part.n
         error = fast_block(
             S, &part, part.frames + part.n, {BLOCK} if left > {BLOCK} else <u32>left)
         at += part.n

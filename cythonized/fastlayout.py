@@ -25,6 +25,7 @@ from nfverify.cythonized.fastcodes import (
 from nfverify.cythonized.layout import InstanceLayout, Plain, TableLayout, size
 from nfverify.cythonized.layout import Member as Column
 from nfverify.cythonized.operators import BUILT_IN
+from nfverify.cythonized.plan import NARROW_FLOW
 from nfverify.cythonized.plan import Plan as Chain
 from nfverify.fastpath.plan import Class, Plan
 from nfverify.packet.fields import FIELDS
@@ -151,6 +152,14 @@ class FastLayout:
         return found
 
     @property
+    def touching(self) -> frozenset[str]:
+        """Variables under records that raise no events: packets of the flow write them."""
+        recorded = tuple(e for c in self.classes for e in recorded_expressions(c.plan))
+        read = {n.var for n in walk(recorded) if isinstance(n, Read | Has)}
+        constant = {name for name, v in self.plan.variables() if v.constant}
+        return frozenset(read - constant - set(self.events))
+
+    @property
     def watches(self) -> int:
         """That a record has at most."""
         return max((len(c.plan.watches) for c in self.classes), default=0)
@@ -167,6 +176,7 @@ def faulty(plan: Plan) -> bool:
         or plan.recorded != "after"
         or plan.checked != "before"
         or bool(plan.hashed)
+        or set(plan.key) != set(NARROW_FLOW)
         or not (isinstance(plan.kept, Const) and plan.kept.value is False)
         or any(not of_flow(e) for c in plan.classes for e in recorded_expressions(c))
     )
@@ -175,7 +185,7 @@ def faulty(plan: Plan) -> bool:
 def planned(chain: Chain, plan: Plan) -> Chain:
     """The chain with the fast path, if any of it can be compiled."""
     fast = layout(plan, chain.instances)
-    if not fast.classes:
+    if not fast.classes or not set(plan.key) <= set(NARROW_FLOW):
         return chain
     paths = (path for code in fast.codes for path in code.group.paths)
     puts = max(sum(len(f.writes) for f in path.functions) for path in paths)

@@ -199,7 +199,7 @@ class Recording:
             f"{INDENT}# how many watches it has.",
             f"{INDENT}cdef fast_memo m",
             f"{INDENT}cdef u32 number",
-            f"{INDENT}memset(m.have, 0, sizeof(m.have))",
+            f"{INDENT}memset(&m, 0, sizeof(m))",
             f"{INDENT}number = fast_choose(S, h, &m)",
             f"{INDENT}memset(d, 0, {self.layout.slot - 16})",
         ]

@@ -50,6 +50,9 @@ def _new(
     if plan.fast:
         found = [(name.rpartition("."), event) for name, event in plan.fast.events.items()]
         body.events = {name: event for (title, _, name), event in found if title == instance.title}
+        if plan.simple:
+            places = [name.rpartition(".") for name in plan.fast.touching]
+            body.touching = frozenset(n for title, _, n in places if title == instance.title)
     return body
 
 
