@@ -14,7 +14,14 @@ from nfverify.equivalence.fastpath.assemble import Assembler, Draft
 from nfverify.equivalence.fastpath.binding import fixed
 from nfverify.equivalence.fastpath.classes import Fast, close
 from nfverify.equivalence.fastpath.control import controlled
-from nfverify.equivalence.fastpath.effects import Heat, of_variable, split
+from nfverify.equivalence.fastpath.effects import (
+    VARYING,
+    WRITES,
+    Heat,
+    is_plain,
+    of_variable,
+    split,
+)
 from nfverify.equivalence.fastpath.events import Changes
 from nfverify.equivalence.fastpath.explore import Way, explore
 from nfverify.equivalence.fastpath.policies import Policies
@@ -72,5 +79,8 @@ def _draft(
 
 def _changes(way: Way, hot: frozenset[str]) -> str:
     """Which cold variable the way writes, told."""
-    cold = dict.fromkeys(w.var for w in way.writes if w.var not in hot)
-    return f"writes {', '.join(cold)}" if cold else ""
+    cold = [w for w in way.writes if w.var not in hot]
+    names = ", ".join(dict.fromkeys(w.var for w in cold))
+    if not all(is_plain(way, w) for w in cold):
+        return f"{WRITES} {names}{VARYING}"
+    return f"{WRITES} {names}" if cold else ""

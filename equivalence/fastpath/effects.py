@@ -14,6 +14,9 @@ from nfverify.equivalence.terms import Term
 from nfverify.fastpath.plan import FLOW_KEY
 from nfverify.smat import ir
 
+WRITES = "writes"  # so begins the reason of a way that is slow where its writes change something
+VARYING = ", each time anew"  # so it ends if the way is slow even where they don't
+
 
 def idle(variable: ir.StateVar, write: Assignment) -> ir.Expr:
     """Is the variable as the write would make it?"""
@@ -36,7 +39,7 @@ def split(world: World, ways: Sequence[Way]) -> list[Way]:
 
 
 def _split(world: World, way: Way) -> Iterator[Way]:
-    plain = [w for w in way.writes if _is_plain(way, w)]
+    plain = [w for w in way.writes if is_plain(way, w)]
     if plain:
         nothing = conjunction(tuple(idle(world.variables[w.var], w) for w in plain))
         context = [*map(world.term, way.conditions)]
@@ -50,12 +53,18 @@ def _split(world: World, way: Way) -> Iterator[Way]:
     yield way
 
 
-def _is_plain(way: Way, write: Assignment) -> bool:
-    """Is it one write of a value that only the flow and other variables decide?"""
+def is_plain(way: Way, write: Assignment) -> bool:
+    """Is it a deletion, or the only write to its variable, that only the flow and other variables
+    decide? Then the way can be told from those where it changes nothing."""
+    others = [w for w in way.writes if w.var == write.var and w is not write]
+    alone = write.values is None and all(w.values is None for w in others)
+    return (alone or not others) and all(_is_foreseen(w) for w in (write, *others))
+
+
+def _is_foreseen(write: Assignment) -> bool:
     exprs = (*write.keys, *(write.values or ()))
     own = any(isinstance(n, ir.Read | ir.Has) and n.var == write.var for n in ir.walk(exprs))
-    once = sum(w.var == write.var for w in way.writes) == 1
-    return once and not own and all(fixed(e, frozenset()) for e in exprs)
+    return not own and all(fixed(e, frozenset()) for e in exprs)
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from nfverify.equivalence.fastpath.compare import (
     variable_differs,
     writes_to,
 )
+from nfverify.equivalence.fastpath.effects import VARYING, WRITES
 from nfverify.equivalence.fastpath.served import only_ip, served_packet
 from nfverify.equivalence.fastpath.specialise import Known
 from nfverify.equivalence.packets import SymbolicPacket, dummy_packet
@@ -31,7 +32,6 @@ from nfverify.fastpath.plan import Class, Plan
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
-WRITES = "writes "  # how reasons begin that are about state alone
 Kind = Literal[
     "exclusive", "outputs", "state", "timers held", "checksums", "own record", "other records",
     "fast path", "timer", "resumed", "progress", "reachable",
@@ -357,8 +357,10 @@ class Obligations:
         for one in self.of_p.taken:
             taken.setdefault((one.instance, one.title), []).append(one.guard)
         for slow in self.plan.slow:
-            if not slow.reason.startswith(WRITES):
-                yield self.terms.all(self.terms.any(taken.get(entry, ())) for entry in slow.entries)
+            known = [entry for entry in slow.entries if entry in taken]  # no branches of an `if`
+            some = slow.reason.startswith(WRITES) and not slow.reason.endswith(VARYING)
+            if known and not some:
+                yield self.terms.all(self.terms.any(taken[entry]) for entry in known)
 
     def reachable(self) -> Iterator[Goal]:
         """Of each class, that a record of it serves some packet: here `wrong` must be possible."""
