@@ -28,7 +28,7 @@ from nfverify.equivalence.fastpath.specialise import Known
 from nfverify.equivalence.packets import SymbolicPacket, dummy_packet
 from nfverify.equivalence.state import ArbitraryBase, State
 from nfverify.equivalence.terms import Term, Terms
-from nfverify.fastpath.plan import Class, Plan
+from nfverify.fastpath.plan import Class, Plan, SlowPath
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
@@ -358,8 +358,7 @@ class Obligations:
             taken.setdefault((one.instance, one.title), []).append(one.guard)
         for slow in self.plan.slow:
             known = [entry for entry in slow.entries if entry in taken]  # no branches of an `if`
-            some = slow.reason.startswith(WRITES) and not slow.reason.endswith(VARYING)
-            if known and not some:
+            if known and is_excused(slow):
                 yield self.terms.all(self.terms.any(taken[entry]) for entry in known)
 
     def reachable(self) -> Iterator[Goal]:
@@ -414,6 +413,11 @@ class Noted(PlanScope):
     def has(self, var: str, keys: tuple[Term, ...]) -> Term:
         self.reads[var, keys] = None
         return self.state.has(var, keys)
+
+
+def is_excused(slow: SlowPath) -> bool:
+    """Is it slow for another reason than that it may change what records rest on?"""
+    return slow.reason.endswith(VARYING) or not slow.reason.startswith(WRITES)
 
 
 def conjuncts(scope: PlanScope, exprs: Iterable[ir.Expr]) -> tuple[Term, ...]:

@@ -15,6 +15,7 @@ from nfverify.equivalence.concrete import signatures_of, stand_in
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
+from nfverify.equivalence.fastpath.obligations import is_excused
 from nfverify.equivalence.fastpath.plainest import plainest
 from nfverify.equivalence.fastpath.replay import FastPair, fast_pair, replayed
 from nfverify.equivalence.fastpath.search import Search
@@ -96,6 +97,9 @@ class _Run:
         settled = self.settled
         if not self.plan.classes:
             self.notes = (*self.notes, "no record is ever made: all packets take the chain")
+        others = dict.fromkeys(s.reason for s in self.plan.slow if is_excused(s))
+        if others:
+            self.notes = (*self.notes, f"take the chain, whatever they change: {'; '.join(others)}")
         if settled.dead:
             self.notes = (*self.notes, f"no packet is ever served by {', '.join(settled.dead)}")
         obligations = tuple(settled.obligations)

@@ -9,6 +9,7 @@ from nfverify.equivalence.layers import SymbolicPacket, Tags
 from nfverify.equivalence.state import LogEntry, State
 from nfverify.equivalence.symbolic import Emission
 from nfverify.equivalence.terms import Term, Terms
+from nfverify.semantics.operators import murmur3
 
 _COMPARISONS = ("ult", "ule", "slt", "sle")
 
@@ -93,6 +94,8 @@ class Known:
 def rebuilt(terms: Terms, term: Term, args: Sequence[Term]) -> Term:
     """The same operator over other arguments."""
     match term.op:
+        case "uf" if term.data == f"hash{len(args)}" and all(a.is_const for a in args):
+            return terms.const(murmur3(b"".join(a.data.to_bytes(4, "big") for a in args)), 32)
         case "uf":
             return terms.uf(term.data, args, term.width)
         case "not":
