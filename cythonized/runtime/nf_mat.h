@@ -9,7 +9,7 @@
 #include "nf_table.h"
 
 enum { NF_MAT_WORDS = 2, NF_MAT_LINE = 64 };
-enum { NF_MAT_PART = 2 }; /* a record fills its line, so a sparse table has only more pages to touch */
+enum { NF_MAT_PART = 4 }; /* a record fills its line, so a sparser table has only more pages to touch */
 
 /* What a record begins with, behind its key; the class's own values follow. */
 typedef struct nf_mat_head {

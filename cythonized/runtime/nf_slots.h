@@ -33,7 +33,7 @@ typedef struct nf_table {
     u64 limit, tail;          /* reserve: keys that may be there, free slots at the end */
     u8 *brim, *young_brim;    /* ends of the homes */
     u32 words, slot;          /* of a key, in u64; of a slot, in bytes */
-    u32 part;                 /* homes for each key at least; 0: as nf_table_policy has it */
+    u32 part;                 /* homes for each key at most; 0: as nf_table_policy has it */
     u8 self;                  /* the hash of the (only) key word is its top half */
     nf_region region, young;
     u64 frontier, released;   /* slots swept; bytes at `base` given back */

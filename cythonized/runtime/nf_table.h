@@ -30,7 +30,9 @@ NF_COLD u64 nf_table_policy(u32 size, u32 slot) {
 
 /* How many keys a table has room for in a size. */
 NF_COLD u64 nf_table_room(const nf_table *t, u32 size) {
-    return t->part ? nf_table_homes(size, t->slot) / t->part : nf_table_policy(size, t->slot);
+    u64 sparse = nf_table_policy(size, t->slot);
+    u64 dense = t->part ? nf_table_homes(size, t->slot) / t->part : 0;
+    return dense > sparse ? dense : sparse;
 }
 
 /* Homes and a tail, all empty, in small pages: their address, or NULL. */
