@@ -61,6 +61,7 @@ def dummy_packet(terms: Terms, tags: dict[str, int]) -> SymbolicPacket:
     """What a timer submits: no headers, all fields 0, tags of its own."""
     present = dict.fromkeys(HEADERS, terms.false)
     fields = {name: terms.const(0, width_of(name)) for name in FIELDS}
+    fields["payload"] = terms.string(b"")
     return SymbolicPacket(present, fields, {n: terms.const(v, 32) for n, v in tags.items()})
 
 

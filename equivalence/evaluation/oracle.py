@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from nfverify.equivalence.evaluation.following import Following, follows
 from nfverify.equivalence.evaluation.membership import Membership
 from nfverify.equivalence.evaluation.narrowing import Seen
 from nfverify.equivalence.evaluation.passes import build
@@ -37,7 +38,7 @@ class SymbolicOracle(Machine):
         non_ip: Literal["bypass", "drop"] = "bypass",
         state: SavedState | Mapping[str, Mapping[str, Mapping[Key, Values]]] | None = None,
     ) -> None:
-        self._membership: Membership | None = None
+        self._membership: Membership | Following | None = None
         super().__init__(network, operators=operators, engine=build, non_ip=non_ip, state=state)
 
     def allows(
@@ -55,9 +56,14 @@ class SymbolicOracle(Machine):
         can't go on.
         """
         if self._membership is None:
-            self._membership = Membership(self.network, self._context, self.non_ip, self.save())
+            self._membership = self._followed()
         seen = [Seen(*o) if len(o) == 3 else Seen(None, *o) for o in outputs]
         return self._membership.observe(time, port, frame, seen)
+
+    def _followed(self) -> Membership | Following:
+        if follows(self.network):
+            return Following(self.clone())
+        return Membership(self.network, self._context, self.non_ip, self.save())
 
     def states(self, most: int = 1) -> Iterator[SavedState]:
         """Up to `most` of the states that `allows` has left possible."""
@@ -74,9 +80,7 @@ class SymbolicOracle(Machine):
     def clone(self) -> SymbolicOracle:
         """An independent oracle in the same state, of the machine and of `allows`; shares the
         code."""
-        machine, other = super().clone(), SymbolicOracle.__new__(SymbolicOracle)
-        for name in Machine.__slots__:
-            setattr(other, name, getattr(machine, name))
+        other = super().clone()
         followed = self._membership
         other._membership = None if followed is None else followed.copy()
         return other

@@ -203,6 +203,26 @@ def test_without_choices_it_judges_as_the_machine_does() -> None:
     assert state.instances == judge.save().instances
 
 
+def test_headers_are_judged_by_what_comes_out() -> None:
+    """Where there is nothing to choose; with choices, it is undecided."""
+    body = "push vlan(5); push vxlan(192.0.2.1, 192.0.2.2, 7);"
+    network = load_text(f"program nf {{ entry {{ action_flow {{ {body} }} }} }}")
+    oracle, judge = SymbolicOracle(network), Machine(network)
+    frame = tcp(sip=INSIDE, sport=1, dip=OUTSIDE, dport=80)
+    sent = judge.step(1, 0, frame)
+    wrong = [sent[0]._replace(frame=changed(sent[0].frame, ttl=9))]
+    assert isinstance(oracle.clone().allows(1, 0, frame, wrong), NotAllowed)
+    assert oracle.allows(1, 0, frame, sent) == Allowed((), True)
+    assert oracle.clone().allows(1, 0, frame, sent) == Allowed((), True)
+    assert isinstance(oracle.allows(1, 0, frame, []), NotAllowed)
+    [state] = oracle.states()
+    assert state.now == 1
+    choosing = load_text(
+        f"program nf {{ entry {{ action_flow {{ choose x in 1..3; f[ttl] = x; {body} }} }} }}"
+    )
+    assert isinstance(SymbolicOracle(choosing).allows(1, 0, frame, sent), Undecided)
+
+
 @pytest.mark.parametrize("seed", range(3000, 3008))
 def test_random_networks_step_by_step(seed: int) -> None:
     """Whole steps of networks as the prover makes them, through all of their programs."""
