@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from nfverify.equivalence.fastpath.binding import Recorder
 from nfverify.equivalence.fastpath.classes import Fast, Group
 from nfverify.equivalence.fastpath.events import Changes, Dependency, dependencies
-from nfverify.equivalence.fastpath.explore import Assignment, Way
 from nfverify.equivalence.fastpath.policies import Policies
 from nfverify.equivalence.fastpath.shape import Shaper
 from nfverify.equivalence.fastpath.sight import ON_WIRE, SERVED
+from nfverify.equivalence.fastpath.ways import Assignment, Way
 from nfverify.equivalence.terms import Term
 from nfverify.fastpath.plan import (
     FLOW_KEY,
@@ -28,6 +28,8 @@ from nfverify.fastpath.plan import (
 )
 from nfverify.smat import ir
 
+MAX_VALUES = 4  # of a record of one cache line, beside references into tables
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -38,6 +40,7 @@ class Draft:
     policies: tuple[tuple[str, Policy], ...]
     slow: tuple[SlowPath, ...]
     watched: frozenset[str]
+    heavy: frozenset[int]  # idle ways, by number, for which records are longer than they should
 
     def plan(self, network: ir.Network, *, plain: bool) -> Plan:
         """The plan of this network."""
@@ -74,6 +77,7 @@ class Assembler:
     ways: Sequence[Way]
     _made: int = 0
     _epoch: set[str] = field(default_factory=set)
+    _heavy: set[int] = field(default_factory=set)
 
     def draft(self, group: Group) -> DraftClass:
         """The class of a group; how changes are noticed is left open."""
@@ -81,19 +85,31 @@ class Assembler:
         given = tuple(map(world.term, group.condition))
         recorder = Recorder(world, self.hot)
         paths: list[Path] = []
+        numbers: list[int] = []
         for number in group.members:
             residual = self._residual(self.fast[number], given)
             if ir.FALSE in residual or not world.possible((*given, *map(world.term, residual))):
                 continue
             name = f"path{len(paths)}"
             paths.append(self._path(name, number, given, residual, recorder))
+            numbers.append(number)
         values = tuple(recorder.values.values())
+        if len(values) > MAX_VALUES:
+            self._heavy.update(self._burdens(paths, numbers))
         class_ = Class(f"class{self._made}", group.condition, values, (), tuple(paths))
         self._made += 1
         exprs = (*group.condition, *(v.expr for v in values))
         rests_on = tuple(dependencies(world, exprs, self.hot))
         watched = tuple(d for d in rests_on if self._is_watched(d, group.condition))
         return DraftClass(class_, rests_on, watched)
+
+    def _burdens(self, paths: Sequence[Path], numbers: Sequence[int]) -> Iterator[int]:
+        """Idle ways that need values which no other path does."""
+        needed = [_locals(path) for path in paths]
+        for i, number in enumerate(numbers):
+            others = frozenset[str]().union(*(n for j, n in enumerate(needed) if j != i))
+            if self.ways[number].idle and not needed[i] <= others:
+                yield number
 
     def _residual(self, way: Fast, given: tuple[Term, ...]) -> tuple[ir.Expr, ...]:
         """What a packet of the class must satisfy: the way's, but for what the class adds."""
@@ -132,7 +148,8 @@ class Assembler:
             for draft in drafts
         )
         names = frozenset(v for v, w in watched.items() if w)
-        return Draft(classes, epoch, self._told(classes, watched), slow, names)
+        told = self._told(classes, watched)
+        return Draft(classes, epoch, told, slow, names, frozenset(self._heavy))
 
     def _told(
         self, classes: Sequence[Class], watched: Mapping[str, bool]
@@ -219,12 +236,22 @@ def _exprs(class_: Class) -> Iterator[ir.Expr | ir.Stmt]:
     yield from class_.condition
     yield from (v.expr for v in class_.values)
     for path in class_.paths:
-        yield from path.residual
-        for function in path.functions:
-            yield from function.writes
-        yield from (e for _, e in path.header.modify)
-        yield from (a for push in path.header.pushes for a in push.args)
-        yield from path.outputs
+        yield from _of_path(path)
+
+
+def _of_path(path: Path) -> Iterator[ir.Expr | ir.Stmt]:
+    yield from path.residual
+    for function in path.functions:
+        yield from function.writes
+    yield from (e for _, e in path.header.modify)
+    yield from (a for push in path.header.pushes for a in push.args)
+    yield from path.outputs
+
+
+def _locals(path: Path) -> frozenset[str]:
+    """The values that it needs."""
+    nodes = ir.walk(tuple(_of_path(path)))
+    return frozenset(n.name for n in nodes if isinstance(n, ir.Local))
 
 
 def _by_instance(way: Way) -> dict[str, list[Assignment]]:

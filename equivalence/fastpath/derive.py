@@ -8,6 +8,7 @@ writes cold state is a slow path, so that only slow paths and timers raise event
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from nfverify.equivalence.fastpath.assemble import Assembler, Draft
@@ -23,9 +24,10 @@ from nfverify.equivalence.fastpath.effects import (
     split,
 )
 from nfverify.equivalence.fastpath.events import Changes
-from nfverify.equivalence.fastpath.explore import Way, explore
+from nfverify.equivalence.fastpath.explore import explore
 from nfverify.equivalence.fastpath.policies import Policies
 from nfverify.equivalence.fastpath.shape import Shaper
+from nfverify.equivalence.fastpath.ways import Way
 from nfverify.fastpath.plan import Plan, Policy, SlowPath
 from nfverify.smat import ir
 
@@ -46,9 +48,11 @@ def derive(network: ir.Network, policy: Forced = None) -> Plan:
         hot = heat.find(hot | policies.forced_hot())
         draft = _draft(Shaper(world), ways, hot, changes, policies)
         costly = {v for v in draft.watched if policies.costly(v)}
-        if not costly:
+        if not costly and not draft.heavy:
             return draft.plan(network, plain=found.plain)
         hot |= costly
+        for number in draft.heavy:
+            ways[number] = replace(ways[number], slow="its record would be too long")
 
 
 def _draft(

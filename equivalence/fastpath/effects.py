@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from nfverify.equivalence.consolidate.rewrite import comparison, conjunction, negation
 from nfverify.equivalence.fastpath.binding import fixed
-from nfverify.equivalence.fastpath.explore import Assignment, Way, Writer
 from nfverify.equivalence.fastpath.sight import Sight, World
+from nfverify.equivalence.fastpath.ways import Assignment, Way, Writer
 from nfverify.equivalence.terms import Term
 from nfverify.fastpath.plan import FLOW_KEY
 from nfverify.smat import ir
@@ -45,7 +45,8 @@ def _split(world: World, way: Way) -> Iterator[Way]:
         context = [*map(world.term, way.conditions)]
         if world.possible((*context, world.term(nothing))):
             left = tuple(w for w in way.writes if w not in plain)
-            yield replace(way, conditions=(*way.conditions, nothing), writes=left)
+            conditions = (*way.conditions, nothing)
+            yield replace(way, conditions=conditions, writes=left, idle=True)
             change = negation(nothing)
             if world.possible((*context, world.term(change))):
                 yield replace(way, conditions=(*way.conditions, change))

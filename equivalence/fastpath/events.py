@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from nfverify.equivalence.consolidate.rewrite import negation
 from nfverify.equivalence.fastpath.effects import idle
-from nfverify.equivalence.fastpath.explore import Writer
 from nfverify.equivalence.fastpath.sight import SERVED, Sight, World
+from nfverify.equivalence.fastpath.ways import Writer
 from nfverify.equivalence.terms import Term
 from nfverify.fastpath.plan import FLOW_KEY
 from nfverify.smat import ir
