@@ -1,4 +1,5 @@
-/* The Global MAT: a record for each flow, found by the whole key, good until what it rests on changes.
+/* The Global MAT: a record for each flow, found by the whole key, good until what it rests on
+ * changes.
  *
  * A table whose keys are two words, the last one never 0, in slots of one cache line or more. A
  * record serves as long as its epoch is the table's; 0 is nobody's. Records may vanish at any time,
@@ -9,7 +10,7 @@
 #include "nf_table.h"
 
 enum { NF_MAT_WORDS = 2, NF_MAT_LINE = 64 };
-enum { NF_MAT_PART = 4 }; /* a record fills its line, so a sparser table has only more pages to touch */
+enum { NF_MAT_PART = 4 }; /* sparser, it would only have more pages to touch */
 
 /* What a record begins with, behind its key; the class's own values follow. */
 typedef struct nf_mat_head {
@@ -144,8 +145,8 @@ NF_INL void nf_mat_live(nf_mat *m, nf_mat_head *r) {
     m->recorded++;
 }
 
-/* The record of a flow with hash h, which has just been put, is outdated by the event w: a hash of a
- * variable's number and the packed key, of which the upper half counts. 0: no memory, so the record
+/* The record of a flow with hash h, which has just been put, is outdated by the event w: a hash of
+ * a variable's number and the packed key, of which the upper half counts. 0: no memory, so the record
  * must not become live. */
 NF_INL u32 nf_mat_watch(nf_mat *m, u64 w, u64 h) {
     return !nf_events_watch(&m->events, (u32)(w >> 32), h);
