@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import accumulate
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from nfverify.cythonized.captures import CaptureBroken, Job, Passed
 from nfverify.cythonized.library import (
@@ -30,6 +30,17 @@ from nfverify.cythonized.library import (
 
 MAX_TIME = 1 << 62  # ns
 PADDING = 64  # bytes behind the last frame, so that wide loads stay inside
+
+
+class Records(NamedTuple):
+    """Of a fast path: records that there are, packets that they served; records made, outdated by
+    single events, evicted."""
+
+    present: int
+    served: int
+    made: int
+    outdated: int
+    evicted: int
 
 
 class Built:
@@ -153,6 +164,24 @@ class Built:
     def _advance(self, to: int) -> int:
         error: int = self.library.calls.nf_advance(self.core, to)
         return error
+
+    @property
+    def records(self) -> Records | None:
+        """What its fast path has done; None: it was built without one."""
+        counts = getattr(self.library.calls, "nf_fast_counts", None)
+        if counts is None:
+            return None
+        counts.argtypes, counts.restype = (ctypes.c_void_p, ctypes.c_void_p), None
+        found = (ctypes.c_uint64 * len(Records._fields))()
+        counts(self.core, found)
+        return Records(*found)
+
+    def evict(self, count: int) -> None:
+        """Forgets so many records of its fast path, which changes nothing but the time it takes."""
+        evict = getattr(self.library.calls, "nf_fast_evict", None)
+        if evict is not None:
+            evict.argtypes, evict.restype = (ctypes.c_void_p, ctypes.c_uint64), None
+            evict(self.core, count)
 
     def run_pcap(
         self,

@@ -31,9 +31,19 @@ WIDE = 256  # packets of a block that goes through the chain's pipeline
 FEW = 16  # packets of a block in which each is asked for its record, however many have none
 
 
-def init(layout: FastLayout) -> str:
+def init(plan: Plan, layout: FastLayout) -> str:
     """A call that makes an empty Global MAT: 0, or -1."""
-    return f"nf_mat_init(&S.mat, {layout.slot}, {layout.watches}, 0xffffffffffffffffULL)"
+    most = f"{plan.options.records}ULL" if plan.options.records else "0xffffffffffffffffULL"
+    return f"nf_mat_init(&S.mat, {layout.slot}, {layout.watches}, {most})"
+
+
+EXPORTED = """cdef public void nf_fast_counts(const nf_core* core, u64* out) noexcept nogil:
+    nf_mat_counts(&(<State*>core).mat, out)
+
+
+cdef public void nf_fast_evict(nf_core* core, u64 n) noexcept nogil:
+    nf_mat_evict(&(<State*>core).mat, n)
+"""
 
 
 def writes(plan: Plan) -> str:

@@ -71,6 +71,7 @@ def generate(
         *serving,
         machine,
         _exported(plan),
+        *([fastdrive.EXPORTED] if plan.fast else []),
     ]
     name = identifier(network.name)
     pyx = "\n\n".join([_head(plan, name, resources), *parts])
@@ -263,7 +264,7 @@ def _create(plan: Plan, resources: Resources, places: list[tuple[str, str, str]]
         f"{INDENT}failed |= {kind}_init({place}, {sizes}) != 0" for kind, place, sizes in places
     ]
     if plan.fast:
-        lines.append(f"{INDENT}failed |= {fastdrive.init(plan.fast)} != 0")
+        lines.append(f"{INDENT}failed |= {fastdrive.init(plan, plan.fast)} != 0")
     lines += [f"{INDENT}failed |= {function}() != 0" for function in resources.initialisers]
     for value in resources.defaults:
         text = f"nf_slice_of({resources.string(value)}, {len(value)})"

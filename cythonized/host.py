@@ -42,12 +42,15 @@ def compile(
     A build is cached. `operators` are Python functions of the model's own operators, by name;
     `c_operators` the (name, text) of C files with others. With several `workers` the packets of one
     flow have one of them, and a model whose state can't be divided so is refused. ModelError names
-    the model's line, BuildError what is missing here.
+    the model's line, BuildError what is missing here. ValueError: `fastpath` is a plan of another
+    network.
     """
     if not isinstance(model, Network):
         from nfverify.smat.load import load
 
         model = load(os.fspath(model))
+    if fastpath is not None and fastpath.network is not model and fastpath.network != model:
+        raise ValueError(f"the fast path is of another network: {fastpath.network.name}")
     check_operators(model, operators or {}, c_operators)
     if workers != 1:
         from nfverify.cythonized.sharding import shard_key

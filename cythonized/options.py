@@ -19,3 +19,4 @@ class Options:
     count_entries: bool = False
     sanitize: bool = False
     depth: int = 16
+    records: int = 0  # that a fast path keeps at most; 0: as many as come

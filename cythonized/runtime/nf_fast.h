@@ -6,6 +6,12 @@
 #include "nf_core.h"
 #include "nf_mat.h"
 
+/* Records there are, packets that they served, records made, outdated by events, evicted. */
+NF_INL void nf_mat_counts(const nf_mat *m, u64 *out) {
+    const u64 counts[5] = {m->table.count, m->served, m->recorded, m->outdated, m->evicted};
+    memcpy(out, counts, sizeof counts);
+}
+
 enum { NF_FAST_SLOW = -2 }; /* no path of a record's class serves the packet */
 
 /* The value part of a key's slot if `hint` is where it stands, else NULL. A hint may be any address
