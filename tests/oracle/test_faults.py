@@ -182,7 +182,9 @@ SMALL = """
 def traces() -> list[Trace]:
     found = [record_events(load_text(SMALL), choosing_events(Random(1), 200))]
     found += [record_events(arithmetic_network(), list(islice(operands(Random(1)), 10)))]
-    options = Options(fields=tuple(FIELDS), depth=2, statements=8, variables=5, loops=False)
+    options = Options(
+        fields=tuple(FIELDS), depth=2, statements=8, variables=5, loops=False, headers=False
+    )
     found += [record(random_network(Random(s), options), Random(s), 60) for s in range(16)]
     return found
 
