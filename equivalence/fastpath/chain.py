@@ -86,9 +86,9 @@ class Step:
 
     post: State
     out: tuple[Emission, ...]
+    failed: Term  # did an error counter go up?
     held: tuple[Held, ...] = ()
     taken: tuple[Taken, ...] = ()
-    failed: Term | None = None  # did an error counter go up?
 
 
 @dataclass(slots=True)
@@ -179,7 +179,7 @@ class Chain:
             executor.headers = Layers(self.terms, self.feasible)
         post, out = executor.packet_step(state, packet, now)
         failed = self.terms.any(fault.guard for fault in executor.faults)
-        return Step(post, tuple(out), tuple(executor.held), tuple(executor.taken), failed)
+        return Step(post, tuple(out), failed, tuple(executor.held), tuple(executor.taken))
 
     def periods(self) -> tuple[int, ...]:
         """Of the timers that the programs begin with, ns, ascending."""
@@ -261,7 +261,8 @@ class Chain:
             known = (terms.eq(port, terms.const(p, port.width)) for p in range(self.ports))
             sent = terms.and_(sent, terms.any(known))
         out = tuple(Emission(sent, terms.resize(p, 16, False), packet) for p in ports)
-        return Step(self._functions(path, scope), out)
+        failed = terms.not_(sent) if path.outputs else terms.false
+        return Step(self._functions(path, scope), out, failed)
 
     def _headers(
         self, action: HeaderAction, scope: PlanScope, guard: Term

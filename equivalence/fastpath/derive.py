@@ -85,6 +85,7 @@ def _changes(way: Way, hot: frozenset[str]) -> str:
     """Which cold variable the way writes, told."""
     cold = [w for w in way.writes if w.var not in hot]
     names = ", ".join(dict.fromkeys(w.var for w in cold))
-    if not all(is_plain(way, w) for w in cold):
+    # A plain write of a hot variable changed something when the way was split off, too.
+    if cold and any(is_plain(way, w) == (w.var in hot) for w in way.writes):
         return f"{WRITES} {names}{VARYING}"
     return f"{WRITES} {names}" if cold else ""

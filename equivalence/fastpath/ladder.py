@@ -12,6 +12,7 @@ from typing import Any
 
 import z3
 
+from nfverify.equivalence.concrete import Reality, Strings, lemmas
 from nfverify.equivalence.fastpath.specialise import Known
 from nfverify.equivalence.solver import Answer, Solver, Translator
 from nfverify.equivalence.state import ArbitraryBase
@@ -20,6 +21,7 @@ from nfverify.equivalence.terms import Term, Terms, subterms
 QUICK_RLIMIT = 400_000
 RLIMIT = 8_000_000
 PATIENCE = 60_000_000
+LEMMAS = 6  # times that real values of functions are learned from a model
 _OPAQUE = frozenset(
     (
         *("add", "sub", "mul", "shl", "lshr", "ashr", "udiv", "urem", "sdiv", "srem"),
@@ -44,11 +46,13 @@ class OpaqueTranslator(Translator):
 
 @dataclass(slots=True)
 class Ladder:
-    """Can terms hold at once? `facts` always do; of any state, absent keys read as defaults."""
+    """Can terms hold at once? `facts` always do; of any state, absent keys read as defaults; and
+    `reality` gives the functions whose values are known."""
 
     terms: Terms
     base: ArbitraryBase
     facts: Sequence[Term]
+    reality: Reality
     deadline: float
     rlimit: int = RLIMIT
     patience: int = PATIENCE
@@ -86,6 +90,15 @@ class Ladder:
         solver.push()
         solver.add(*parts, *self.about(parts))
         answer = solver.check(patience=patience)
+        if solver is self._rungs[-1]:
+            for _ in range(LEMMAS):
+                found = answer == "sat" and lemmas(
+                    self.terms, solver, parts, self.reality, Strings({})
+                )
+                if not found:
+                    break
+                solver.add(*found)
+                answer = solver.check(patience=patience)
         solver.pop()
         return answer
 

@@ -33,7 +33,8 @@ from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
 Kind = Literal[
-    "exclusive", "outputs", "state", "timers held", "checksums", "own record", "other records",
+    "exclusive", "outputs", "state", "errors", "timers held", "checksums", "own record",
+    "other records",
     "fast path", "timer", "resumed", "progress", "reachable",
 ]  # fmt: skip
 
@@ -119,6 +120,7 @@ class Obligations:
         found = [
             ("outputs", f"{name}", outputs_differ(terms, theirs.out, ours.out)),
             ("timers held", f"{name}", held(self.chain, theirs)),
+            ("errors", f"{name}", terms.or_(theirs.failed, ours.failed)),
             ("checksums", f"{name}", sums),
             *(
                 ("state", f"{var} after {name}", differs)
@@ -335,7 +337,7 @@ class Obligations:
                 for b in step.out[i + 1 :]
             )
         )
-        steady = [one, terms.not_(held(chain, step)), terms.not_(step.failed or terms.false)]
+        steady = [one, terms.not_(held(chain, step)), terms.not_(step.failed)]
         steady += [terms.not_(excused) for excused in self._excused()]
         steady += [
             terms.not_(variable_differs(self.state, step.post, self.state, name))
@@ -436,4 +438,4 @@ def folded_step(known: Known, step: Step) -> Step:
     terms = known.terms
     out = tuple(e for e in map(known.emission, step.out) if e.guard is not terms.false)
     guards = tuple(replace(h, guard=known(h.guard)) for h in step.held)
-    return Step(known.state(step.post), out, guards)
+    return Step(known.state(step.post), out, known(step.failed), guards)

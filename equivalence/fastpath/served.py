@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nfverify.equivalence.fastpath.chain import Chain
 from nfverify.equivalence.fastpath.specialise import substituted
+from nfverify.equivalence.layers import Layer, Tags
 from nfverify.equivalence.packets import HEADERS, SymbolicPacket
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.terms import Term
@@ -29,8 +32,6 @@ def served_packet(chain: Chain, prefix: str, deadline: float) -> tuple[SymbolicP
     packet, now, facts = chain.arriving(prefix)
     state, _ = chain.arbitrary_state()
     facts = [*facts, chain.serves(chain.scope(state, packet, now))]
-    if packet.layer is not None:
-        return packet, facts
     solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT)
     solver.add(*facts)
     wanted = [packet.present[h] for h in HEADERS]
@@ -53,9 +54,21 @@ def served_packet(chain: Chain, prefix: str, deadline: float) -> tuple[SymbolicP
     names = list(packet.fields)
     fields = substituted(terms, [packet.fields[n] for n in names], settled)
     present = substituted(terms, [packet.present[h] for h in HEADERS], settled)
-    return (
-        SymbolicPacket(
-            dict(zip(HEADERS, present, strict=True)), dict(zip(names, fields, strict=True)), {}
-        ),
-        substituted(terms, facts, settled),
+    made = SymbolicPacket(
+        dict(zip(HEADERS, present, strict=True)),
+        dict(zip(names, fields, strict=True)),
+        {},
+        _settled_layer(chain, packet.layer, settled),
     )
+    known = substituted(terms, facts, settled)
+    # What is inside speaks of the packet as it was.
+    return made, known if packet.layer is None else [*facts, *known]
+
+
+def _settled_layer(chain: Chain, layer: Layer | None, put: Mapping[Term, Term]) -> Layer | None:
+    if layer is None:
+        return None
+    tags = Tags(*substituted(chain.terms, layer.tags.terms(), put))
+    own = substituted(chain.terms, layer.terms(), put)
+    proto, size, payload, vxlan, captured, rest, count = own
+    return Layer(tags, proto, size, payload, vxlan, captured, rest, count, layer.inside)

@@ -15,6 +15,7 @@ from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
 from nfverify.equivalence.fastpath.ladder import Ladder
 from nfverify.equivalence.fastpath.obligations import Enough, Goal, Kind, Obligations, obligations
+from nfverify.equivalence.fastpath.tables import TableReality
 from nfverify.equivalence.fastpath.wellformed import misformed
 from nfverify.equivalence.solver import Answer, Solver, Translator
 from nfverify.equivalence.terms import Terms
@@ -26,6 +27,7 @@ ENOUGH = 3  # goals that fail, after which no others are asked: what counts then
 _SAYS: dict[Kind, str] = {
     "outputs": "each path sends what the chain sends",
     "state": "each path leaves the state that the chain leaves",
+    "errors": "no path leaves out an error that the chain counts",
     "timers held": "no path leaves out a packet that a timer holds",
     "checksums": "each change of a header goes into the checksums",
     "exclusive": "no packet takes two paths",
@@ -101,7 +103,8 @@ def settle(
     over = Chain(plan, terms, side.feasible, drop_non_ip)
     try:
         all_ = obligations(plan, over, deadline)
-        ladder = Ladder(terms, all_.base, all_.facts, deadline)
+        reality = TableReality(over.rulesets.rulesets, {}, over.variables)
+        ladder = Ladder(terms, all_.base, all_.facts, reality, deadline)
         _settle(all_, ladder, settled, notify)
     except Unsupported as exception:
         settled.refused = str(exception)

@@ -51,7 +51,9 @@ def collisions(plan: Plan, traffic: Traffic) -> Iterator[Trace]:
     """Two packets each, of different flows that stand under one hash of the plan's key."""
     hash_ = hash_of(tuple(map(ir.field_type, plan.key)))
     mask = (1 << plan.hashed) - 1
-    kinds = [p for p in islice(traffic.packets(()), 8 * KINDS) if p.bits & IP4 and p.bits & (TCP | UDP)]
+    kinds = [
+        p for p in islice(traffic.packets(()), 8 * KINDS) if p.bits & IP4 and p.bits & (TCP | UDP)
+    ]
     found = 0
     seen: dict[int, list[Packet]] = {}
     for packet in kinds[:KINDS]:

@@ -46,10 +46,13 @@ class _Check:
     def path(self, path: Path, where: str, values: Mapping[str, ir.Type]) -> Iterator[str]:
         yield from self.truths(where, path.residual, values)
         header = path.header
-        numbers = [*path.outputs, *(e for p in header.pushes for e in p.args)]
-        yield from self.exprs(where, numbers, values)
-        if not all(isinstance(e.type, ir.Bits) for e in numbers):
-            yield f"{where} has a port or a header's field that is no number"
+        yield from self.exprs(where, path.outputs, values)
+        if not all(isinstance(e.type, ir.Bits) for e in path.outputs):
+            yield f"{where} has a port that is no number"
+        for push in header.pushes:
+            yield from self.exprs(where, push.args, values)
+            if tuple(e.type for e in push.args) != ir.PUSHED.get(push.kind):
+                yield f"{where} pushes a {push.kind} with what it has not"
         for name, expr in header.modify:
             yield from self.exprs(where, (expr,), values)
             if name not in FIELDS or not FIELDS[name].writable:

@@ -28,7 +28,7 @@ from nfverify.smat import ir
 from nfverify.smat.load import load, load_text
 
 ROOT = Path(__file__).parents[2]
-CHAINS = ("c1", "c2", "c2b", "c3", "c4", "c5", "c6", "c7", "c8", "c9")
+CHAINS = ("c1", "c2", "c2b", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10")
 LIBRARY = sorted(path.stem for path in (ROOT / "models").glob("*.nfd"))
 
 
