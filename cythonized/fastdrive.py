@@ -28,6 +28,7 @@ _FLOW_BITS = {
     "proto": (1, 0xFF << 32),
 }
 WIDE = 256  # packets of a block that goes through the chain's pipeline
+FORCED = 16  # such blocks, once packets have records that don't serve them
 FEW = 16  # packets of a block in which each is asked for its record, however many have none
 
 
@@ -191,7 +192,8 @@ def members(plan: Plan) -> Members:
     found = [("nf_mat", "mat"), ("u8", f"nowhere[{SLOTS[-1]}]")]
     if plan.simple:
         found += [("u32", "ported"), ("u32", "missed"), ("nf_head", f"heads[{BLOCK}]")]
-        found += [("i32*", "first"), ("u8", f"touched[{WIDE}]")]
+        found += [("i32*", "first"), ("u8", f"touched[{WIDE}]"), ("nf_judge", "judge")]
+        found += [("u32", "tried"), ("u32", "forced")]
     return found
 
 
@@ -327,6 +329,9 @@ def _block(plan: Plan, layout: FastLayout) -> str:
             break
         h += 1
     S.missed = misses
+    if S.tried:  # there are records, but do they serve?
+        S.tried = 0
+        S.forced = {FORCED} if misses > {BLOCK // 4} else 0
     S.mat.served += n - misses
     return S.core.error
 """
@@ -416,9 +421,13 @@ def _wide(plan: Plan, layout: FastLayout) -> str:
                 r = NULL
         found[i] = r
         misses += r == NULL
-    S.missed = misses * {BLOCK} / <u32>n
-    if S.missed <= {BLOCK // 4}:
-        return 0
+    if S.forced:
+        S.forced -= 1
+    else:
+        S.missed = misses * {BLOCK} / <u32>n
+        S.tried = 1
+        if S.missed <= {BLOCK // 4}:
+            return 0
     S.first = batch.verdicts
     memset(S.touched, 0, sizeof(S.touched))
     if chain_push(&S.core, batch) != NF_OK:
@@ -442,9 +451,18 @@ def _wide(plan: Plan, layout: FastLayout) -> str:
 
 def _push(plan: Plan, layout: FastLayout) -> str:
     room = f"n + {plan.ring}" if plan.depth else "n"
-    wide = ""
+    wide, judged = "", ""
     if not layout.faulty:
+        drain = f"{NEXT}    drain(S)" if plan.depth else ""
+        judged = f"\n{INDENT}nf_judge_after(&S.judge, &S.mat, n)"
         wide = f"""
+        if nf_unlikely(S.judge.resting):
+            part.n = {WIDE} if left > {WIDE} else <u32>left
+            S.judge.resting -= part.n if part.n < S.judge.resting else S.judge.resting
+            S.first = part.verdicts
+            error = chain_push(&S.core, &part){drain}
+            at += part.n
+            continue
         if nf_unlikely(S.missed > {BLOCK // 4}) and left >= {FEW}:  # most likely now, too
             part.n = {WIDE} if left > {WIDE} else <u32>left
             error = fast_wide(S, &part)
@@ -482,7 +500,7 @@ def _push(plan: Plan, layout: FastLayout) -> str:
         at += part.n
     core.now = nf_latest(core.now, batch.times, n)
     tick(S)
-    nf_mat_tick(&S.mat)
+    nf_mat_tick(&S.mat){judged}
     return error
 """
 

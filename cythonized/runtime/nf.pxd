@@ -208,6 +208,9 @@ cdef extern from "nf_runtime.h" nogil:
     enum:
         NF_FAST_SLOW
     void nf_mat_counts(const nf_mat*, u64*) noexcept
+    ctypedef struct nf_judge:
+        u64 resting
+    void nf_judge_after(nf_judge*, nf_mat*, u64) noexcept
     u64 nf_event_of(u32, u64) noexcept
     void* nf_hinted(const nf_table*, u8*, const u64*, u32, u32) noexcept
     u8* nf_hint(void*, u32, void*) noexcept

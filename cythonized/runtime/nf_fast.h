@@ -93,6 +93,38 @@ NF_INL void nf_fill_record(nf_mat_head *r, const nf_mat_head *from, const u32 by
     memcpy((u8 *)r + 4, (const u8 *)from + 4, bytes - 4);
 }
 
+/* Whether recording pays: where events outdate records before these serve, packets go through the
+ * chain alone for a while, and longer each time. */
+typedef struct nf_judge {
+    u64 seen, made, served, outdated; /* packets since it was judged last; what the MAT counted then */
+    u64 rest, resting;                /* how long it rested last; packets that it is to rest yet */
+    u32 epoch;
+} nf_judge;
+enum { NF_JUDGED = 4096, NF_REST = 16384, NF_REST_MOST = 1 << 18 };
+
+NF_COLD void nf_judge_now(nf_judge *j, nf_mat *m) {
+    const u64 made = m->recorded - j->made, served = m->served - j->served;
+    const u32 bumped = m->epoch != j->epoch;
+    if ((bumped && served < made) || m->outdated - j->outdated > served) {
+        j->rest = j->rest >= NF_REST_MOST / 2 ? NF_REST_MOST : j->rest ? 2 * j->rest : NF_REST;
+        j->resting = j->rest;
+        nf_mat_outdate_all(m); /* packets of a flow write what its record rests on, and tell nobody */
+    } else {
+        j->rest = 0;
+    }
+    j->seen = 0;
+    j->made = m->recorded;
+    j->served = m->served;
+    j->outdated = m->outdated;
+    j->epoch = m->epoch;
+}
+
+NF_INL void nf_judge_after(nf_judge *j, nf_mat *m, u64 packets) {
+    j->seen += packets;
+    if (nf_unlikely(j->seen >= NF_JUDGED))
+        nf_judge_now(j, m);
+}
+
 /* The frames that came out so far, and the first one after `before` of them, or NULL. */
 NF_INL u32 nf_sent_count(const nf_core *core) { return core->sent.count; }
 
