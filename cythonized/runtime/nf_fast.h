@@ -100,7 +100,11 @@ typedef struct nf_judge {
     u64 rest, resting;                /* how long it rested last; packets that it is to rest yet */
     u32 epoch;
 } nf_judge;
-enum { NF_JUDGED = 4096, NF_REST = 16384, NF_REST_MOST = 1 << 18 };
+#ifndef NF_JUDGED
+#define NF_JUDGED 4096u /* packets after which it is judged */
+#define NF_REST 16384u  /* packets of the first rest */
+#endif
+#define NF_REST_MOST (1u << 18)
 
 NF_COLD void nf_judge_now(nf_judge *j, nf_mat *m) {
     const u64 made = m->recorded - j->made, served = m->served - j->served;
