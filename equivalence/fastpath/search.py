@@ -136,8 +136,9 @@ class Search:
                 return None
             if answer == "unknown":
                 return NotFound(self.depth, "the solver could not decide a longer trace")
-            if solver.check([differs, *self._soon()]) != "sat":
-                solver.check([differs])
+            asked = ([differs, *self._soon()], [differs])
+            if all(solver.check(one) != "sat" for one in asked):
+                return NotFound(self.depth, "the solver could not decide a longer trace")
             trace = self._confirmed()
             if trace is not None:
                 return Found(trace, self.excluded == len(trace) - 1, self.excluded)
