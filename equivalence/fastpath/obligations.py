@@ -22,13 +22,12 @@ from nfverify.equivalence.fastpath.compare import (
     variable_differs,
     writes_to,
 )
-from nfverify.equivalence.fastpath.effects import VARYING, WRITES
 from nfverify.equivalence.fastpath.served import only_ip, served_packet
 from nfverify.equivalence.fastpath.specialise import Known
 from nfverify.equivalence.packets import SymbolicPacket, dummy_packet
 from nfverify.equivalence.state import ArbitraryBase, State
 from nfverify.equivalence.terms import Term, Terms
-from nfverify.fastpath.plan import Class, Plan, SlowPath
+from nfverify.fastpath.plan import Class, Plan
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 
@@ -286,92 +285,6 @@ class Obligations:
         right = [*conjuncts(scope, class_.condition), *(terms.eq(a, b) for a, b in pairs)]
         return terms.not_(terms.all(right))
 
-    # That it serves at all ----------------------------------------------------------------
-
-    def progress(self) -> Iterator[Goal]:
-        """A record serves every packet that any record could serve in the state that made it."""
-        terms, chain, scope = self.terms, self.chain, self.at(self.state, self.p)
-        conditions, served = [], []
-        for class_ in self.plan.classes:
-            within = replace(scope, values=chain.record(class_, scope).values)
-            conditions.append(conjuncts(scope, class_.condition))
-            served.append(terms.any(within.holds(path.residual) for path in class_.paths))
-        yield self._recorded()
-        yield from self.covered()
-        left: tuple[Term, ...] = ()
-        for number, class_ in enumerate(self.plan.classes):
-            assumed = (*conditions[number], *left)
-            known = Known(terms, assumed)
-            could = [
-                known(terms.and_(*conditions[other], served[other]))
-                for other in range(number + 1, len(conditions))
-            ]
-            wrong = terms.and_(terms.any(could), terms.not_(known(served[number])))
-            yield Goal("progress", class_.name, assumed, wrong, (number,))
-            left = (*left, terms.not_(terms.all(conditions[number])))
-
-    def _recorded(self) -> Goal:
-        """A flow that could be recorded after a packet is, and its next packet finds the record."""
-        terms, plan = self.terms, self.plan
-        step = self.of_p
-        after, before = self.at(step.post, self.p), self.at(self.state, self.p)
-        could, made = (
-            terms.any(at.holds(c.condition) for c in plan.classes)
-            for at in (after, before if plan.recorded == "before" else after)
-        )
-        found = self.chain.same_key(self.chain.filed(self.p, step), self.chain.key(self.p.fields))
-        wrong = terms.not_(terms.all((made, terms.not_(before(plan.kept)), found)))
-        return Goal("progress", "the flow is recorded", (could,), wrong)
-
-    def covered(self) -> Iterator[Goal]:
-        """Records serve whatever the chain does for good: one output or none, no error, nothing
-        held, and no change of what records rest on."""
-        terms, chain, scope, step = self.terms, self.chain, self.at(self.state, self.p), self.of_p
-        hot = {name for name, policy in self.plan.policies if policy == "hot"}
-        ways = (path for class_ in self.plan.classes for path in class_.paths)
-        hot |= {w.var for path in ways for f in path.functions for w in f.writes}
-        one = terms.not_(
-            terms.any(
-                terms.and_(a.guard, b.guard)
-                for i, a in enumerate(step.out)
-                for b in step.out[i + 1 :]
-            )
-        )
-        steady = [one, terms.not_(held(chain, step)), terms.not_(step.failed)]
-        steady += [terms.not_(excused) for excused in self._excused()]
-        steady += [
-            terms.not_(variable_differs(self.state, step.post, self.state, name))
-            for name, variable in self.plan.variables()
-            if name not in hot and not variable.constant
-        ]
-        served = []
-        for class_ in self.plan.classes:
-            within = replace(scope, values=chain.record(class_, scope).values)
-            condition = terms.all(conjuncts(scope, class_.condition))
-            taken = terms.any(within.holds(path.residual) for path in class_.paths)
-            served.append(terms.and_(condition, taken))
-        wrong = terms.not_(terms.any(served))
-        yield Goal("progress", "packets that change nothing for good", tuple(steady), wrong)
-
-    def _excused(self) -> Iterator[Term]:
-        """Packets that go ways which the plan says no record can serve, but for what they write."""
-        taken: dict[tuple[str, str], list[Term]] = {}
-        for one in self.of_p.taken:
-            taken.setdefault((one.instance, one.title), []).append(one.guard)
-        for slow in self.plan.slow:
-            known = [entry for entry in slow.entries if entry in taken]  # no branches of an `if`
-            if known and is_excused(slow):
-                yield self.terms.all(self.terms.any(taken[entry]) for entry in known)
-
-    def reachable(self) -> Iterator[Goal]:
-        """Of each class, that a record of it serves some packet: here `wrong` must be possible."""
-        scope = self.at(self.state, self.p)
-        for number, class_ in enumerate(self.plan.classes):
-            within = replace(scope, values=self.chain.record(class_, scope).values)
-            served = self.terms.any(within.holds(path.residual) for path in class_.paths)
-            condition = conjuncts(scope, class_.condition)
-            yield Goal("reachable", class_.name, condition, served, (number,))
-
     # ----------------------------------------------------------------------------------------
 
     def at(self, state: State, packet: SymbolicPacket) -> PlanScope:
@@ -415,11 +328,6 @@ class Noted(PlanScope):
     def has(self, var: str, keys: tuple[Term, ...]) -> Term:
         self.reads[var, keys] = None
         return self.state.has(var, keys)
-
-
-def is_excused(slow: SlowPath) -> bool:
-    """Is it slow for another reason than that it may change what records rest on?"""
-    return slow.reason.endswith(VARYING) or not slow.reason.startswith(WRITES)
 
 
 def conjuncts(scope: PlanScope, exprs: Iterable[ir.Expr]) -> tuple[Term, ...]:

@@ -15,8 +15,8 @@ from nfverify.equivalence.concrete import signatures_of, stand_in
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
-from nfverify.equivalence.fastpath.obligations import is_excused
 from nfverify.equivalence.fastpath.plainest import plainest
+from nfverify.equivalence.fastpath.progress import is_excused
 from nfverify.equivalence.fastpath.replay import FastPair, fast_pair, replayed
 from nfverify.equivalence.fastpath.search import Search
 from nfverify.equivalence.fastpath.tables import TableReality

@@ -15,6 +15,7 @@ from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
 from nfverify.equivalence.fastpath.ladder import Ladder
 from nfverify.equivalence.fastpath.obligations import Enough, Goal, Kind, Obligations, obligations
+from nfverify.equivalence.fastpath.progress import progress, reachable
 from nfverify.equivalence.fastpath.tables import TableReality
 from nfverify.equivalence.fastpath.wellformed import misformed
 from nfverify.equivalence.solver import Answer, Solver, Translator
@@ -120,7 +121,7 @@ def _settle(
         all_.other_records(),
         all_.fast_paths(),
         all_.timers(),
-        all_.progress(),
+        progress(all_),
     ):
         if len(settled.open) >= ENOUGH:
             break
@@ -136,9 +137,9 @@ def _settle(
                 )
         settled.obligations = [_BASE, *(t.obligation(kind) for kind, t in tallies.items())]
     settled.obligations = settled.obligations or [_BASE]
-    reachable = _reachable(ladder, all_.reachable(), settled)
-    settled.reachable = reachable.result == "proved"
-    settled.obligations.append(reachable)
+    serving = _reachable(ladder, reachable(all_), settled)
+    settled.reachable = serving.result == "proved"
+    settled.obligations.append(serving)
 
 
 def _asked(ladder: Ladder, goal: Goal) -> Iterator[tuple[Goal, Answer, float]]:
