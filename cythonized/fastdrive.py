@@ -27,6 +27,7 @@ _FLOW_BITS = {
     "dport": (1, 0xFFFF << 16),
     "proto": (1, 0xFF << 32),
 }
+MANY = BLOCK // 6  # packets of a block without records, from which on the pipeline costs less
 WIDE = 256  # packets of a block that goes through the chain's pipeline
 FORCED = 16  # such blocks, once packets have records that don't serve them
 FEW = 16  # packets of a block in which each is asked for its record, however many have none
@@ -193,7 +194,7 @@ def members(plan: Plan) -> Members:
     if plan.simple:
         found += [("u32", "ported"), ("u32", "missed"), ("nf_head", f"heads[{BLOCK}]")]
         found += [("i32*", "first"), ("u8", f"touched[{WIDE}]"), ("nf_judge", "judge")]
-        found += [("u32", "tried"), ("u32", "forced")]
+        found += [("u32", "epoch"), ("u32", "tried"), ("u32", "forced")]
     return found
 
 
@@ -331,7 +332,7 @@ def _block(plan: Plan, layout: FastLayout) -> str:
     S.missed = misses
     if S.tried:  # there are records, but do they serve?
         S.tried = 0
-        S.forced = {FORCED} if misses > {BLOCK // 4} else 0
+        S.forced = {FORCED} if misses > {MANY} else 0
     S.mat.served += n - misses
     return S.core.error
 """
@@ -425,8 +426,8 @@ def _wide(plan: Plan, layout: FastLayout) -> str:
         S.forced -= 1
     else:
         S.missed = misses * {BLOCK} / <u32>n
-        S.tried = 1
-        if S.missed <= {BLOCK // 4}:
+        if S.missed <= {MANY}:
+            S.tried = 1
             return 0
     S.first = batch.verdicts
     memset(S.touched, 0, sizeof(S.touched))
@@ -463,7 +464,10 @@ def _push(plan: Plan, layout: FastLayout) -> str:
             error = chain_push(&S.core, &part){drain}
             at += part.n
             continue
-        if nf_unlikely(S.missed > {BLOCK // 4}) and left >= {FEW}:  # most likely now, too
+        if nf_unlikely(S.epoch != S.mat.epoch):  # all records are old at once
+            S.epoch = S.mat.epoch
+            S.missed = {BLOCK}
+        if nf_unlikely(S.missed > {MANY}) and left >= {FEW}:  # most likely now, too
             part.n = {WIDE} if left > {WIDE} else <u32>left
             error = fast_wide(S, &part)
             if error:

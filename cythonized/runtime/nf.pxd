@@ -181,6 +181,7 @@ cdef extern from "nf_runtime.h" nogil:
         u16 l4
         u16 more
     ctypedef struct nf_mat:
+        u32 epoch
         u64 served
         nf_table table
     ctypedef struct nf_image:
