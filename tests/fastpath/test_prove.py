@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,8 @@ from nfverify.smat import ir
 from nfverify.smat.load import load, load_text
 
 ROOT = Path(__file__).parents[2]
-CHAINS = ("c1", "c2", "c2b", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10")
+CHAINS = ("c1", "c2b", "c3", "c4", "c5", "c6", "c7", "c8", "c9")
+MORE = ("c2", "c10", "ten")  # half a minute
 LIBRARY = sorted(path.stem for path in (ROOT / "models").glob("*.nfd"))
 
 
@@ -50,7 +52,7 @@ def refuted(verdict: FastVerdict) -> set[str]:
 # What is right ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", CHAINS + (MORE if os.environ.get("NFVERIFY_SEEK") else ()))
 def test_the_example_chains_are_proved(name: str) -> None:
     verdict = prove(derive(chain(name)))
     assert isinstance(verdict, FastEquivalent), verdict
@@ -68,7 +70,7 @@ def test_a_chain_with_a_long_constant_table_is_proved() -> None:
 
 
 @pytest.mark.parametrize("policy", ["index", "epoch", "guard"])
-@pytest.mark.parametrize("name", ["c2b", "c4", "c5", "c7"])
+@pytest.mark.parametrize("name", ["c2b", "c5"])
 def test_other_policies_are_proved_too(name: str, policy: str) -> None:
     assert isinstance(prove(derive(chain(name), policy)), FastEquivalent)  # type: ignore[arg-type]
 
@@ -256,7 +258,7 @@ def test_the_first_class_must_serve_what_later_ones_could() -> None:
     assert isinstance(prove(replace(right, classes=right.classes[::-1])), FastIdle)
 
 
-@pytest.mark.parametrize("name", ["c6", "c4", "c7", "c8"])
+@pytest.mark.parametrize("name", ["c6", "c8"])
 def test_what_changes_nothing_for_good_must_be_served(name: str) -> None:
     right = derive(chain(name))
     assert isinstance(prove(replace(right, classes=())), FastIdle)
