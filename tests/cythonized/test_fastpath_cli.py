@@ -12,6 +12,8 @@ from nfverify.cythonized.library import Library
 from nfverify.oracles.engines.base import Setting
 from nfverify.oracles.engines.table import make
 from nfverify.oracles.returning import Returning
+from nfverify.packet.codec import build
+from nfverify.packet.fields import Header
 from nfverify.packet.pcap import Writer
 from nfverify.semantics.machine import Machine
 from nfverify.smat.load import load
@@ -97,9 +99,13 @@ def test_run_does_the_same(
 
 @pytest.mark.parametrize("engine", ["closures", "cython"])
 def test_run_with_a_fault_does_not(
-    engine: str, trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain, fast = tmp_path / "plain.json", tmp_path / "fast.json"
+    plain, fast, trace = (tmp_path / name for name in ("plain.json", "fast.json", "in.pcap"))
+    with trace.open("wb") as stream:  # few, so that each is asked for its record
+        writer = Writer(stream, nanosecond=True)
+        for number in range(3):
+            writer.write(number, build(Header.IP4 | Header.TCP, {"sip": 1, "dip": 2, "sport": 7}))
     run = ["run", CHAIN, str(trace), "--engine", engine]
     assert main([*run, "--state", str(plain)]) == 0
     faulty = ["--fastpath", "--fault", "function-skipped"]

@@ -16,7 +16,7 @@ from nfverify.fastpath.view import as_json, dot, lines, svg, view
 from nfverify.smat import ir
 from nfverify.smat.load import load_text
 
-QUICK = [name for name in CHAINS if name != "c1"]
+QUICK = [name for name in CHAINS if name not in ("c1", "c10")]
 
 
 def text(plan: Plan, **options: bool) -> str:
