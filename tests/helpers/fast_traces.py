@@ -17,6 +17,7 @@ TCP, UDP = 6, 17
 
 def frame(sip: int, sport: int, dip: int, dport: int, proto: int = TCP, **flags: int) -> bytes:
     ends = {"sip": sip, "sport": sport, "dip": dip, "dport": dport}
+    ends["size"] = 40  # compiled records serve no frames that are shorter
     return build(Header.IP4 | (Header.TCP if proto == TCP else Header.UDP), ends | flags)
 
 
