@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nfverify.cythonized import access
@@ -31,8 +30,6 @@ from nfverify.smat.ir import (
     walk,
 )
 
-Run = Callable[[Body, tuple[Stmt, ...]], None]
-
 
 @dataclass(slots=True)
 class Use:
@@ -53,10 +50,9 @@ class _Item:
     lines: list[str]
 
 
-def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
-    """The entries in order; `run` writes the statements of one."""
-    if _verdicts(body, entries):
-        return
+def table(body: Body, entries: tuple[Entry, ...]) -> None:
+    """The entries in order, each as the visitor writes it."""
+    visitor = body.plan.visitor
     uses = _uses(body, entries)
     conditional: set[tuple[str, Keys]] = set()
     items: list[_Item] = []
@@ -70,11 +66,11 @@ def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
                 first = use.entries[0] == place and at not in body.cursors
                 if first and _look_up(body, entries, use):
                     conditional.add(at)
-            guard = body.value(entry.guard)
+            guard = visitor.visit_match(body, entry)
         cursors = dict(body.cursors)
         with body.function.captured() as lines:
             _count(body, entry, place)
-            run(body, entry.body)
+            visitor.visit_entry(body, entry)
         items.append(_Item(_title(entry, place), before, guard, lines))
         ends.append(body.cursors)
         lasting = {at: h for at, h in lasting.items() if body.homes.get(at) == h}
@@ -92,9 +88,10 @@ def table(body: Body, entries: tuple[Entry, ...], run: Run) -> None:
 MAX_VERDICTS = 4
 
 
-def _verdicts(body: Body, entries: tuple[Entry, ...]) -> bool:
+def verdicts(body: Body, entries: tuple[Entry, ...]) -> bool:
     """A table that only says where packets go, by few tests without look-ups: written without
-    branches, for its traffic decides them, and each mispredicted one costs as much as ten tests."""
+    branches, for its traffic decides them, and each mispredicted one costs as much as ten tests.
+    False: it is another one."""
     outs = [_constant_output(body, entry.body) for entry in entries]
     guards = [entry.guard for entry in entries]
     if (

@@ -7,7 +7,6 @@ from typing import assert_never
 
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
-from nfverify.cythonized.calls import operator_call
 from nfverify.cythonized.ctypes_of import carrier, literal, variable
 from nfverify.cythonized.layout import size
 from nfverify.cythonized.rulesets import few_rows
@@ -104,7 +103,7 @@ def _expression(body: Body, node: Expr) -> str:
         case Match(ruleset=ruleset, args=args):
             return f"{body.resources.ruleset(ruleset)}({', '.join(map(body.value, args))})"
         case Apply():
-            return operator_call(body, node)
+            return body.plan.visitor.visit_operator(body, node)
         case Post() | Dropped() | OutputPort():
             raise unreachable(node)
         case _:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nfverify.cythonized.fastlayout import planned
 from nfverify.cythonized.options import Options
 from nfverify.cythonized.plan import Plan as Chain
+from nfverify.cythonized.visitor import Visitor
 from nfverify.fastpath.plan import Plan
 
 
@@ -23,7 +24,7 @@ class RecordSize:
 def record_size(plan: Plan) -> RecordSize | None:
     """Of a plan's records; None if nothing of it is compiled."""
     sees_non_ip = tuple(instance.program.sees_non_ip for instance in plan.network.instances)
-    fast = planned(Chain.of(plan.network, Options(), sees_non_ip), plan).fast
+    fast = planned(Chain.of(plan.network, Options(), sees_non_ip, Visitor()), plan).fast
     if fast is None:
         return None
     return RecordSize(fast.slot, fast.hints, len(fast.classes))

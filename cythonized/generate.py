@@ -17,14 +17,12 @@ from nfverify.cythonized.fold import folded
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.layout import InstanceLayout
 from nfverify.cythonized.names import comment, identifier
-from nfverify.cythonized.network import arrive, deparse, nf
 from nfverify.cythonized.operators import shape, user_applications
 from nfverify.cythonized.options import Options
-from nfverify.cythonized.pipeline import pipeline
 from nfverify.cythonized.plan import Plan
 from nfverify.cythonized.resources import Resources
-from nfverify.cythonized.sequence import sequence
-from nfverify.cythonized.tables import TableCode, functions
+from nfverify.cythonized.tables import TableCode
+from nfverify.cythonized.visitor import Visitor
 from nfverify.cythonized.wrapping import wrapping
 from nfverify.fastpath.plan import Plan as FastPlan
 from nfverify.semantics.engine import check_supported
@@ -42,28 +40,33 @@ class Generated:
 
 
 def generate(
-    network: Network, options: Options | None = None, fast: FastPlan | None = None
+    network: Network,
+    options: Options | None = None,
+    fast: FastPlan | None = None,
+    visitor: Visitor | None = None,
 ) -> Generated:
-    """The Cython of a network, and of its fast path. ModelError if it is nested too deep."""
+    """The Cython of a network, and of its fast path, as the visitor writes it. ModelError if it is
+    nested too deep."""
     for program in {id(i.program): i.program for i in network.instances}.values():
         check_supported(program)
     applications = [shape(node) for node in user_applications(network)]
     # Whether frames that are not IP enter an NF is asked of its text, dead code included.
     sees_non_ip = tuple(instance.program.sees_non_ip for instance in network.instances)
     network = _folded(network)
-    plan = Plan.of(network, options or Options(), sees_non_ip)
+    visitor = visitor or Visitor()
+    plan = Plan.of(network, options or Options(), sees_non_ip, visitor)
     if fast is not None and not plan.options.count_entries:
         plan = fastlayout.planned(plan, fast)
     resources = Resources(plan.options.classifier, applications)
     tables = [TableCode.of(table) for table in plan.tables()]
-    code = [functions(t, resources) for t in tables if resources.dense(t.layout) is None]
-    nfs = [_section(i, nf(plan, i, resources)) for i in plan.instances]
-    machine = pipeline(plan) if plan.simple else sequence(plan)
+    code = [visitor.visit_state(t, resources) for t in tables if resources.dense(t.layout) is None]
+    nfs = [_section(i, visitor.visit_instance(plan, i, resources)) for i in plan.instances]
+    machine = visitor.visit_machine(plan)
     serving = [_fast(plan, plan.fast, resources)] if plan.fast else []
     description = describe(plan, resources)  # before nf_create: it names default strings
     parts = [
-        arrive(plan),
-        deparse(plan),
+        visitor.visit_arrival(plan),
+        visitor.visit_departure(plan),
         *([wrapping(plan)] if plan.wraps else []),
         *code,
         *nfs,

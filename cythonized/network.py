@@ -10,7 +10,7 @@ networks packets go one by one, each with all that it causes, as in the referenc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
@@ -20,10 +20,10 @@ from nfverify.cythonized.layout import InstanceLayout
 from nfverify.cythonized.plan import NARROW_FLOW, Plan, resubmits
 from nfverify.cythonized.probes import Alternative, Probe, probes
 from nfverify.cythonized.resources import Resources
-from nfverify.cythonized.statements import statements
 from nfverify.cythonized.tables import TableCode
 from nfverify.smat.ir import Stmt
 
+Write = Callable[[Body, tuple[Stmt, ...]], None]
 _SIGNATURE = "(State* S, Packet* p, u32 fast) noexcept nogil:"
 _W = {"sip": "SIP", "dip": "DIP", "sport": "SPORT", "dport": "DPORT", "proto": "PROTO"}
 _IP4_COVERED = {"tos", "ttl", "iplen", "ip_id", "sip", "dip", "proto"}
@@ -64,19 +64,19 @@ def _body(plan: Plan, instance: InstanceLayout, resources: Resources, found: lis
             if not use.table.aged:
                 test = "fast" if sure else f"fast and p.which[{number}] == {which}"
                 body.homes[use.table.id, use.keys] = (f"p.home[{number}]", test)
-    return _finished(body, instance.program.body)
+    return _finished(body, instance.program.body, body.plan.visitor.visit_program)
 
 
 def _init(plan: Plan, instance: InstanceLayout, resources: Resources) -> str:
     body = _new(plan, instance, resources, f"{instance.name}_init", "i32")
-    return _finished(body, instance.program.init)
+    return _finished(body, instance.program.init, body.plan.visitor.visit_init)
 
 
-def _finished(body: Body, nodes: tuple[Stmt, ...]) -> str:
+def _finished(body: Body, nodes: tuple[Stmt, ...], write: Write) -> str:
     function = body.function
     function.declarations.append("cdef i32 out = NF_FORWARD")
     with function.captured() as lines:
-        statements(body, nodes)
+        write(body, nodes)
     text = "\n".join(lines)
     if body.plan.timed and re.search(r"\bnow\b", text):
         function.declarations.append("cdef u64 now = p.time")

@@ -39,6 +39,7 @@ from nfverify.smat.ir import (
 
 if TYPE_CHECKING:
     from nfverify.cythonized.fastlayout import FastLayout
+    from nfverify.cythonized.visitor import Visitor
 
 NARROW_FLOW = tuple(name for name in FLOW_FIELDS if not name.endswith("6"))
 LARGE = 1500  # nodes of a program; beyond it, one body serves plain and odd frames alike
@@ -64,10 +65,13 @@ class Plan:
     scratch: bool  # operators make byte strings, which live until the packet is done
     timed: bool  # packets carry their time: for the clock, for keys that grow old, for timers
     depth: int  # packets of a block: each NF of the pipeline works one behind the one before it
+    visitor: Visitor  # what writes it
     fast: FastLayout | None = None  # its fast path
 
     @staticmethod
-    def of(network: Network, options: Options, sees_non_ip: tuple[bool, ...]) -> Plan:
+    def of(
+        network: Network, options: Options, sees_non_ip: tuple[bool, ...], visitor: Visitor
+    ) -> Plan:
         programs = tuple({id(i.program): i.program for i in network.instances}.values())
         nodes = [n for p in programs for n in walk(p.init + p.body)]
         outputs = [n.output for n in nodes if isinstance(n, SetOutput)]
@@ -107,6 +111,7 @@ class Plan:
             makes_bytes,
             held or arity > 1 or bool(wraps) or any(isinstance(n, Now) for n in nodes) or aged,
             options.depth if pipelined else 0,
+            visitor,
         )
 
     @property

@@ -7,7 +7,6 @@ from typing import assert_never
 from nfverify.cythonized import access
 from nfverify.cythonized.body import Body
 from nfverify.cythonized.ctypes_of import carrier, literal, variable
-from nfverify.cythonized.entries import table
 from nfverify.cythonized.expressions import cast
 from nfverify.cythonized.names import comment
 from nfverify.cythonized.plan import NARROW_FLOW, wrap
@@ -46,7 +45,7 @@ MAX_CHOICES = 65536  # candidates that a `choose` tries
 
 def statements(body: Body, nodes: tuple[Stmt, ...]) -> None:
     for node in nodes:
-        statement(body, node)
+        body.plan.visitor.visit_action(body, node)
 
 
 def statement(body: Body, node: Stmt) -> None:
@@ -76,8 +75,8 @@ def statement(body: Body, node: Stmt) -> None:
             _if(body, node)
         case While():
             _while(body, node)
-        case Table(entries=entries):
-            table(body, entries, statements)
+        case Table():
+            body.plan.visitor.visit_table(body, node)
         case _:
             assert_never(node)
 
