@@ -22,8 +22,13 @@ equiv: $(VENV)/.run ## prove a chain equal to its table, refute a planted fault,
 	@PATH="$(abspath $(BIN)):$$PATH" examples/demo.sh
 
 .PHONY: test
-test: $(VENV)/.dev ## run the whole test suite
+test: packages ## run the whole test suite; first, install the system packages that it misses
+	@$(MAKE) $(VENV)/.dev
 	@$(BIN)/pytest -q -n auto --dist worksteal
+
+.PHONY: packages
+packages: ## install the system packages that tests use (as root or by sudo), or say what is missing
+	@.ci/packages
 
 .PHONY: check
 check: $(VENV)/.dev ## lint, formatting, types and the direction of imports
