@@ -59,7 +59,7 @@ def read_captures(sources: Sequence[tuple[int, str | os.PathLike[str]]]) -> Trac
 def stream_captures(sources: Sequence[tuple[int, str | os.PathLike[str]]]) -> Iterator[Event]:
     """The same one by one, for captures of any size."""
     with ExitStack() as stack:
-        streams = [_arrivals(port, stack.enter_context(read(source))) for port, source in sources]
+        streams = [arrivals(port, stack.enter_context(read(source))) for port, source in sources]
         yield from merge(*streams, key=itemgetter(0))
 
 
@@ -85,7 +85,8 @@ def read_folder(folder: Path, ports: Sequence[str]) -> Trace:
     return tuple(found)
 
 
-def _arrivals(port: int, capture: Capture) -> Iterable[Event]:
+def arrivals(port: int, capture: Capture) -> Iterable[Event]:
+    """The frames of a capture as they arrive by a port."""
     for record in capture:
         frame = record.frame
         if record.original_length > len(frame):

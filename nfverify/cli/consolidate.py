@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from nfverify.cli.files import STANDARD, replacing
 from nfverify.cli.options import add_operators, operators
+from nfverify.packet.files import STANDARD, replacing
 
 if TYPE_CHECKING:
     from nfverify.equivalence.consolidate import TableText

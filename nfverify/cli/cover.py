@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfverify.cli.files import STANDARD
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators
 from nfverify.cli.run import counting, intermix, port_and_file
+from nfverify.packet.files import STANDARD
 
 if TYPE_CHECKING:
     from nfverify.oracles.trace import Event

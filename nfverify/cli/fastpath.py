@@ -7,8 +7,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from nfverify.cli.files import STANDARD, replacing
 from nfverify.cli.options import MODEL
+from nfverify.packet.files import STANDARD, replacing
 
 if TYPE_CHECKING:
     from nfverify.fastpath.plan import Plan

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from nfverify.cli.files import STANDARD, replacing
+from nfverify.packet.files import STANDARD, replacing
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from nfverify.cli import states
 from nfverify.cli.fast_options import add_fastpath, check_fastpath, fast_plan
-from nfverify.cli.files import STANDARD, replacing
 from nfverify.cli.options import (
     UsageError,
     add_build_options,
@@ -22,6 +21,7 @@ from nfverify.cli.options import (
     operators,
     positive,
 )
+from nfverify.packet.files import STANDARD, replacing
 
 if TYPE_CHECKING:
     from nfverify.cli.trace_text import Printer

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from nfverify.cli import states
 from nfverify.cli.fast_options import fast_plan
-from nfverify.cli.files import STANDARD, replacing
 from nfverify.cli.options import UsageError, compiled
+from nfverify.packet.files import STANDARD, replacing
 
 if TYPE_CHECKING:
     from nfverify.cli.run import Files

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfverify.cli.files import STANDARD
 from nfverify.cli.options import UsageError
+from nfverify.packet.files import STANDARD
 
 if TYPE_CHECKING:
     from nfverify.semantics.state import SavedState

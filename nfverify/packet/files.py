@@ -1,4 +1,4 @@
-"""Files that a command writes: complete, or not there at all."""
+"""Files that are written: complete, or not there at all."""
 
 from __future__ import annotations
 

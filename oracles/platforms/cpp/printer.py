@@ -1,0 +1,414 @@
+"""The generated code printed as C++ (or as the C of another compiler), function by function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import assert_never
+
+from nfverify.cythonized.compiler import RUNTIME
+from nfverify.oracles.platforms.cpp.notation import (
+    Binary,
+    Call,
+    CastTo,
+    Conditional,
+    Expression,
+    Index,
+    Member,
+    Name,
+    NotationError,
+    Number,
+    Unary,
+    parse,
+    type_text,
+)
+
+INDENT = "    "
+_SIGNATURE = re.compile(
+    r"cdef (?P<public>public )?(?P<inline>inline )?(?P<result>(?:const )?\w+\**) (?P<name>\w+)"
+    r'(?: "(?P<c>\w+)")?\((?P<parameters>[^()]*)\) noexcept nogil:',
+    re.ASCII,
+)
+_DECLARED = re.compile(
+    r"cdef (?P<type>(?:const )?\w+\**) (?P<rest>[A-Za-z_].*)", re.ASCII | re.DOTALL
+)
+_VARIABLE = re.compile(r"(?P<name>\w+)(?:\[(?P<length>\d+)\])?(?: = (?P<value>.*))?", re.DOTALL)
+_ASSIGNED = re.compile(r"(?<![=!<>])(?P<op>[-+|&^]?=)(?!=)")
+_FOR = re.compile(r"for (?P<name>\w+) in range\((?P<range>.*)\):", re.DOTALL)
+_COMMENT = re.compile(r"(?:^|\s\s)# ?(?P<text>.*)$")
+_OPERATORS = {"and": "&&", "or": "||"}
+# Operators whose mixing gcc warns of, or people misread, stand in brackets inside others.
+_PLAIN_INSIDE = {"&&": "==", "||": "=="}
+_COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What is written in front of functions: exported ones, those to be inlined, the others; and
+    the null pointer."""
+
+    exported: str = 'extern "C" '
+    inlined: str = "static inline __attribute__((always_inline)) "
+    internal: str = "static "
+    null: str = "nullptr"
+
+
+CPP = Dialect()
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """`name`, behind `depth` pointers or arrays."""
+
+    name: str
+    depth: int
+
+    @staticmethod
+    def of(text: str) -> Type:
+        plain = text.removeprefix("const ")
+        return Type(plain.rstrip("*"), plain.count("*"))
+
+    def inner(self) -> Type:
+        return Type(self.name, self.depth - 1)
+
+
+_UNKNOWN = Type("", 0)
+
+
+@dataclass(slots=True)
+class Printer:
+    """Prints whole generated texts. `structs` are the members of the structs it knows."""
+
+    dialect: Dialect = CPP
+    structs: dict[str, dict[str, Type]] = field(default_factory=dict)
+    results: dict[str, Type] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)  # functions that C calls otherwise
+    scope: dict[str, Type] = field(default_factory=dict)
+
+    # Texts ----------------------------------------------------------------------------------
+
+    def text(self, generated: str) -> str:
+        """The functions of a generated module, behind declarations of those called before."""
+        self._learn((RUNTIME / "nf.pxd").read_text(encoding="utf-8"))
+        lines = _joined(generated.split("\n"))
+        self._learn(generated)
+        for line in lines:
+            if match := _SIGNATURE.fullmatch(line):
+                self.results[match["name"]] = Type.of(match["result"])
+                self.names[match["name"]] = match["c"] or match["name"]
+        start = next((i for i, line in enumerate(lines) if line == "" and i > 0), 0)
+        found: list[str] = []
+        at = start
+        while at < len(lines):
+            line = lines[at]
+            at += 1
+            if line.startswith("cdef extern") or line.startswith("from "):
+                while at < len(lines) and (lines[at].startswith(" ") or not lines[at]):
+                    at += 1
+            elif match := _SIGNATURE.fullmatch(line):
+                body = []
+                while at < len(lines) and (lines[at].startswith(INDENT) or not lines[at]):
+                    body.append(lines[at])
+                    at += 1
+                while body and not body[-1]:
+                    body.pop()
+                found += [*self.function(match, body), ""]
+            elif line.startswith("#"):
+                found += [f"// {line.lstrip('# ')}", ""]
+            elif line:
+                raise NotationError(f"between functions: {line!r}")
+        return "\n".join([*self._forward(lines), *found]).rstrip() + "\n"
+
+    def _learn(self, text: str) -> None:
+        """The structs that a text declares."""
+        members: dict[str, Type] | None = None
+        for line in text.split("\n"):
+            if match := re.fullmatch(r"\s+ctypedef struct (\w+):", line):
+                members = self.structs.setdefault(match[1], {})
+            elif members is not None and (
+                match := re.fullmatch(r"\s{8}((?:const )?\w+\**) (\w+)(?:\[\d+\])?", line)
+            ):
+                array = line.rstrip().endswith("]")
+                of = Type.of(match[1])
+                members[match[2]] = Type(of.name, of.depth + array)
+            else:
+                members = None
+                if match := re.fullmatch(r"\s{4}((?:const )?\w+\**) (\w+)\(.*\)(?: noexcept)?", line):
+                    self.results[match[2]] = Type.of(match[1])
+
+    def _forward(self, lines: list[str]) -> list[str]:
+        """Declarations of functions that are called before they stand in the text."""
+        defined: set[str] = set()
+        wanted: dict[str, str] = {}
+        signatures = {m["name"]: m for line in lines if (m := _SIGNATURE.fullmatch(line))}
+        for line in lines:
+            if match := _SIGNATURE.fullmatch(line):
+                defined.add(match["name"])
+                continue
+            for name in re.findall(r"\b(\w+)\(", line):
+                if name in signatures and name not in defined and not signatures[name]["public"]:
+                    wanted.setdefault(name, f"{self.head(signatures[name])};")
+        return [*wanted.values(), ""] if wanted else []
+
+    # Functions ------------------------------------------------------------------------------
+
+    def head(self, match: re.Match[str]) -> str:
+        """A function's signature."""
+        dialect = self.dialect
+        front = dialect.internal
+        if match["public"] or match["c"]:
+            front = dialect.exported
+        elif match["inline"]:
+            front = dialect.inlined
+        parameters = ", ".join(
+            _typed(*_parameter(p)) for p in match["parameters"].split(", ") if p
+        )
+        name = self.names[match["name"]]
+        return f"{front}{_typed(match['result'], name)}({parameters or 'void'})"
+
+    def function(self, match: re.Match[str], body: list[str]) -> list[str]:
+        """A whole function, from its lines in the generated text."""
+        self.scope = {}
+        for parameter in match["parameters"].split(", "):
+            if parameter:
+                text, name = _parameter(parameter)
+                self.scope[name] = Type.of(text)
+        whole = "\n".join(body)
+        lines = [self.head(match), "{"]
+        stack: list[int] = []
+        for number, line in enumerate(body):
+            if not line:
+                continue
+            depth = (len(line) - len(line.lstrip())) // len(INDENT)
+            text, comment = _split_comment(line.strip())
+            joined = text.startswith(("elif ", "else:"))
+            while stack and stack[-1] >= depth:
+                stack.pop()
+                if not (joined and (not stack or stack[-1] < depth)):
+                    lines.append(INDENT * (len(stack) + 1) + "}")
+            pad = INDENT * depth
+            if not text:
+                lines.append(f"{pad}// {comment}")
+                continue
+            if text.startswith("cdef "):
+                lines += [pad + declared for declared in self.declaration(text, whole, comment)]
+                continue
+            printed = self.statement(text, body[number + 1 :], depth)
+            if printed:
+                lines.append(pad + printed + (f"  // {comment}" if comment else ""))
+            if text.endswith(":"):
+                stack.append(depth)
+        while stack:
+            stack.pop()
+            lines.append(INDENT * (len(stack) + 1) + "}")
+        return [*lines, "}"]
+
+    def declaration(self, text: str, whole: str, comment: str) -> list[str]:
+        """Variables; one that nothing uses is left out."""
+        match = _DECLARED.fullmatch(text)
+        if match is None:
+            raise NotationError(text)
+        lines = []
+        tail = f"  // {comment}" if comment else ""
+        for part in _split(match["rest"]):
+            variable = _VARIABLE.fullmatch(part)
+            if variable is None:
+                raise NotationError(text)
+            of = Type.of(match["type"])
+            name, length, value = variable["name"], variable["length"], variable["value"]
+            self.scope[name] = Type(of.name, of.depth + (length is not None))
+            uses = len(re.findall(rf"(?<![.\w]){name}\b", whole)) - whole.count(f"# {name}")
+            if uses < 2 and (value is None or "(" not in value):
+                continue
+            brackets = f"[{length}]" if length else ""
+            initial = f" = {self.expression(value)}" if value else ""
+            lines.append(f"{_typed(match['type'], name)}{brackets}{initial};{tail}")
+            tail = ""
+        return lines
+
+    def statement(self, text: str, after: list[str], depth: int) -> str:
+        """One statement, or the head of a block."""
+        if text == "pass":
+            return ""
+        if text in ("break", "continue", "return"):
+            return f"{text};"
+        if text == "else:":
+            return "} else {"
+        for word, head in (("if", "if"), ("elif", "} else if"), ("while", "while")):
+            if text.startswith(f"{word} ") and text.endswith(":"):
+                test = text[len(word) + 1 : -1]
+                return f"{head} ({'true' if test == 'True' else self.expression(test)}) {{"
+        if match := _FOR.fullmatch(text):
+            return self._for(match, after, depth)
+        if text.startswith("return "):
+            return f"return {self.expression(text[7:])};"
+        if assigned := _assignment(text):
+            target, op, value = assigned
+            return f"{self.expression(target)} {op} {self.expression(value)};"
+        return f"{self.expression(text)};"
+
+    def _for(self, match: re.Match[str], after: list[str], depth: int) -> str:
+        ends = _split(match["range"])
+        first, end = ("0", ends[0]) if len(ends) == 1 else ends
+        name = match["name"]
+        inside = []
+        for line in after:
+            if line and not line.startswith(INDENT * (depth + 1)):
+                break
+            inside.append(line.strip())
+        for line in inside:  # C evaluates the bound in each round, Cython once
+            assigned = _assignment(_split_comment(line)[0])
+            if assigned and assigned[0] in {name, *re.findall(r"\w+", end)}:
+                raise NotationError(f"{line!r} changes the bound of {match[0]!r}")
+        return (
+            f"for ({name} = {self.expression(first)}; {name} < {self.expression(end)};"
+            f" {name}++) {{"
+        )
+
+    # Expressions ----------------------------------------------------------------------------
+
+    def expression(self, text: str) -> str:
+        """An expression, without brackets around it."""
+        return self.shown(parse(text))
+
+    def shown(self, node: Expression) -> str:
+        match node:
+            case Name(text=text):
+                if text == "NULL":
+                    return self.dialect.null
+                return _typed(text, "") if text not in self.names else self.names[text]
+            case Number(text=text):
+                return text
+            case Call(function=Name(text="sizeof"), arguments=(of,)):
+                return f"sizeof({self.shown(of)})"
+            case Call(function=function, arguments=arguments):
+                return f"{self.tight(function)}({', '.join(map(self.shown, arguments))})"
+            case Index(base=base, at=at):
+                return f"{self.tight(base)}[{self.shown(at)}]"
+            case Member(base=base, name=name):
+                arrow = "->" if self.type(base).depth else "."
+                return f"{self.tight(base)}{arrow}{name}"
+            case Unary(op=op, operand=operand):
+                return ("!" if op == "not" else op) + self.tight(operand)
+            case CastTo(type=type_, operand=operand):
+                while isinstance(operand, CastTo) and operand.type == type_:
+                    operand = operand.operand
+                return f"({_typed(type_, '')}){self.tight(operand)}"
+            case Conditional(test=test, then=then, otherwise=otherwise):
+                parts = [self.inside(part, "?") for part in (test, then, otherwise)]
+                return f"{parts[0]} ? {parts[1]} : {parts[2]}"
+            case Binary(op=op, left=left, right=right):
+                op = _OPERATORS.get(op, op)
+                second = self.inside(right, op, right=True)
+                return f"{self.inside(left, op)} {op} {second}"
+            case _:
+                assert_never(node)
+
+    def tight(self, node: Expression) -> str:
+        """As the operand of what binds closest."""
+        text = self.shown(node)
+        loose = isinstance(node, Binary | Conditional)
+        return f"({text})" if loose else text
+
+    def inside(self, node: Expression, op: str, *, right: bool = False) -> str:
+        """As an operand, in brackets unless that is plain to see."""
+        text = self.shown(node)
+        if isinstance(node, Conditional):
+            return f"({text})"
+        if isinstance(node, Binary):
+            inner = _OPERATORS.get(node.op, node.op)
+            same = inner == op and op in ("&&", "||", "|", "&", "^", "+", "*") and not right
+            compared = op in ("&&", "||", "?") and inner in _COMPARISONS
+            if not same and not compared:
+                return f"({text})"
+        return text
+
+    def type(self, node: Expression) -> Type:
+        """What an expression points to; nothing where that isn't known."""
+        match node:
+            case Name(text=text):
+                return self.scope.get(text, _UNKNOWN)
+            case Call(function=Name(text=text)):
+                return self.results.get(text, _UNKNOWN)
+            case Index(base=base):
+                return self.type(base).inner()
+            case Member(base=base, name=name):
+                return self.structs.get(self.type(base).name, {}).get(name, _UNKNOWN)
+            case Unary(op="&", operand=operand):
+                of = self.type(operand)
+                return Type(of.name, of.depth + 1)
+            case CastTo(type=type_):
+                return Type.of(type_)
+            case Binary(op="+" | "-", left=left):
+                return self.type(left)
+            case Conditional(then=then):
+                return self.type(then)
+            case Number() | Call() | Unary() | Binary():
+                return _UNKNOWN
+            case _:
+                assert_never(node)
+
+
+# Lines --------------------------------------------------------------------------------------
+
+
+def _typed(type_: str, name: str) -> str:
+    """A type and a name as C writes them: `u8 *frame`."""
+    text = type_.rstrip("*")
+    text = re.sub(r"\bbint\b", "bool", text)
+    stars = "*" * (len(type_) - len(type_.rstrip("*")))
+    return f"{text} {stars}{name}".rstrip() if stars or name else text
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    type_, _, name = text.rpartition(" ")
+    return type_text(type_), name
+
+
+def _split_comment(text: str) -> tuple[str, str]:
+    match = _COMMENT.search(text)
+    if match is None:
+        return text, ""
+    return text[: match.start()].rstrip(), match["text"].strip()
+
+
+def _split(text: str) -> list[str]:
+    """At commas outside of brackets."""
+    parts, depth, last = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char in "([") - (char in ")]")
+        if char == "," and depth == 0:
+            parts.append(text[last:at].strip())
+            last = at + 1
+    return [*parts, text[last:].strip()]
+
+
+def _assignment(text: str) -> tuple[str, str, str] | None:
+    """Target, operator, value."""
+    depth = 0
+    for at, char in enumerate(text):
+        depth += (char in "([") - (char in ")]")
+        if depth == 0 and (match := _ASSIGNED.match(text, at)):
+            return text[:at].strip(), match["op"], text[match.end() :].strip()
+    return None
+
+
+def _joined(lines: Iterable[str]) -> list[str]:
+    """Lines whose brackets are open are one with those that follow."""
+    found: list[str] = []
+    depth = 0
+    for line in lines:
+        text, _ = _split_comment(line)
+        if depth > 0:
+            found[-1] += " " + line.strip()
+        else:
+            found.append(line)
+        depth += text.count("(") + text.count("[") - text.count(")") - text.count("]")
+    return found
+
+
+def runtime_files(folder: Path = RUNTIME) -> Mapping[str, str]:
+    """The headers of the runtime, by name."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.h"))}
