@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LEFT_OUT = (".so", ".c", ".pyc")
+LEFT_OUT = (".so", ".pyc", "_kernel.c")
 
 
 def call(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -41,9 +41,7 @@ def package_files(folder: Path, prefix: str = "nfverify") -> Iterator[str]:
         if entry.is_dir():
             if entry.name != "__pycache__":
                 yield from package_files(entry, name)
-        elif not name.endswith(LEFT_OUT) or (
-            name.endswith(".c") and folder.name in ("runtime", "speedybox")
-        ):
+        elif not name.endswith(LEFT_OUT):
             yield name
 
 
