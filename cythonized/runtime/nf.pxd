@@ -176,7 +176,7 @@ cdef extern from "nf_runtime.h" nogil:
         pass
     ctypedef struct nf_mat_head:
         u32 epoch
-        u16 number "class"
+        u16 number
         u16 ip
         u16 l4
         u16 more

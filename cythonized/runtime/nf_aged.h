@@ -91,13 +91,13 @@ NF_COLD int nf_aged_more_nodes(nf_aged *a) {
         return -1;
     if (a->n_chunks == a->room) {
         u32 room = a->room ? 2 * a->room : 16;
-        u8 **chunks = realloc(a->chunks, room * sizeof *chunks);
+        u8 **chunks = (u8 **)realloc(a->chunks, room * sizeof *chunks);
         if (!chunks)
             return -1;
         a->chunks = chunks;
         a->room = room;
     }
-    u8 *chunk = aligned_alloc(64, ((u64)size * a->node_bytes + 63) & ~(u64)63);
+    u8 *chunk = (u8 *)aligned_alloc(64, ((u64)size * a->node_bytes + 63) & ~(u64)63);
     if (!chunk)
         return -1;
     u32 first = a->n_chunks << NF_CHUNK_LOG;

@@ -1,6 +1,7 @@
 /* Types, loads and arithmetic that every other header uses. Little-endian hosts only. */
 #ifndef NF_BASE_H
 #define NF_BASE_H
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -196,7 +196,7 @@ NF_COLD u32 nf_box_node(nf_boxing *g, u32 *order, u32 n) {
     u32 words = nf_box_words(b->columns);
     if (b->count == b->room) {
         u64 room = b->room ? b->room * 2 : 16;
-        u32 *nodes = realloc(b->nodes, room * words * 4);
+        u32 *nodes = (u32 *)realloc(b->nodes, room * words * 4);
         if (!nodes) return UINT32_MAX;
         b->nodes = nodes;
         b->room = room;
@@ -243,7 +243,7 @@ NF_INL u128 nf_wide_bound(const u64 *wide, u64 at) {
 
 /* The starts of the intervals of a wide column. 0, or -1. */
 NF_COLD int nf_boxes_cuts(nf_boxes *b, u32 k) {
-    u128 *cuts = malloc(((u64)b->rows * 2 + 1) * sizeof(u128));
+    u128 *cuts = (u128 *)malloc(((u64)b->rows * 2 + 1) * sizeof(u128));
     u32 n = 1;
     b->cuts[k] = cuts;
     if (!cuts) return -1;
@@ -272,7 +272,8 @@ NF_COLD void nf_boxes_free(nf_boxes *b) {
 }
 
 NF_COLD int nf_boxes_build(nf_boxes *b) {
-    u32 *boxes = malloc((u64)b->rows * b->columns * 8), *order = malloc((u64)b->rows * 4);
+    u32 *boxes = (u32 *)malloc((u64)b->rows * b->columns * 8);
+    u32 *order = (u32 *)malloc((u64)b->rows * 4);
     nf_boxing g = {b, boxes, 0};
     int failed = !boxes || !order;
     for (u32 k = 0; k < b->columns && !failed; k++) {

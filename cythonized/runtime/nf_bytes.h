@@ -24,7 +24,7 @@ NF_COLD u8 *nf_arena_more(nf_arena *a, u64 n) {
     nf_chunk *chunk = *link;
     if (!chunk || chunk->room < n) {
         u64 room = n > 65536 ? n : 65536;
-        chunk = room > PTRDIFF_MAX / 2 ? NULL : malloc(sizeof *chunk + room);
+        chunk = room > PTRDIFF_MAX / 2 ? NULL : (nf_chunk *)malloc(sizeof *chunk + room);
         if (!chunk)
             return NULL;
         chunk->room = room;
@@ -92,7 +92,7 @@ NF_COLD int nf_buffer_reserve(nf_buffer *b, u64 n) {
         return 0;
     while (room < need)
         room *= 2;
-    u8 *data = realloc(b->data, room);
+    u8 *data = (u8 *)realloc(b->data, room);
     if (!data)
         return -1;
     b->data = data;
@@ -174,7 +174,9 @@ NF_COLD int nf_pool_grow(nf_pool *p) {
     if (p->unused || p->count < p->room)
         return 0;
     u64 room = p->room ? 2 * (u64)p->room : 256;
-    nf_string *strings = room > UINT32_MAX ? NULL : realloc(p->strings, room * sizeof *strings);
+    nf_string *strings = NULL;
+    if (room <= UINT32_MAX)
+        strings = (nf_string *)realloc(p->strings, room * sizeof *strings);
     if (!strings)
         return -1;
     p->strings = strings;
@@ -193,7 +195,7 @@ static inline __attribute__((unused)) u32 nf_intern(nf_pool *p, nf_slice s) {
     if (nf_pool_grow(p) || nf_table_reserve(&p->index, 1))
         return UINT32_MAX;
     nf_table_tick(&p->index);
-    u8 *data = malloc(s.length);
+    u8 *data = (u8 *)malloc(s.length);
     if (!data)
         return UINT32_MAX;
     memcpy(data, s.data, s.length);

@@ -16,9 +16,9 @@ static pthread_mutex_t nf_index_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Zeroed memory for an index of `bytes`, in huge pages where they are worth it; NULL: none. */
 NF_COLD u8 *nf_index_take(u64 bytes) {
     u64 page = (u64)1 << 21;
-    if (bytes < page / 2) return calloc(1, bytes ? bytes : 1);
+    if (bytes < page / 2) return (u8 *)calloc(1, bytes ? bytes : 1);
     bytes = (bytes + page - 1) & ~(page - 1);
-    u8 *memory = aligned_alloc(page, bytes);
+    u8 *memory = (u8 *)aligned_alloc(page, bytes);
     if (!memory) return NULL;
     (void)madvise(memory, bytes, MADV_HUGEPAGE);
     memset(memory, 0, bytes);
@@ -51,8 +51,8 @@ NF_INL u32 nf_bits_stride(u32 words, u32 summary) {
 /* The bits of the class that `value` has in a dimension. */
 NF_INL const u64 *nf_bits_of(const nf_bits *b, u32 dimension, u32 wide, u32 stride, u32 value) {
     const void *classes = b->classes[dimension];
-    u32 class = wide ? ((const u16 *)classes)[value] : ((const u8 *)classes)[value];
-    return b->maps[dimension] + (u64)class * stride;
+    u32 which = wide ? ((const u16 *)classes)[value] : ((const u8 *)classes)[value];
+    return b->maps[dimension] + (u64)which * stride;
 }
 
 NF_INL u64 nf_bits_and(const u64 *const *maps, u32 dimensions, u32 word) {
@@ -132,17 +132,17 @@ NF_COLD void nf_classing_free(nf_classing *c) {
 NF_COLD u32 nf_class_of(nf_classing *c, const u64 *bits, u64 hash, u32 stride) {
     u64 at = hash & c->mask;
     for (; c->known[at]; at = (at + 1) & c->mask) {
-        u32 class = c->known[at] - 1;
-        if (c->hashes[class] == hash &&
-            !memcmp(c->maps + (u64)class * stride, bits, (u64)stride * 8))
-            return class;
+        u32 which = c->known[at] - 1;
+        if (c->hashes[which] == hash &&
+            !memcmp(c->maps + (u64)which * stride, bits, (u64)stride * 8))
+            return which;
     }
     if (c->count == c->room) {
         u32 room = c->room ? c->room * 2 : 16;
-        u64 *maps = realloc(c->maps, (u64)room * stride * 8);
+        u64 *maps = (u64 *)realloc(c->maps, (u64)room * stride * 8);
         if (!maps) return UINT32_MAX;
         c->maps = maps;
-        u64 *hashes = realloc(c->hashes, (u64)room * 8);
+        u64 *hashes = (u64 *)realloc(c->hashes, (u64)room * 8);
         if (!hashes) return UINT32_MAX;
         c->hashes = hashes;
         c->room = room;
@@ -166,10 +166,11 @@ NF_COLD int nf_bits_classes(nf_bits *b, u32 k, u16 *classes, nf_classing *c) {
     u32 stride = nf_bits_stride(b->words, b->summary), slots = 16;
     while (slots < 4 * ((u64)b->rows + 1) && slots < 4 * d->values) slots *= 2;
     c->mask = slots - 1;
-    c->known = calloc(slots, 4);
-    c->head = calloc((size_t)d->values + 1, 4);
-    c->next = calloc((size_t)b->rows * 2 + 1, 4);
-    u64 *bits = calloc(stride, 8);
+    c->known = (u32 *)calloc(slots, 4);
+    c->head = (u32 *)calloc((size_t)d->values + 1, 4);
+    c->next = (u32 *)calloc((size_t)b->rows * 2 + 1, 4);
+    u64 *bits = (u64 *)calloc(stride, 8), hash = 0;
+    u32 which = 0;
     if (!c->known || !c->head || !c->next || !bits) goto no_memory;
     for (u32 row = 0; row < b->rows; row++) {
         for (u32 end = 0; end < 2; end++) {
@@ -178,8 +179,6 @@ NF_COLD int nf_bits_classes(nf_bits *b, u32 k, u16 *classes, nf_classing *c) {
             *head = 1 + 2 * row + end;
         }
     }
-    u64 hash = 0;
-    u32 class = 0;
     for (u32 value = 0; value < d->values; value++) {
         for (u32 toggle = c->head[value]; toggle; toggle = c->next[toggle - 1]) {
             u32 row = (toggle - 1) / 2, word = row / 64;
@@ -191,10 +190,10 @@ NF_COLD int nf_bits_classes(nf_bits *b, u32 k, u16 *classes, nf_classing *c) {
             }
         }
         if (c->head[value] || !value) {
-            class = nf_class_of(c, bits, hash, stride);
-            if (class == UINT32_MAX) goto no_memory;
+            which = nf_class_of(c, bits, hash, stride);
+            if (which == UINT32_MAX) goto no_memory;
         }
-        classes[value] = (u16)class;
+        classes[value] = (u16)which;
     }
     free(bits);
     return 0;
@@ -236,7 +235,7 @@ NF_COLD int nf_bits_build(nf_bits *b) {
     int failed = 0;
     memset(found, 0, sizeof found);
     for (u32 k = 0; k < b->dimensions; k++) {
-        classes[k] = calloc(b->plan[k].values, 2);
+        classes[k] = (u16 *)calloc(b->plan[k].values, 2);
         failed = failed || !classes[k] || nf_bits_classes(b, k, classes[k], &found[k]);
     }
     failed = failed || nf_bits_pack(b, classes, found);

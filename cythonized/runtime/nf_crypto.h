@@ -32,7 +32,7 @@ NF_COLD void nf_cipher_free(nf_cipher *c) {
 }
 
 NF_COLD nf_cipher *nf_cipher_new(void) {
-    nf_cipher *c = calloc(1, sizeof *c);
+    nf_cipher *c = (nf_cipher *)calloc(1, sizeof *c);
     if (c) c->context = EVP_CIPHER_CTX_new();
     if (c && c->context) return c;
     free(c);

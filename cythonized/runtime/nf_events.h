@@ -51,15 +51,15 @@ NF_COLD int nf_events_grow(nf_events *e) {
     u32 room = e->room ? e->room * 2 : NF_EVENTS_LEAST;
     if (room > NF_EVENTS_MOST)
         return -1;
-    u32 *heads = nf_events_map(e->heads, (u64)e->room * 4, (u64)room * 4);
+    u32 *heads = (u32 *)nf_events_map(e->heads, (u64)e->room * 4, (u64)room * 4);
     if (!heads)
         return -1;
     e->heads = heads; /* longer than it is said to be, if the next fails: mremap shrinks it again */
-    nf_watch *watches = nf_events_map(e->watches, (u64)e->room * sizeof *watches,
+    nf_watch *watches = (nf_watch *)nf_events_map(e->watches, (u64)e->room * sizeof *watches,
                                       (u64)room * sizeof *watches);
     if (!watches) {
         if (e->room)
-            e->heads = mremap(heads, (u64)room * 4, (u64)e->room * 4, 0);
+            e->heads = (u32 *)mremap(heads, (u64)room * 4, (u64)e->room * 4, 0);
         else
             munmap(heads, (u64)room * 4);
         if (!e->room)
@@ -97,11 +97,11 @@ NF_INL void nf_events_prefetch(const nf_events *e, u32 where) {
 
 /* One bucket more: what belongs there moves out of the bucket that stood for both. */
 NF_COLD void nf_events_split(nf_events *e) {
-    const u32 new = e->buckets++, half = e->mask >> 1;
-    u32 *from = e->heads + (new & half), moved = 0;
+    const u32 added = e->buckets++, half = e->mask >> 1;
+    u32 *from = e->heads + (added & half), moved = 0;
     while (*from) {
         nf_watch *w = e->watches + *from;
-        if ((w->where & e->mask) == new) {
+        if ((w->where & e->mask) == added) {
             u32 i = *from;
             *from = w->next;
             w->next = moved;
@@ -110,7 +110,7 @@ NF_COLD void nf_events_split(nf_events *e) {
             from = &w->next;
         }
     }
-    e->heads[new] = moved;
+    e->heads[added] = moved;
     if (e->buckets > e->mask)
         e->mask = e->mask << 1 | 1;
 }

@@ -18,7 +18,7 @@ enum { NF_FAST_SLOW = -2 }; /* no path of a record's class serves the packet */
  * where the table, or one before it of slots as large, once had that slot. While a table grows, keys
  * that moved are still to be seen where they were. */
 NF_INL void *nf_hinted(const nf_table *t, u8 *hint, const u64 *key, const u32 words, const u32 slot) {
-    _Static_assert(NF_PAGE % 64 == 0, "slots of a power of two begin at multiples of it");
+    static_assert(NF_PAGE % 64 == 0, "slots of a power of two begin at multiples of it");
     (void)slot;
     if (nf_unlikely((u64)(hint - t->base) >= t->region.bytes || t->young_base))
         return NULL;
@@ -27,7 +27,7 @@ NF_INL void *nf_hinted(const nf_table *t, u8 *hint, const u64 *key, const u32 wo
 
 /* Where a value part's slot begins; of NULL anything that is no slot. */
 NF_INL u8 *nf_hint(void *value, const u32 words, void *none) {
-    return value ? (u8 *)value - 8 * words : none;
+    return value ? (u8 *)value - 8 * words : (u8 *)none;
 }
 
 NF_INL u8 *nf_pointer(const u8 *at) { return *(u8 *const *)at; }

@@ -198,7 +198,7 @@ static int nf_timers_compare(const void *a, const void *b)
 /* The timers in the order in which they will fire; NULL: no memory, or none. */
 static nf_waiting **nf_timers_sorted(const nf_core *core)
 {
-    nf_waiting **found = malloc((core->wheel.count + 1) * sizeof *found);
+    nf_waiting **found = (nf_waiting **)malloc((core->wheel.count + 1) * sizeof *found);
     u64 position = 0;
     for (u64 i = 0; found && i < core->wheel.count; i++)
         found[i] = (nf_waiting *)nf_wheel_walk(&core->wheel, &position);
@@ -378,11 +378,15 @@ static i32 nf_read_timer(const nf_info *info, nf_core *core, nf_reader *r, i32 *
     const u64 length = r->at + 6 <= r->length ? nf_ld32(r->data + r->at + 2) : 0;
     if (r->bad || length > r->length - r->at)
         return NF_FORMAT;
-    nf_waiting *w = malloc(NF_WAITING_PACKET + info->packet_bytes + 2 * length);
+    nf_waiting *w = (nf_waiting *)malloc(NF_WAITING_PACKET + info->packet_bytes + 2 * length);
     if (!w)
         return NF_NO_MEMORY;
-    *w = (nf_waiting){.instance = instance, .dummy = (u8)dummy};
-    w->timer = (nf_timer){.due = due, .over = (u8)over, .number = core->timers_made++};
+    memset(w, 0, sizeof *w);
+    w->timer.due = due;
+    w->timer.over = (u8)over;
+    w->timer.number = core->timers_made++;
+    w->instance = instance;
+    w->dummy = (u8)dummy;
     const i32 error = nf_read_packet(info, w, r, tags);
     if (error)
         free(w);
@@ -394,7 +398,7 @@ static i32 nf_read_timer(const nf_info *info, nf_core *core, nf_reader *r, i32 *
 /* The timers of a state into an empty wheel: NF_OK, NF_FORMAT, NF_NO_MEMORY. */
 static i32 nf_read_timers(const nf_info *info, nf_core *core, nf_reader *r)
 {
-    i32 *tags = malloc(5 * (size_t)info->n_tags + 1), error = tags ? NF_OK : NF_NO_MEMORY;
+    i32 *tags = (i32 *)malloc(5 * (size_t)info->n_tags + 1), error = tags ? NF_OK : NF_NO_MEMORY;
     core->timers_made = 0;
     for (u64 n = nf_read_number(r, 4); n && !error; n--)
         error = nf_read_timer(info, core, r, tags);

@@ -74,7 +74,7 @@ void nf_host_clear(nf_core *core)
 /* The state in the binary form, to be given back by nf_host_free. */
 i32 nf_host_save(nf_core *core, u8 **data, u64 *length)
 {
-    nf_buffer buffer = {0};
+    nf_buffer buffer = {};
     const i32 error = nf_save(core, &buffer);
     if (error) {
         free(buffer.data);

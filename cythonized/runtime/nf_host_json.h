@@ -10,7 +10,7 @@ i32 nf_host_json(nf_core *core, u8 **data, u64 *length);
 /* To be given back by nf_host_free. */
 i32 nf_host_json(nf_core *core, u8 **data, u64 *length)
 {
-    nf_buffer buffer = {0};
+    nf_buffer buffer = {};
     i32 error = nf_flush(core);
     if (!error)
         error = nf_json_write(nf_describe(), core, &buffer);

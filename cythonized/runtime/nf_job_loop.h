@@ -152,7 +152,7 @@ static i32 nf_job_in_place(const nf_engine *engine, nf_job *job)
     if (state == 1) /* that record again, as the first of its group */
         c->at = (u64)(source->head.frame - c->data) - NF_RECORD_HEADER;
     while (state == 1 && !job->stop) {
-        nf_record r = {0};
+        nf_record r = {};
         u32 n = 0;
         /* Only the first record of a group may move what was read. */
         while (n < job->group && (state = nf_pcap_next(c, &r)) == 1) {

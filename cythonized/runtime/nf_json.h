@@ -166,7 +166,7 @@ typedef struct nf_json_row {
 
 static int nf_json_compare(const void *a, const void *b)
 {
-    const nf_json_row *x = a, *y = b;
+    const nf_json_row *x = (const nf_json_row *)a, *y = (const nf_json_row *)b;
     for (u32 i = 0; i < x->variable->n_keys; i++) {
         const nf_component *c = &x->variable->keys[i];
         const u128 left = nf_key_part(&x->keys[i], x->key), right = nf_key_part(&y->keys[i], y->key);
@@ -220,7 +220,7 @@ static int nf_json_write_row(nf_buffer *b, const nf_json_row *row)
 static int nf_json_variable(nf_buffer *b, nf_core *core, const nf_variable *v)
 {
     nf_rows rows = nf_rows_of(core, v);
-    nf_buffer found = {0};
+    nf_buffer found = {};
     u64 n = 0;
     int bad = 0;
     while (!bad && nf_rows_next(&rows)) {
@@ -353,7 +353,7 @@ static int nf_json_layout(nf_buffer *b, const char *text, u32 indent)
  * be in the pipeline. */
 static __attribute__((unused)) i32 nf_json_write(const nf_info *info, nf_core *core, nf_buffer *out)
 {
-    nf_buffer line = {0};
+    nf_buffer line = {};
     int bad = nf_json_text(&line, "{\"version\": 1, \"now\": ")
               || (core->started ? nf_json_integer(&line, core->now) : nf_json_text(&line, "null"))
               || nf_json_text(&line, ", \"instances\": {");

@@ -15,7 +15,7 @@ enum { NF_MAT_PART = 4 }; /* sparser, it would only have more pages to touch */
 /* What a record begins with, behind its key; the class's own values follow. */
 typedef struct nf_mat_head {
     u32 epoch;
-    u16 class;
+    u16 number; /* of the class */
     u16 ip, l4; /* sums of the changes under the checksums, folded */
     u16 more;
 } nf_mat_head;
@@ -82,11 +82,11 @@ NF_INL u8 *nf_mat_home(const nf_mat *m, u64 h, const u32 slot) {
 /* The flow's record, or NULL; it serves iff nf_mat_serves. Good until the next put, remove, evict,
  * tick or clear. */
 NF_INL nf_mat_head *nf_mat_at(u8 *home, const u64 *key, const u32 slot) {
-    return nf_find_at(home, key, NF_MAT_WORDS, slot);
+    return (nf_mat_head *)nf_find_at(home, key, NF_MAT_WORDS, slot);
 }
 
 NF_INL nf_mat_head *nf_mat_find(nf_mat *m, const u64 *key, u64 h, const u32 slot) {
-    return nf_find(&m->table, key, h, NF_MAT_WORDS, slot);
+    return (nf_mat_head *)nf_find(&m->table, key, h, NF_MAT_WORDS, slot);
 }
 
 NF_INL u32 nf_mat_serves(const nf_mat *m, const nf_mat_head *r) {
@@ -101,10 +101,10 @@ NF_INL void nf_mat_remove(nf_mat *m, const u64 *key, u64 h, const u32 slot) {
 NF_COLD void nf_mat_evict(nf_mat *m, u64 n) {
     nf_table *t = &m->table;
     for (; n && t->count; n--) {
-        u8 *p = nf_table_next(t, &m->hand);
+        u8 *p = (u8 *)nf_table_next(t, &m->hand);
         if (!p) {
             m->hand = 0;
-            p = nf_table_next(t, &m->hand);
+            p = (u8 *)nf_table_next(t, &m->hand);
         }
         u64 key[NF_MAT_WORDS];
         memcpy(key, p, sizeof key);
@@ -128,7 +128,7 @@ NF_INL nf_mat_head *nf_mat_put(nf_mat *m, const u64 *key, u64 h, const u32 slot)
     u32 created;
     if (nf_unlikely(m->events.count >= NF_EVENTS_LEAST + 2 * m->watches * m->table.count))
         nf_mat_flush(m);
-    nf_mat_head *r = nf_find(&m->table, key, h, NF_MAT_WORDS, slot);
+    nf_mat_head *r = (nf_mat_head *)nf_find(&m->table, key, h, NF_MAT_WORDS, slot);
     if (r) {
         r->epoch = 0;
         return r;
@@ -137,7 +137,7 @@ NF_INL nf_mat_head *nf_mat_put(nf_mat *m, const u64 *key, u64 h, const u32 slot)
         nf_mat_evict(m, m->table.count - m->most + 1);
     if (nf_unlikely(nf_table_reserve(&m->table, 1)))
         return NULL;
-    return nf_put(&m->table, key, h, NF_MAT_WORDS, slot, &created);
+    return (nf_mat_head *)nf_put(&m->table, key, h, NF_MAT_WORDS, slot, &created);
 }
 
 NF_INL void nf_mat_live(nf_mat *m, nf_mat_head *r) {

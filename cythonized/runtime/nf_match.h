@@ -24,7 +24,8 @@ NF_COLD int nf_patterns_open(nf_patterns *p) {
     int failed = 0;
     pthread_mutex_lock(&nf_patterns_lock);
     if (!p->database) {
-        unsigned *flags = calloc(p->count, sizeof *flags), *ids = calloc(p->count, sizeof *ids);
+        unsigned *flags = (unsigned *)calloc(p->count, sizeof *flags);
+        unsigned *ids = (unsigned *)calloc(p->count, sizeof *ids);
         hs_compile_error_t *error = NULL;
         for (u32 i = 0; flags && i < p->count; i++) flags[i] = HS_FLAG_SINGLEMATCH;
         failed = !flags || !ids ||

@@ -47,7 +47,7 @@ NF_INL u32 nf_contains(nf_slice whole, nf_slice part) {
     if (whole.length < part.length) return 0;
     const u8 *at = whole.data, *last = whole.data + (whole.length - part.length);
     for (u32 tries = 0; tries < 16; tries++, at++) {
-        at = at <= last ? memchr(at, part.data[0], (size_t)(last - at) + 1) : NULL;
+        at = at <= last ? (const u8 *)memchr(at, part.data[0], (size_t)(last - at) + 1) : NULL;
         if (!at) return 0;
         if (!memcmp(at, part.data, part.length)) return 1;
     }

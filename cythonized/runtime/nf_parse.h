@@ -13,7 +13,9 @@ enum { NF_LINK = 1, NF_VLAN = 2, NF_IP4 = 4, NF_IP6 = 8, NF_TCP = 16, NF_UDP = 3
 enum { NF_PARSED = 0, NF_MALFORMED = 1 };
 
 /* A plain frame: untagged IPv4 without options that is no fragment, with a TCP or UDP header. */
-enum { NF_PLAIN_L3 = 14, NF_PLAIN_L4 = 34, NF_PLAIN_LENGTH = 54 };
+#define NF_PLAIN_L3 14u
+#define NF_PLAIN_L4 34u
+#define NF_PLAIN_LENGTH 54u
 
 /* A packet: its frame as it came in, and the flow fields as they are now. All 0: a dummy.
  * nf_parse_fast sets the first four; nf_complete the others. */
@@ -31,17 +33,28 @@ typedef struct nf_head {
     u16 type_at;    /* the ethertype after the tags */
     u16 at;         /* where it is in a pipeline; nothing here reads or writes it */
 } nf_head;
-_Static_assert(sizeof(nf_head) <= 48, "a head fits a cache line with room for a key");
+static_assert(sizeof(nf_head) <= 48, "a head fits a cache line with room for a key");
 
 /* Bytes that an IPv4 packet without options must have, by the upper half of byte 12 of what
  * follows its header: rows of UDP, TCP (the data offset) and other protocols (never enough). */
 #define NF_NEVER 0xffff
+#define NF_4(...) __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__
+#define NF_16(...) NF_4(NF_4(__VA_ARGS__))
+#define NF_64(...) NF_4(NF_16(__VA_ARGS__))
+#define NF_256(...) NF_16(NF_16(__VA_ARGS__))
 static const u16 nf_plain_needs[4096] = {
-    [0 ... 100] = NF_NEVER,
-    [101] = 40, [102] = 44, [103] = 48, [104] = 52, [105] = 56, [106] = 60, [107] = 64,
-    [108] = 68, [109] = 72, [110] = 76, [111] = 80,
-    [112 ... 271] = NF_NEVER, [272 ... 287] = 28, [288 ... 4095] = NF_NEVER,
+    NF_64(NF_NEVER), NF_16(NF_NEVER), NF_16(NF_NEVER), NF_4(NF_NEVER), NF_NEVER, /* 0 to 100 */
+    40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80,                                 /* to 111 */
+    NF_64(NF_NEVER), NF_64(NF_NEVER), NF_16(NF_NEVER), NF_16(NF_NEVER),         /* to 271 */
+    NF_16(28),                                                                  /* to 287 */
+    NF_4(NF_256(NF_NEVER)), NF_4(NF_256(NF_NEVER)), NF_4(NF_256(NF_NEVER)), NF_256(NF_NEVER),
+    NF_256(NF_NEVER), NF_64(NF_NEVER), NF_64(NF_NEVER), NF_64(NF_NEVER), NF_16(NF_NEVER),
+    NF_16(NF_NEVER),
 };
+#undef NF_256
+#undef NF_64
+#undef NF_16
+#undef NF_4
 #undef NF_NEVER
 
 /* 1 iff the frame is plain: h's frame, length, a and b are set. With `writes` (a constant), frames

@@ -156,8 +156,10 @@ static int nf_capture_open(nf_capture *c, int fd, const char *name)
         {{0x34, 0xcd, 0xb2, 0xa1}, 4, "a modified pcap of old Linux systems: convert it, e.g. with editcap"},
         {{0xa1, 0xb2, 0xcd, 0x34}, 4, "a modified pcap of old Linux systems: convert it, e.g. with editcap"},
     };
-    *c = (nf_capture){.fd = fd, .name = name};
-    c->data = malloc(NF_CAPTURE_ROOM);
+    memset(c, 0, sizeof *c);
+    c->fd = fd;
+    c->name = name;
+    c->data = (u8 *)malloc(NF_CAPTURE_ROOM);
     if (!c->data)
         return nf_capture_fail(c, 0, "%s", strerror(ENOMEM));
     if (nf_capture_has(c, 4) < 0)
@@ -282,7 +284,7 @@ static int nf_writer_flush(nf_writer *w)
 /* 0, or -1 and a message in `error`; nf_writer_close in either case. */
 static int nf_writer_open(nf_writer *w, int fd, const char *name, i32 port, u8 finer, char *error)
 {
-    *w = (nf_writer){fd, name, port, finer, malloc(NF_CAPTURE_ROOM), NF_PCAP_HEADER, error,
+    *w = (nf_writer){fd, name, port, finer, (u8 *)malloc(NF_CAPTURE_ROOM), NF_PCAP_HEADER, error,
                      NULL};
     if (!w->data) {
         snprintf(error, 400, "%.300s: %s", name, strerror(ENOMEM));

@@ -90,7 +90,7 @@ static int nf_interface_block(nf_capture *c, u64 start, const u8 *body, u32 size
         c->finer = 1;
     if (c->n_interfaces == c->room) {
         const u32 room = c->room ? c->room * 2 : 4;
-        nf_interface *grown = realloc(c->interfaces, room * sizeof *grown);
+        nf_interface *grown = (nf_interface *)realloc(c->interfaces, room * sizeof *grown);
         if (!grown)
             return nf_capture_fail(c, start, "%s", strerror(ENOMEM));
         c->interfaces = grown;

@@ -99,7 +99,11 @@ NF_INL void *nf_part_at(nf_core *core, u32 at)
 
 static nf_rows nf_rows_of(nf_core *core, const nf_variable *variable)
 {
-    return (nf_rows){.core = core, .variable = variable, .keys = variable->keys};
+    nf_rows rows = {};
+    rows.core = core;
+    rows.variable = variable;
+    rows.keys = variable->keys;
+    return rows;
 }
 
 NF_INL int nf_present(const nf_variable *variable, const u8 *value)
@@ -112,17 +116,18 @@ static int nf_rows_next(nf_rows *r)
 {
     const nf_variable *v = r->variable;
     if (v->kind == NF_PLAIN) {
-        r->value = nf_part_at(r->core, v->at);
+        r->value = (u8 *)nf_part_at(r->core, v->at);
         return !r->over && (r->over = 1);
     }
     if (v->kind == NF_AGED) {
-        r->key = nf_aged_next(nf_part_at(r->core, v->at), &r->position, r->core->now, &r->stamp);
+        const nf_aged *aged = (const nf_aged *)nf_part_at(r->core, v->at);
+        r->key = (const u64 *)nf_aged_next(aged, &r->position, r->core->now, &r->stamp);
         r->value = r->key ? (u8 *)(r->key + v->words) : NULL;
         return r->key != NULL;
     }
     while (!r->over) {
-        const nf_table *t = nf_part_at(r->core, r->wide ? v->wide_at : v->at);
-        while ((r->key = nf_table_next(t, &r->position))) {
+        const nf_table *t = (const nf_table *)nf_part_at(r->core, r->wide ? v->wide_at : v->at);
+        while ((r->key = (const u64 *)nf_table_next(t, &r->position))) {
             r->value = (u8 *)(r->key + t->words);
             if (nf_present(v, r->value))
                 return 1;
@@ -149,7 +154,7 @@ static i32 nf_row_add(nf_core *core, const nf_variable *v, const nf_parts *parts
     u8 *value;
     u32 created = 1;
     if (v->kind == NF_PLAIN) {
-        value = nf_part_at(core, v->at);
+        value = (u8 *)nf_part_at(core, v->at);
     } else {
         u32 wide = 0;
         for (u32 i = 0; i < v->n_keys; i++)
@@ -161,19 +166,19 @@ static i32 nf_row_add(nf_core *core, const nf_variable *v, const nf_parts *parts
             nf_key_put(&keys[i], key, parts->keys[i]);
         const u64 hash = nf_hashn(key, words);
         if (v->kind == NF_AGED) {
-            nf_aged *aged = nf_part_at(core, v->at);
+            nf_aged *aged = (nf_aged *)nf_part_at(core, v->at);
             if (nf_aged_reserve(aged, 1))
                 return NF_NO_MEMORY;
             if (nf_aged_find(aged, key, hash, words, stamp) || aged->count >= aged->capacity)
                 return NF_FORMAT;
-            value = nf_aged_restore(aged, key, hash, words, stamp);
+            value = (u8 *)nf_aged_restore(aged, key, hash, words, stamp);
             nf_aged_tick(aged);
         } else {
-            nf_table *t = nf_part_at(core, wide ? v->wide_at : v->at);
+            nf_table *t = (nf_table *)nf_part_at(core, wide ? v->wide_at : v->at);
             if (nf_table_reserve(t, 1))
                 return NF_NO_MEMORY;
             nf_table_tick(t);
-            value = nf_put(t, key, hash, words, t->slot, &created);
+            value = (u8 *)nf_put(t, key, hash, words, t->slot, &created);
         }
         if (created && v->value_bytes)
             memcpy(value, v->defaults, v->value_bytes);

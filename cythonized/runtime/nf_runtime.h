@@ -42,7 +42,7 @@ NF_INL u8 *nf_sent_add(nf_core *core, u64 time, u32 port, const u8 *frame, u32 l
     nf_outputs *sent = &core->sent;
     if (nf_unlikely(sent->count == sent->room)) {
         u32 room = sent->room ? 2 * sent->room : 256;
-        nf_output *items = realloc(sent->items, room * sizeof *items);
+        nf_output *items = (nf_output *)realloc(sent->items, room * sizeof *items);
         if (!items) {
             core->error = NF_NO_MEMORY;
             return NULL;
@@ -74,7 +74,7 @@ NF_COLD void *nf_hold(nf_core *core, const void *packet, u64 bytes, const nf_hea
                       u8 **payload)
 {
     u64 at = NF_WAITING_PACKET + bytes;
-    nf_waiting *w = calloc(1, at + head->length + written.length);
+    nf_waiting *w = (nf_waiting *)calloc(1, at + head->length + written.length);
     if (!w) {
         core->error = NF_NO_MEMORY;
         return NULL;
@@ -149,11 +149,11 @@ NF_COLD void *nf_new_state(u64 bytes, u32 entries)
     if (!state)
         return NULL;
     memset(state, 0, bytes);
-    nf_core *core = state;
+    nf_core *core = (nf_core *)state;
     nf_wheel_init(&core->wheel, 0);
     if (!nf_hash_seeded)
         nf_seed(NULL);
-    if (entries && !(core->hits = calloc(entries, sizeof *core->hits))) {
+    if (entries && !(core->hits = (u64 *)calloc(entries, sizeof *core->hits))) {
         free(state);
         return NULL;
     }

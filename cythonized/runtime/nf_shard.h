@@ -61,9 +61,9 @@ NF_INL u64 nf_shard_part(u64 word)
 }
 
 /* A field of a class; the two fields of a pair have one class, so that their order is lost. */
-NF_INL u64 nf_shard_value(u128 value, const u64 class)
+NF_INL u64 nf_shard_value(u128 value, const u64 kind)
 {
-    const u64 salt = class * NF_SHARD_STEP;
+    const u64 salt = kind * NF_SHARD_STEP;
     return nf_shard_part((u64)value ^ salt) + nf_shard_part((u64)(value >> 64) ^ ~salt);
 }
 

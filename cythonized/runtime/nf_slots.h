@@ -171,7 +171,7 @@ static __attribute__((noinline, unused)) void nf_table_close(nf_table *t, u8 *ho
 }
 
 NF_INL void nf_del(nf_table *t, const u64 *key, u64 h, const u32 words, const u32 slot) {
-    u8 *p = nf_find(t, key, h, words, slot);
+    u8 *p = (u8 *)nf_find(t, key, h, words, slot);
     if (!p)
         return;
     p -= 8 * words;

@@ -43,7 +43,7 @@ static __attribute__((unused)) void nf_state_stamp(const nf_info *info, nf_core 
     for (u32 i = 0; i < info->n_variables; i++) {
         if (info->variables[i].kind != NF_AGED)
             continue;
-        nf_aged *aged = nf_part_at(core, info->variables[i].at);
+        nf_aged *aged = (nf_aged *)nf_part_at(core, info->variables[i].at);
         for (u32 id = aged->oldest; id; id = nf_aged_node(aged, id)->after)
             nf_aged_node(aged, id)->stamp = now;
         aged->now = now;
@@ -70,7 +70,7 @@ static int nf_write_header(nf_buffer *b, const nf_variable *v)
     for (u32 i = 0; i < v->n_keys + v->n_values; i++) {
         const nf_component *c = i < v->n_keys ? &v->keys[i] : &v->values[i - v->n_keys];
         const u8 type[4] = {c->kind, c->kind == NF_BITS && c->is_signed,
-                            c->kind == NF_BITS ? c->width : 0, 0};
+                            (u8)(c->kind == NF_BITS ? c->width : 0), 0};
         if (nf_buffer_add(b, type, 4))
             return -1;
     }
@@ -195,7 +195,7 @@ static i32 nf_reserve_rows(nf_core *core, const nf_variable *v, nf_reader r, u64
     }
     counts[0] -= counts[1];
     for (u32 i = 0; i < (v->wide_keys ? 2u : 1u); i++) {
-        nf_table *t = nf_part_at(core, i ? v->wide_at : v->at);
+        nf_table *t = (nf_table *)nf_part_at(core, i ? v->wide_at : v->at);
         if (counts[i] > t->count && nf_table_reserve(t, counts[i] - t->count))
             return NF_NO_MEMORY;
     }
@@ -222,7 +222,7 @@ static i32 nf_read_variable(const nf_info *info, nf_core *core, nf_reader *r, u8
         i32 error = nf_read_row(core, v, r, &parts);
         u64 stamp = 0;
         if (v->kind == NF_AGED) {
-            const nf_aged *aged = nf_part_at(core, v->at);
+            const nf_aged *aged = (const nf_aged *)nf_part_at(core, v->at);
             stamp = nf_read_number(r, 8);
             if (r->bad || stamp < latest || stamp > core->now)
                 return NF_FORMAT;
@@ -251,14 +251,14 @@ static u32 nf_table_shared(const nf_info *info, u32 index)
 static int nf_tables_open(nf_core *core, const nf_variable *v)
 {
     if (v->kind == NF_AGED) {
-        nf_aged *a = nf_part_at(core, v->at);
+        nf_aged *a = (nf_aged *)nf_part_at(core, v->at);
         return nf_aged_init(a, a->words, a->value_bytes, a->timeout, a->capacity, a->evict);
     }
-    nf_table *narrow = nf_part_at(core, v->at);
+    nf_table *narrow = (nf_table *)nf_part_at(core, v->at);
     if (nf_table_init(narrow, narrow->words, narrow->slot))
         return -1;
     if (v->wide_keys) {
-        nf_table *wide = nf_part_at(core, v->wide_at);
+        nf_table *wide = (nf_table *)nf_part_at(core, v->wide_at);
         if (nf_table_init(wide, wide->words, wide->slot)) {
             nf_table_free(narrow);
             return -1;
@@ -275,12 +275,12 @@ static void nf_state_drop(const nf_info *info, nf_core *core, u32 n)
         if (v->kind == NF_PLAIN || nf_table_shared(info, i))
             continue;
         if (v->kind == NF_AGED) {
-            nf_aged_free(nf_part_at(core, v->at));
+            nf_aged_free((nf_aged *)nf_part_at(core, v->at));
             continue;
         }
-        nf_table_free(nf_part_at(core, v->at));
+        nf_table_free((nf_table *)nf_part_at(core, v->at));
         if (v->wide_keys)
-            nf_table_free(nf_part_at(core, v->wide_at));
+            nf_table_free((nf_table *)nf_part_at(core, v->wide_at));
     }
     nf_held_free(core);
 }
@@ -315,8 +315,8 @@ static __attribute__((unused)) i32 nf_state_read(const nf_info *info, nf_core *c
                                                  u64 length)
 {
     nf_reader r = {data, length, 0, 0};
-    nf_core *old = malloc(info->state_bytes);
-    u8 *seen = calloc(1, info->n_variables + 1);
+    nf_core *old = (nf_core *)malloc(info->state_bytes);
+    u8 *seen = (u8 *)calloc(1, info->n_variables + 1);
     u32 opened = 0;
     i32 error = old && seen ? NF_OK : NF_NO_MEMORY;
     if (!error) {

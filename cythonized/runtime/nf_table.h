@@ -42,7 +42,7 @@ NF_COLD u8 *nf_region_make(nf_region *r, u32 size, u64 tail, u32 slot) {
     u64 homes = nf_table_homes(size, slot);
     u64 bytes = ((homes + tail) * slot + NF_PAGE - 1) & ~(NF_PAGE - 1);
     u64 spare = bytes >= NF_HUGE_FROM ? NF_HUGE_PAGE : 0;
-    u8 *p = mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE,
+    u8 *p = (u8 *)mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
@@ -55,7 +55,7 @@ NF_COLD u8 *nf_region_make(nf_region *r, u32 size, u64 tail, u32 slot) {
             munmap(p + bytes, spare - before);
     }
     madvise(p, bytes, MADV_NOHUGEPAGE);
-    *r = (nf_region){.bytes = bytes, .slots = homes + tail, .top = homes, .size = size};
+    *r = (nf_region){bytes, homes + tail, homes, size, 0};
     return p;
 }
 
@@ -142,7 +142,7 @@ NF_COLD void nf_table_clear(nf_table *t) {
         return;
     }
     memset(t->base, 0, kept);
-    t->region = (nf_region){.bytes = kept, .slots = slots, .top = (u64)1 << size, .size = size};
+    t->region = (nf_region){kept, slots, (u64)1 << size, size, 0};
     t->limit = nf_table_room(t, size);
     nf_table_measure(t);
 }

@@ -5,7 +5,7 @@
 
 static u128 nf_ticks_row(u64 place, const void *data, u64 length)
 {
-    const u64 h = nf_hash_bytes(data, length);
+    const u64 h = nf_hash_bytes((const u8 *)data, length);
     return (u128)nf_hash2(h, place) << 64 | nf_hash2(place + 1, h);
 }
 
@@ -26,7 +26,7 @@ static u128 nf_ticks_aged(nf_ticks *t, const nf_aged *aged, u64 place, u64 now)
     u128 sum = 0;
     u64 position = 0, stamp, order = 0;
     const u8 *key;
-    while ((key = nf_aged_next(aged, &position, now, &stamp)) != NULL) {
+    while ((key = (const u8 *)nf_aged_next(aged, &position, now, &stamp)) != NULL) {
         const u64 bytes = 8 * (u64)aged->words + aged->value_bytes;
         order++;
         sum += nf_ticks_row(place, key, bytes) * (2 * order + 1) + (u128)stamp * order;
@@ -45,11 +45,11 @@ static u128 nf_ticks_state(nf_ticks *t, const nf_info *info, nf_core *core)
         if (v->kind == NF_PLAIN) {
             sum += nf_ticks_row(3 * i, at, v->value_bytes);
         } else if (v->kind == NF_AGED) {
-            sum += nf_ticks_aged(t, at, 3 * i, core->now);
+            sum += nf_ticks_aged(t, (const nf_aged *)at, 3 * i, core->now);
         } else {
-            sum += nf_ticks_table(t, at, 3 * i, 8 * v->words + v->value_bytes);
+            sum += nf_ticks_table(t, (const nf_table *)at, 3 * i, 8 * v->words + v->value_bytes);
             if (v->wide_keys)
-                sum += nf_ticks_table(t, nf_part_at(core, v->wide_at), 3 * i + 2,
+                sum += nf_ticks_table(t, (const nf_table *)nf_part_at(core, v->wide_at), 3 * i + 2,
                                       8 * v->wide_words + v->value_bytes);
         }
     }
@@ -62,7 +62,7 @@ static u128 nf_ticks_timers(const nf_info *info, nf_core *core, u32 *tells)
 {
     u128 sum = 0;
     nf_waiting **sorted = nf_timers_sorted(core);
-    nf_buffer text = {0};
+    nf_buffer text = {};
     *tells = 0;
     if (!sorted) {
         core->error = NF_NO_MEMORY;

@@ -35,7 +35,7 @@ NF_COLD void nf_warm_leave(nf_warm *w) {
 }
 
 NF_COLD void *nf_warm_run(void *argument) {
-    nf_warm *w = argument;
+    nf_warm *w = (nf_warm *)argument;
     for (u64 at = 0; at < w->bytes;) {
         while (sem_wait(&w->more))
             ; /* interrupted */
@@ -63,13 +63,17 @@ NF_COLD int nf_warm_possible(void) {
 
 /* Starts the thread for memory that begins at a huge page; NULL: it can't be. */
 NF_COLD nf_warm *nf_warm_start(u8 *base, u64 bytes) {
-    nf_warm *w = malloc(sizeof *w);
+    nf_warm *w = (nf_warm *)malloc(sizeof *w);
     pthread_attr_t attributes;
     pthread_t thread;
     sigset_t all, before;
     if (!w)
         return NULL;
-    *w = (nf_warm){.base = base, .bytes = bytes, .users = 2, .process = getpid()};
+    memset(w, 0, sizeof *w);
+    w->base = base;
+    w->bytes = bytes;
+    w->users = 2;
+    w->process = getpid();
     w->asked = NF_WARM_AHEAD * NF_HUGE_PAGE;
     sem_init(&w->more, 0, NF_WARM_AHEAD);
     madvise(base, bytes, MADV_HUGEPAGE);

@@ -67,7 +67,7 @@ NF_CALL i32 nf_own(nf_core *core, nf_wraps *w, nf_head *h)
 /* May a tag be pushed: NF_WRAPPED, NF_IGNORED, or the counter. */
 NF_INL i32 nf_push_tag_may(const nf_head *h)
 {
-    return !h->bits ? NF_IGNORED : nf_tags(h) == NF_MAX_TAGS ? NF_TOO_DEEP : NF_WRAPPED;
+    return !h->bits ? NF_IGNORED : nf_tags(h) == NF_MAX_TAGS ? (i32)NF_TOO_DEEP : NF_WRAPPED;
 }
 
 NF_INL i32 nf_pop_tag_may(const nf_head *h)
@@ -75,7 +75,7 @@ NF_INL i32 nf_pop_tag_may(const nf_head *h)
     if (!(h->bits & NF_VLAN))
         return NF_IGNORED;
     u32 type = nf_be16(h->frame + h->type_at);
-    return nf_tags(h) == NF_MAX_TAGS && (type == 0x8100 || type == 0x88a8) ? NF_TOO_DEEP
+    return nf_tags(h) == NF_MAX_TAGS && (type == 0x8100 || type == 0x88a8) ? (i32)NF_TOO_DEEP
                                                                            : NF_WRAPPED;
 }
 
@@ -104,7 +104,7 @@ NF_INL i32 nf_push_may(const nf_wraps *w, const nf_head *h, u32 kind)
 {
     if (!h->bits || (kind == NF_IPIP && !(h->bits & (NF_IP4 | NF_IP6))))
         return NF_IGNORED;
-    return w->tunnels == NF_MAX_TUNNELS ? NF_TOO_DEEP : NF_WRAPPED;
+    return w->tunnels == NF_MAX_TUNNELS ? (i32)NF_TOO_DEEP : NF_WRAPPED;
 }
 
 NF_INL u32 nf_outer(u32 kind) { return kind == NF_IPIP ? NF_OUTER_IP4 : NF_OUTER_VXLAN; }
@@ -113,7 +113,7 @@ NF_INL u32 nf_outer(u32 kind) { return kind == NF_IPIP ? NF_OUTER_IP4 : NF_OUTER
 NF_CALL u8 *nf_push_room(nf_core *core, const nf_head *h, u32 kind)
 {
     u8 *frame = nf_wrap_room(core, (u64)h->length + nf_outer(kind));
-    return frame ? memcpy(frame + nf_outer(kind), h->frame, h->length) : NULL;
+    return frame ? (u8 *)memcpy(frame + nf_outer(kind), h->frame, h->length) : NULL;
 }
 
 /* An outer IPv4 header for `size` bytes (RFC 2003, 3.1): identification 0, DF. */
@@ -190,7 +190,7 @@ NF_INL i32 nf_pop_may(const nf_wraps *w, const nf_head *h, u32 kind)
                 && (h->frame[h->l3 + 9] == 4 || h->frame[h->l3 + 9] == 41);
     else
         there = there && nf_has_vni(h, 0);
-    return !there ? NF_IGNORED : w->tunnels == NF_MAX_TUNNELS ? NF_TOO_DEEP : NF_WRAPPED;
+    return !there ? NF_IGNORED : w->tunnels == NF_MAX_TUNNELS ? (i32)NF_TOO_DEEP : NF_WRAPPED;
 }
 
 /* The head of the packet beneath, with the link header of the one around it; NULL: no memory. The

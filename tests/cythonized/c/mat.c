@@ -29,7 +29,7 @@ static void run_mat(u64 steps, u32 slot, u64 most) {
         record *r = (record *)nf_mat_find(&m, key, h, slot);
         if (what < 600) {
             if (r && nf_mat_serves(&m, &r->head)) {
-                CHECK(may_serve[id] && r->value == value_of[id] && r->head.class == id % 7);
+                CHECK(may_serve[id] && r->value == value_of[id] && r->head.number == id % 7);
                 CHECK((slot == 64 ? &r->last : (u64 *)r + slot / 8 - 3)[0] == ~value_of[id]);
                 served++;
                 continue;
@@ -39,7 +39,7 @@ static void run_mat(u64 steps, u32 slot, u64 most) {
             r = (record *)nf_mat_put(&m, key, h, slot);
             CHECK(r && !nf_mat_serves(&m, &r->head));
             r->value = value_of[id] = rnd(UINT64_MAX);
-            r->head.class = id % 7;
+            r->head.number = id % 7;
             (slot == 64 ? &r->last : (u64 *)r + slot / 8 - 3)[0] = ~r->value;
             for (u64 i = 0; i < WATCHES; i++) {
                 watching[id][i] = i < n ? (u32)rnd(PLACES) : UINT32_MAX;
