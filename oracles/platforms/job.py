@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from nfverify.oracles.engines.base import NonIp
 
@@ -27,18 +28,18 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Live:
     """Packets by network interfaces: port i of the model is interface i. It ends with a signal,
-    after `count` packets, or when for `idle` seconds none came. `mode` is the platform's own."""
+    after `count` packets, or when for `idle` seconds none came. `options` are the platform's own.
+    """
 
     interfaces: tuple[str, ...]
     count: int | None = None
     idle: float | None = None
     every: float | None = None  # s between two lines of statistics
-    mode: str | None = None
     start: bytes | None = None
     non_ip: NonIp = "bypass"
     quiet: bool = False
     saves: bool = False
-    more: tuple[str, ...] = ()  # words for the platform itself
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

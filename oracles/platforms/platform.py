@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from nfverify.cythonized.build import UserC
 from nfverify.cythonized.options import Options
@@ -43,10 +43,11 @@ class Build:
 @dataclass(frozen=True, slots=True)
 class Sources:
     """A folder of sources with a Makefile: texts by path, with `/`. `name` is that of what `make`
-    builds."""
+    builds, `shared` are objects that it builds alike for every network."""
 
     name: str
     files: Mapping[str, str]
+    shared: tuple[str, ...] = ()
 
 
 class PlatformEngine(Protocol):
@@ -68,10 +69,11 @@ class PlatformEngine(Protocol):
 class Platform:
     """Where networks run. An entry point of the group `nfverify.platforms` names a subclass."""
 
-    name: ClassVar[str]
-    text: ClassVar[str]  # what it is, in some words
-    needs: ClassVar[tuple[Need, ...]] = ()
-    lives: ClassVar[bool] = False  # has it network interfaces, besides files?
+    name: str
+    text: str  # what it is, in some words
+    needs: tuple[Need, ...] = ()
+    lives: bool = False  # has it network interfaces, besides files?
+    options: tuple[str, ...] = ()  # names of those that only its `live` has
 
     def missing(self) -> tuple[Need, ...]:
         """What this machine lacks of its needs."""

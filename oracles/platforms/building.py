@@ -1,0 +1,144 @@
+"""From the sources of a platform to what `make` builds of them, kept in the cache of builds.
+
+What all networks share (`Sources.shared`) is compiled once: its objects are put into the folder
+before `make` looks there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cache, partial
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from nfverify.cythonized.cache import Cache
+from nfverify.cythonized.compiler import GCC_SECONDS, STRICT
+from nfverify.cythonized.faults import BuildError, GeneratedCodeError
+from nfverify.cythonized.toolchain import cpu_features, machine_flags
+from nfverify.oracles.platforms.platform import Platform, Sources
+from nfverify.packet.files import replacing
+
+MAX_LINES = 40  # of what a compiler says
+_OWN_LINE = re.compile(r"^(NAME|LDLIBS)\b.*$", re.MULTILINE)  # of a Makefile: of one network
+_TOOLS = ("make", "g++", "clang")
+_PACKAGES = "/var/lib/dpkg/status"  # is written whenever a library is installed
+
+
+def write(sources: Sources, folder: Path) -> list[Path]:
+    """All files into a folder, which is made: their paths. OSError."""
+    written = []
+    for name, text in sources.files.items():
+        path = folder / PurePosixPath(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(str(path)) as stream:
+            stream.write(text.encode())
+        written.append(path)
+    return written
+
+
+def built(platform: Platform, sources: Sources, *variables: str) -> Path:
+    """What `make` builds of the sources, from the cache or built into it; `variables` as make takes
+    them (SANITIZE=1). BuildError names what is missing, GeneratedCodeError what is refused."""
+    require(platform)
+    given = (*_variables(), *variables)
+    key = _digest(_tools(), given, tuple(sources.files.items()), sources.name)
+    store = Cache()
+    return store.library(key, partial(_make, store, platform.name, sources, given))
+
+
+def require(platform: Platform) -> None:
+    """BuildError unless this machine has what a platform needs."""
+    missing = platform.missing()
+    if missing:
+        what = " and ".join(need.what for need in missing)
+        packages = " ".join(dict.fromkeys(need.package for need in missing))
+        hint = f" (Debian, Ubuntu: apt-get install {packages})" if packages else ""
+        raise BuildError(f"{platform.name} needs {what}{hint}")
+
+
+def _variables() -> tuple[str, ...]:
+    """What every build is told: the processor, and whether warnings are errors."""
+    arch = f"ARCH={' '.join(machine_flags(cpu_features()))}"
+    return (arch, "WERROR=-Werror") if os.environ.get(STRICT) else (arch,)
+
+
+def _make(
+    store: Cache, platform: str, sources: Sources, variables: Sequence[str], folder: Path
+) -> Path:
+    write(sources, folder)
+    for target in sources.shared:
+        files = tuple((name, _OWN_LINE.sub("", text)) for name, text in _common(sources))
+        key = _digest(_tools(), tuple(variables), files, target)
+        made = store.object(key, partial(_make_shared, platform, sources, variables, target))
+        shutil.copyfile(made, folder / target)
+    _run(platform, folder, sources.name, variables)
+    return folder / sources.name
+
+
+def _common(sources: Sources) -> Iterator[tuple[str, str]]:
+    """The files on which an object that all networks share may depend."""
+    own = sources.name.partition(".")[0]
+    for name, text in sources.files.items():
+        if PurePosixPath(name).name.partition(".")[0] != own:
+            yield name, text
+
+
+def _make_shared(
+    platform: str, sources: Sources, variables: Sequence[str], target: str, folder: Path
+) -> Path:
+    write(sources, folder)
+    _run(platform, folder, target, variables)
+    return folder / target
+
+
+def _run(platform: str, folder: Path, target: str, variables: Sequence[str]) -> None:
+    """`make TARGET` there, ended with all that it started."""
+    command = ("make", "--silent", target, *variables)
+    drop = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    kept = {name: value for name, value in os.environ.items() if name not in drop}
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**kept, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        hint = "(Debian, Ubuntu: apt-get install make)"
+        raise BuildError(f"make doesn't run: {error.strerror} {hint}") from error
+    try:
+        said, _ = process.communicate(timeout=GCC_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"make took over {GCC_SECONDS} s for {target} of {platform}") from None
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if process.returncode:
+        lines = said.decode(errors="replace").strip().splitlines()[:MAX_LINES]
+        raise GeneratedCodeError("\n".join([f"make refuses {target} of {platform}", *lines]))
+
+
+@cache
+def _tools() -> tuple[str, ...]:
+    """The compilers and libraries of this machine: equal texts, equal builds."""
+    found = []
+    for path in (*map(shutil.which, _TOOLS), _PACKAGES):
+        with suppress(OSError):
+            status = Path(os.path.realpath(path or "")).stat()
+            found.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+    return tuple(found)
+
+
+def _digest(*parts: object) -> str:
+    return sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()

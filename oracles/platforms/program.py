@@ -1,0 +1,197 @@
+"""Platforms whose networks are programs of their own, from captures to captures.
+
+A trace becomes a capture for each port and a schedule, which has the exact times and the order; the
+program writes a capture for each port, a log of what caused each frame, and its state.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from nfverify.oracles.engines.base import Failure, Run, Setting
+from nfverify.oracles.engines.process import run_to_end
+from nfverify.oracles.needs import Needs
+from nfverify.oracles.platforms.building import built
+from nfverify.oracles.platforms.child import foreground
+from nfverify.oracles.platforms.job import Job, Live, Outcome
+from nfverify.oracles.platforms.platform import Build, Need, Platform, PlatformEngine, Sources
+from nfverify.oracles.trace import Event, capture, port_names, read_captures
+from nfverify.packet.pcap import CaptureError
+from nfverify.semantics import state_binary
+from nfverify.semantics.machine import Output
+from nfverify.semantics.state import SavedState
+from nfverify.smat.ir import Network
+
+SILENCE = 60.0  # s without an end that make a run hang
+_RUNAWAY = "timers fire too often"  # what a program says that refuses to go on
+
+
+class Generator(Protocol):
+    """What a class of visitors says of its platform: as the members of Platform."""
+
+    name: str
+    text: str
+    needs: tuple[Need, ...]
+    lives: bool
+    options: tuple[str, ...]
+
+    @classmethod
+    def check(cls, build: Build) -> None: ...
+
+    @classmethod
+    def sources(cls, build: Build) -> Sources: ...
+
+
+class ProgramPlatform(Platform):
+    """The platform of a class of visitors that write a program."""
+
+    def __init__(self, generator: type[Generator]) -> None:
+        self.name, self.text = generator.name, generator.text
+        self.needs, self.lives = generator.needs, generator.lives
+        self.options = generator.options
+        self._generator = generator
+
+    def check(self, build: Build) -> None:
+        self._generator.check(build)
+
+    def sources(self, build: Build) -> Sources:
+        self.check(build)
+        return self._generator.sources(build)
+
+    def built(self, build: Build) -> Path:
+        """The program. ModelError, BuildError."""
+        variables = ("SANITIZE=1",) if build.options.sanitize else ()
+        return built(self, self.sources(build), *variables)
+
+    def engine(self, build: Build, setting: Setting) -> PlatformEngine:
+        return ProgramEngine(self.name, self.built(build), build.network, setting)
+
+    def run(self, build: Build, job: Job) -> Outcome:
+        ports = port_names(build.network)
+        words: list[str] = []
+        for port, file in job.inputs:
+            words += ("--in", f"{ports[port]}={file}")
+        for where, file in job.outputs:
+            words += ("-o", file) if where is None else ("--out", f"{ports[where]}={file}")
+        if job.until is not None:
+            relative, time = job.until
+            words += ("--until", f"+{time}" if relative else str(time))
+        return self._outcome(build, job, words)
+
+    def live(self, build: Build, live: Live) -> Outcome:
+        words = ["--live", ",".join(live.interfaces)] if live.interfaces else []
+        for option, value in (
+            ("--count", live.count),
+            ("--idle", live.idle),
+            ("--stats", live.every),
+            *((f"--{name}", text) for name, text in live.options.items()),
+        ):
+            if value is not None:
+                words += (option, f"{value:g}" if isinstance(value, float) else str(value))
+        return self._outcome(build, live, words)
+
+    def _outcome(self, build: Build, job: Job | Live, words: list[str]) -> Outcome:
+        program = self.built(build)
+        with _folder() as folder:
+            state = folder / "end.bin"
+            words += ("--non-ip", job.non_ip, *(("--quiet",) if job.quiet else ()))
+            words += _start(folder, job.start)
+            words += ("--state", str(state)) if job.saves else ()
+            code = foreground([str(program), *words])
+            found = state.read_bytes() if state.is_file() else None
+        return Outcome(code, state=found)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEngine:
+    """A program as an engine: a process for each trace."""
+
+    name: str
+    program: Path
+    network: Network
+    setting: Setting
+    needs: Needs = Needs(monotone=True)  # noqa: RUF009 - frozen
+    silence: float = SILENCE
+
+    def run(
+        self, trace: Sequence[Event], start: SavedState | None = None, until: int | None = None
+    ) -> Run:
+        ports = port_names(self.network)
+        with _folder() as folder:
+            command = [str(self.program), "--quiet", "--non-ip", self.setting.non_ip]
+            for port in sorted({event.port for event in trace}) or [0]:
+                file = folder / f"in{port}.pcap"
+                file.write_bytes(capture(event for event in trace if event.port == port))
+                command += ("--in", f"{ports[port]}={file}")
+            outputs = {port: folder / f"out{port}.pcap" for port in range(len(ports))}
+            for port, file in outputs.items():
+                command += ("--out", f"{ports[port]}={file}")
+            schedule, log, state = folder / "schedule", folder / "log", folder / "end.bin"
+            schedule.write_text("".join(f"{event.port} {event.time}\n" for event in trace))
+            command += ("--schedule", str(schedule), "--log", str(log), "--state", str(state))
+            given = None if start is None else state_binary.dump(self.network, start)
+            command += _start(folder, given)
+            command += () if until is None else ("--until", str(until))
+            failure = run_to_end(command, b"", self.silence).failure
+            count = len(trace) + (until is not None)
+            try:
+                found = _steps(outputs, log, count)
+            except (CaptureError, OSError, ValueError) as error:
+                broken = Failure("output", f"what it wrote can't be read: {error}")
+                return Run((), failure=failure or broken)
+            if failure is not None:
+                return Run(_complete(found), failure=_named(failure))
+            end = state_binary.load(self.network, state.read_bytes(), "the state at the end")
+        return Run(tuple(map(tuple, found)), end)
+
+
+def _start(folder: Path, state: bytes | None) -> tuple[str, ...]:
+    """The words that give a program the state to start from."""
+    if state is None:
+        return ()
+    file = folder / "start.bin"
+    file.write_bytes(state)
+    return "--start", str(file)
+
+
+def _steps(outputs: Mapping[int, Path], log: Path, count: int) -> list[list[Output]]:
+    """What came out at each step, by the log. ValueError if it doesn't fit the captures."""
+    frames = {
+        port: iter(read_captures([(port, file)]) if file.is_file() else ())
+        for port, file in outputs.items()
+    }
+    steps: list[list[Output]] = [[] for _ in range(count)]
+    lines = log.read_text(encoding="ascii").splitlines() if log.is_file() else []
+    for number, line in enumerate(lines, 1):
+        cause, port, time = map(int, line.split())
+        event = next(frames.get(port, iter(())), None)
+        if event is None or not 0 <= cause < count:
+            raise ValueError(f"line {number} of the log has no frame, or no packet that caused it")
+        steps[cause].append(Output(time, port, event.frame))
+    if any(next(rest, None) is not None for rest in frames.values()):
+        raise ValueError("there are frames of which the log doesn't tell")
+    return steps
+
+
+def _complete(steps: Sequence[list[Output]]) -> tuple[tuple[Output, ...], ...]:
+    """The steps of a run that broke off: those before the last that anything came out of."""
+    last = max((number for number, step in enumerate(steps) if step), default=0)
+    return tuple(tuple(step) for step in steps[:last])
+
+
+def _named(failure: Failure) -> Failure:
+    """A refusal to go on, which is no crash."""
+    if failure.kind == "crash" and _RUNAWAY in failure.said:
+        return Failure("refused", failure.said)
+    return failure
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="nfverify-") as name:
+        yield Path(name)
