@@ -8,21 +8,27 @@ from dataclasses import dataclass
 from nfverify.oracles.trace import Event, Trace
 from nfverify.packet.pcap import TIME_LIMIT
 
+LONGEST = 1 << 32  # bytes of a frame: more than any
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """`monotone`: no stamp before an earlier one; `ports` by which packets may come (None: any);
     `apart`: ns between packets of different ports, so that captures keep their order; `latest`
-    stamp, ns."""
+    stamp, ns; `shortest` and `longest` frame, bytes."""
 
     monotone: bool = False
     ports: frozenset[int] | None = None
     apart: int = 0
     latest: int = TIME_LIMIT - 1
+    shortest: int = 0
+    longest: int = LONGEST
 
     def fit(self, event: Event, before: Event | None) -> Event | None:
         """The event as it can be given behind another; None: not at all."""
         if self.ports is not None and event.port not in self.ports:
+            return None
+        if not self.shortest <= len(event.frame) <= self.longest:
             return None
         time = event.time
         if before is not None and self.monotone:
@@ -44,6 +50,8 @@ def together(needs: Iterable[Needs]) -> Needs:
             ports,
             max(found.apart, one.apart),
             min(found.latest, one.latest),
+            max(found.shortest, one.shortest),
+            min(found.longest, one.longest),
         )
     return found
 

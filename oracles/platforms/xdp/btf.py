@@ -14,6 +14,7 @@ _NAMED = {_TYPEDEF, _VOLATILE, _CONST, _RESTRICT, _TYPE_TAG}
 # Bytes behind the common part of a type: all at once, and for each of its `vlen` members.
 _ONCE = {_INT: 4, _ARRAY: 12, _VARIABLE: 4, _DECLARATION_TAG: 4}
 _EACH = {_STRUCT: 12, _UNION: 12, _ENUM: 8, _PROTOTYPE: 8, _SECTION: 12, _ENUM64: 12}
+_BIG = {"be16", "be32", "be64"}
 _LONGEST = 64  # chains of typedef and const
 
 
@@ -86,7 +87,7 @@ class Btf:
             type_ = self._types[number]
             if type_.kind not in _NAMED:
                 break
-            big = big or type_.name.lstrip("_").startswith("be")
+            big = big or type_.name.lstrip("_") in _BIG
             number = type_.size
         match type_.kind:
             case 1 | 6 | 19:  # integers, enumerations

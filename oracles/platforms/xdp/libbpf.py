@@ -112,7 +112,9 @@ def libbpf() -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(LIBRARY, use_errno=True)
     except OSError as error:
-        raise BuildError(f"{LIBRARY} is needed (Debian, Ubuntu: apt-get install libbpf1)") from error
+        raise BuildError(
+            f"{LIBRARY} is needed (Debian, Ubuntu: apt-get install libbpf1)"
+        ) from error
     for name, (result, arguments) in _FUNCTIONS.items():
         try:
             function = getattr(library, name)

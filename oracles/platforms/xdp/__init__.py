@@ -1,0 +1,1 @@
+"""The XDP platform: an eBPF program, its loader, its engine, and how it is attached."""
