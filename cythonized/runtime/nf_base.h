@@ -17,10 +17,17 @@ typedef int32_t i32;
 typedef int64_t i64;
 typedef __int128 i128;
 
+#ifdef __cplusplus
+#define NF_C extern "C"
+#else
+#define NF_C extern
+#endif
 #define NF_INL static inline __attribute__((always_inline, unused))
 #define NF_COLD static __attribute__((noinline, cold, unused))
 #define nf_likely(x) __builtin_expect(!!(x), 1)
 #define nf_unlikely(x) __builtin_expect(!!(x), 0)
+
+#define NF_TIME_LIMIT ((u64)1 << 62) /* ns; all stamps are below it */
 
 /* A run of bytes that somebody else owns. */
 typedef struct nf_slice {

@@ -1,10 +1,8 @@
 /* The command line of a program made of a network, as of `nfverify run`. Included by nf_main.c. */
 #ifndef NF_COMMAND_H
 #define NF_COMMAND_H
-#include <stdarg.h>
-#include <stdio.h>
 #include "nf_exports.h"
-#include "nf_pcap.h"
+#include "nf_told.h"
 
 typedef struct nf_named { /* PORT=FILE */
     i32 port;             /* -1: any */
@@ -19,19 +17,6 @@ typedef struct nf_command {
     u8 waits, relative, drop, quiet;
     u64 until;
 } nf_command;
-
-static const char *nf_program;
-
-__attribute__((format(printf, 1, 2))) static int nf_complain(const char *format, ...)
-{
-    va_list arguments;
-    fprintf(stderr, "%s: error: ", nf_program);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    return 2;
-}
 
 static void nf_help(void)
 {
@@ -54,28 +39,6 @@ static void nf_help(void)
         printf(" %s", info->ports[i]);
     printf("\nTimes are in ns, or with a unit (ns us ms s m h). `-` is standard input or output.\n"
            "A capture that breaks off: what was before it is run and written, exit 2.\n");
-}
-
-/* [+]N[unit] in ns: 0, or -1. */
-static int nf_parse_time(const char *text, u8 *relative, u64 *time)
-{
-    static const struct { const char *unit; u64 ns; } units[] = {
-        {"", 1}, {"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000},
-        {"m", 60000000000}, {"h", 3600000000000},
-    };
-    *relative = *text == '+';
-    text += *relative;
-    const size_t digits = strspn(text, "0123456789");
-    if (digits < 1 || digits > 19)
-        return -1;
-    const u64 number = strtoull(text, NULL, 10);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (!strcmp(text + digits, units[i].unit)) {
-            const u128 ns = (u128)number * units[i].ns;
-            *time = ns < NF_TIME_LIMIT ? (u64)ns : NF_TIME_LIMIT;
-            return 0;
-        }
-    return -1;
 }
 
 static int nf_parse_named(const char *text, nf_named *list, u32 *n)

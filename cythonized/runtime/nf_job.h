@@ -5,6 +5,7 @@
 #include "nf_core.h"
 #include "nf_pcap.h"
 #include "nf_shard.h"
+#include "nf_told.h"
 
 #define NF_JOB_GROUP 4096u          /* packets between two flushes of the pipeline */
 #define NF_JOB_BATCH 256u
@@ -59,20 +60,6 @@ const char *nf_job_error(const nf_job *job);
 u64 nf_job_arrived(const nf_job *job);
 u64 nf_job_left(const nf_job *job);
 void nf_job_stop(nf_job *job);
-const char *nf_error_text(i32 error);
-
-/* What an error of nf_core.h means. */
-const char *nf_error_text(i32 error)
-{
-    switch (error) {
-    case NF_NO_MEMORY: return "out of memory";
-    case NF_RUNAWAY: return "the timers fire over 1,048,576 times between two packets";
-    case NF_COPIES: return "copies of one packet went through over 1,048,576 NFs";
-    case NF_OPERATOR: return "an operator failed";
-    case NF_FORMAT: return "not a state of this network";
-    }
-    return "";
-}
 
 static void nf_group_free(nf_job *job)
 {

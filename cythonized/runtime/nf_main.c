@@ -1,132 +1,22 @@
 /* A network as a program of its own: captures in, captures and a state out. The last part of a
  * translation unit that begins with the generated code. */
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "nf_command.h"
 #include "nf_cpu.h"
 #include "nf_exports.h"
+#include "nf_files.h"
 #include "nf_job.h"
 #include "nf_json.h"
-
-/* A file that is written, and takes its name when all is done. */
-typedef struct nf_target {
-    int fd;
-    char *path, *temporary; /* temporary NULL: written directly */
-} nf_target;
+#include "nf_report.h"
 
 static nf_job *nf_running;
 static volatile sig_atomic_t nf_signal;
-static const char *const nf_counter_names[NF_COUNTERS] = {
-    "malformed", "non_ip", "resubmit_limit", "loop_limit", "payload_length", "bad_port", "no_choice",
-    "malformed_inner", "too_deep", "too_big",
-};
-
-/* Files --------------------------------------------------------------------------------------- */
-
-/* FOLDER/NAME, or with a process's number a temporary name beside it; malloc'ed, or NULL. */
-static char *nf_beside(const char *folder, const char *name, int process)
-{
-    const size_t room = strlen(folder) + strlen(name) + 32;
-    char *path = malloc(room);
-    if (path && process)
-        snprintf(path, room, "%s/.%s.%d.part", folder, name, process);
-    else if (path)
-        snprintf(path, room, "%s/%s", folder, name);
-    return path;
-}
-
-/* The absolute name of a file that may not be there yet; malloc'ed, or NULL. */
-static char *nf_resolve(const char *file)
-{
-    char *path = realpath(file, NULL);
-    if (path || errno != ENOENT)
-        return path;
-    const char *slash = strrchr(file, '/');
-    const size_t length = slash ? (size_t)(slash - file) : 0;
-    char *folder = slash ? strndup(file, length ? length : 1) : strdup(".");
-    char *whole = folder ? realpath(folder, NULL) : NULL;
-    free(folder);
-    if (whole)
-        path = nf_beside(whole, slash ? slash + 1 : file, 0);
-    free(whole);
-    return path;
-}
-
-/* Opens a file to be written: 0, or 2 after a message. */
-static int nf_target_open(nf_target *target, const char *file)
-{
-    struct stat found;
-    *target = (nf_target){STDOUT_FILENO, NULL, NULL};
-    if (!strcmp(file, "-"))
-        return 0;
-    target->fd = -1;
-    if (!(target->path = nf_resolve(file)))
-        return nf_complain("%s: %s", file, strerror(errno));
-    if (!stat(target->path, &found) && !S_ISREG(found.st_mode)) {
-        target->fd = open(target->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    } else {
-        char *slash = strrchr(target->path, '/');
-        *slash = 0;
-        target->temporary = nf_beside(target->path, slash + 1, (int)getpid());
-        *slash = '/';
-        if (target->temporary)
-            target->fd = open(target->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (target->fd < 0) { /* nothing of ours is there */
-            free(target->temporary);
-            target->temporary = NULL;
-        }
-    }
-    return target->fd < 0 ? nf_complain("%s: %s", file, strerror(errno)) : 0;
-}
-
-/* The file takes its name, or (`keep` 0) vanishes: 0, or 2 after a message. */
-static int nf_target_close(nf_target *target, int keep)
-{
-    int bad = 0;
-    if (target->fd > STDERR_FILENO && close(target->fd) && keep)
-        bad = nf_complain("%s: %s", target->path, strerror(errno));
-    if (target->temporary && keep && !bad && rename(target->temporary, target->path))
-        bad = nf_complain("%s: %s", target->path, strerror(errno));
-    if (target->temporary && (!keep || bad))
-        unlink(target->temporary);
-    free(target->temporary);
-    free(target->path);
-    return bad;
-}
-
-/* Everything in a file: 0, or 2 after a message. */
-static int nf_slurp(const char *file, nf_buffer *b)
-{
-    const int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-    ssize_t got = fd < 0 ? -1 : 1;
-    while (got > 0) {
-        if (nf_buffer_reserve(b, 1 << 20)) {
-            errno = ENOMEM;
-            got = -1;
-            break;
-        }
-        got = read(fd, b->data + b->length, 1 << 20);
-        b->length += got > 0 ? (u64)got : 0;
-    }
-    const int error = errno;
-    if (fd > STDERR_FILENO)
-        close(fd);
-    return got < 0 ? nf_complain("%s: %s", file, strerror(error)) : 0;
-}
 
 /* What can't be as the command says: 0, or 2 after a message. */
 static int nf_check_files(const nf_command *command)
 {
-    u32 in = command->start && !strcmp(command->start, "-"), out = 0, n = 0;
+    u32 in = command->start && !strcmp(command->start, "-"), n = 0;
     const char *written[UINT8_MAX + 2];
-    char *paths[UINT8_MAX + 2];
-    int bad = 0;
     if (!command->n_inputs)
         return nf_complain("no packets: name IN.pcap or --in PORT=FILE");
     for (u32 i = 0; i < command->n_inputs; i++)
@@ -139,18 +29,7 @@ static int nf_check_files(const nf_command *command)
         written[n++] = command->outputs[i].file;
     if (command->state)
         written[n++] = command->state;
-    for (u32 i = 0; i < n; i++) {
-        out += !strcmp(written[i], "-");
-        paths[i] = strcmp(written[i], "-") ? nf_resolve(written[i]) : NULL;
-        struct stat found;
-        const int regular = paths[i] && (stat(paths[i], &found) || S_ISREG(found.st_mode));
-        for (u32 k = 0; k < i && regular && !bad; k++)
-            if (paths[k] && !strcmp(paths[k], paths[i]))
-                bad = nf_complain("%s would be written twice", written[i]);
-    }
-    for (u32 i = 0; i < n; i++)
-        free(paths[i]);
-    return bad ? bad : out > 1 ? nf_complain("standard output is used twice") : 0;
+    return nf_check_written(written, n);
 }
 
 /* The run ------------------------------------------------------------------------------------- */
@@ -193,33 +72,6 @@ static int nf_write_state(nf_core *core, const nf_target *target, const char *fi
         bad = nf_complain("%s", error);
     nf_buffer_free(&b);
     return bad;
-}
-
-/* 1234567 as 1,234,567. */
-static const char *nf_grouped(u64 value, char text[32])
-{
-    char *p = text + 31;
-    *p = 0;
-    for (u32 digits = 0; value || !digits; digits++, value /= 10) {
-        if (digits && digits % 3 == 0)
-            *--p = ',';
-        *--p = (char)('0' + value % 10);
-    }
-    return p;
-}
-
-static void nf_summary(const nf_core *core, const nf_job *job)
-{
-    char a[32], b[32];
-    fprintf(stderr, "%s packets in, %s out", nf_grouped(job->arrived, a), nf_grouped(job->left, b));
-    const char *between = "; ";
-    for (u32 i = 0; i < NF_COUNTERS; i++) {
-        if (!core->counters[i])
-            continue;
-        fprintf(stderr, "%s%s %s", between, nf_counter_names[i], nf_grouped(core->counters[i], a));
-        between = ", ";
-    }
-    fputc('\n', stderr);
 }
 
 /* Inputs and outputs to the job: 0, or 2 after a message. */
@@ -268,7 +120,7 @@ static int nf_execute(const nf_command *command, nf_core *core, nf_job *job, nf_
     if (bad)
         return 2;
     if (!command->quiet)
-        nf_summary(core, job);
+        nf_summary(core, job->arrived, job->left);
     if (end == NF_BROKEN) {
         nf_complain("%s", nf_job_error(job));
         fprintf(stderr, "What was before it was run, and its outputs are written.\n");

@@ -12,7 +12,6 @@
 #include "nf_base.h"
 
 #define NF_MAX_CAPTURED 262144u          /* bytes of one packet; the MAXIMUM_SNAPLEN of libpcap */
-#define NF_TIME_LIMIT ((u64)1 << 62)     /* ns */
 #define NF_MAX_BLOCK ((u32)1 << 20)      /* of pcapng */
 #define NF_CAPTURE_PIECE ((u64)1 << 18)  /* read at once: it stays in the second-level cache */
 #define NF_CAPTURE_ROOM (NF_CAPTURE_PIECE + NF_MAX_BLOCK)
