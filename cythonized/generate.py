@@ -123,7 +123,7 @@ static inline int grow_stack(State *state)
     if (state->stack_depth < state->stack_room)
         return 1;
     u32 room = state->stack_room ? 2 * state->stack_room : 16;
-    Packet *stack = realloc(state->stack, room * sizeof *stack);
+    Packet *stack = (Packet *)realloc(state->stack, room * sizeof *stack);
     if (!stack)
         return 0;
     state->stack = stack;

@@ -277,7 +277,7 @@ def prototype(node: Apply, prefix: str = "") -> str:
 def _weak(node: Apply) -> str:
     """NULL where no C file defines it. The symbol has a name that no library has."""
     marks = '__attribute__((weak, visibility("hidden")))'
-    return f"extern {prototype(node, 'nf_op_')} {marks};\n"
+    return f"NF_C {prototype(node, 'nf_op_')} {marks};\n"
 
 
 def c_source(network: Network, name: str, text: str) -> str:

@@ -58,7 +58,7 @@ class TableCode:
             resources.once(
                 f"NF_COLD {self.value} *{function}\n{{\n"
                 + ("    u32 created;\n" if put else "")
-                + f"    {self.value} *e = {find.format(place)};\n"
+                + f"    {self.value} *e = ({self.value} *){find.format(place)};\n"
                 + (made if put else "")
                 + f"    *hint = nf_hint(e, {words}, S);\n    return e;\n}}"
             )

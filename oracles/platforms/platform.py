@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from nfverify.cythonized.build import UserC
 from nfverify.cythonized.options import Options
@@ -69,11 +69,11 @@ class PlatformEngine(Protocol):
 class Platform:
     """Where networks run. An entry point of the group `nfverify.platforms` names a subclass."""
 
-    name: str
-    text: str  # what it is, in some words
-    needs: tuple[Need, ...] = ()
-    lives: bool = False  # has it network interfaces, besides files?
-    options: tuple[str, ...] = ()  # names of those that only its `live` has
+    name: ClassVar[str]
+    text: ClassVar[str]  # what it is, in some words
+    needs: ClassVar[tuple[Need, ...]] = ()
+    lives: ClassVar[bool] = False  # has it network interfaces, besides files?
+    options: ClassVar[tuple[str, ...]] = ()  # names of those that only its `live` has
 
     def missing(self) -> tuple[Need, ...]:
         """What this machine lacks of its needs."""

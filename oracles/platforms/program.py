@@ -9,9 +9,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from nfverify.oracles.engines.base import Failure, Run, Setting
 from nfverify.oracles.engines.process import run_to_end
@@ -19,7 +18,7 @@ from nfverify.oracles.needs import Needs
 from nfverify.oracles.platforms.building import built
 from nfverify.oracles.platforms.child import foreground
 from nfverify.oracles.platforms.job import Job, Live, Outcome
-from nfverify.oracles.platforms.platform import Build, Need, Platform, PlatformEngine, Sources
+from nfverify.oracles.platforms.platform import Build, Platform, PlatformEngine
 from nfverify.oracles.trace import Event, capture, port_names, read_captures
 from nfverify.packet.pcap import CaptureError
 from nfverify.semantics import state_binary
@@ -31,37 +30,8 @@ SILENCE = 60.0  # s without an end that make a run hang
 _RUNAWAY = "timers fire too often"  # what a program says that refuses to go on
 
 
-class Generator(Protocol):
-    """What a class of visitors says of its platform: as the members of Platform."""
-
-    name: str
-    text: str
-    needs: tuple[Need, ...]
-    lives: bool
-    options: tuple[str, ...]
-
-    @classmethod
-    def check(cls, build: Build) -> None: ...
-
-    @classmethod
-    def sources(cls, build: Build) -> Sources: ...
-
-
 class ProgramPlatform(Platform):
-    """The platform of a class of visitors that write a program."""
-
-    def __init__(self, generator: type[Generator]) -> None:
-        self.name, self.text = generator.name, generator.text
-        self.needs, self.lives = generator.needs, generator.lives
-        self.options = generator.options
-        self._generator = generator
-
-    def check(self, build: Build) -> None:
-        self._generator.check(build)
-
-    def sources(self, build: Build) -> Sources:
-        self.check(build)
-        return self._generator.sources(build)
+    """A platform whose networks become programs with the options of nf_program.hpp."""
 
     def built(self, build: Build) -> Path:
         """The program. ModelError, BuildError."""
@@ -117,6 +87,10 @@ class ProgramEngine:
     setting: Setting
     needs: Needs = Needs(monotone=True)  # noqa: RUF009 - frozen
     silence: float = SILENCE
+
+    def with_silence(self, silence: float) -> ProgramEngine:
+        """The same with another limit."""
+        return replace(self, silence=silence)
 
     def run(
         self, trace: Sequence[Event], start: SavedState | None = None, until: int | None = None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import assert_never
 
 from nfverify.cythonized.compiler import RUNTIME
@@ -39,20 +38,19 @@ _ASSIGNED = re.compile(r"(?<![=!<>])(?P<op>[-+|&^]?=)(?!=)")
 _FOR = re.compile(r"for (?P<name>\w+) in range\((?P<range>.*)\):", re.DOTALL)
 _COMMENT = re.compile(r"(?:^|\s\s)# ?(?P<text>.*)$")
 _OPERATORS = {"and": "&&", "or": "||"}
-# Operators whose mixing gcc warns of, or people misread, stand in brackets inside others.
-_PLAIN_INSIDE = {"&&": "==", "||": "=="}
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """What is written in front of functions: exported ones, those to be inlined, the others; and
-    the null pointer."""
+    the null pointer, and the type of truth."""
 
     exported: str = 'extern "C" '
-    inlined: str = "static inline __attribute__((always_inline)) "
+    inlined: str = "NF_INL "
     internal: str = "static "
     null: str = "nullptr"
+    truth: str = "bool"
 
 
 CPP = Dialect()
@@ -135,7 +133,9 @@ class Printer:
                 members[match[2]] = Type(of.name, of.depth + array)
             else:
                 members = None
-                if match := re.fullmatch(r"\s{4}((?:const )?\w+\**) (\w+)\(.*\)(?: noexcept)?", line):
+                if match := re.fullmatch(
+                    r"\s{4}((?:const )?\w+\**) (\w+)\(.*\)(?: noexcept)?", line
+                ):
                     self.results[match[2]] = Type.of(match[1])
 
     def _forward(self, lines: list[str]) -> list[str]:
@@ -158,15 +158,17 @@ class Printer:
         """A function's signature."""
         dialect = self.dialect
         front = dialect.internal
-        if match["public"] or match["c"]:
+        if match["public"]:
             front = dialect.exported
+        elif match["c"]:  # the header declares it, with its linkage
+            front = ""
         elif match["inline"]:
             front = dialect.inlined
         parameters = ", ".join(
-            _typed(*_parameter(p)) for p in match["parameters"].split(", ") if p
+            self.typed(*_parameter(p)) for p in match["parameters"].split(", ") if p
         )
         name = self.names[match["name"]]
-        return f"{front}{_typed(match['result'], name)}({parameters or 'void'})"
+        return f"{front}{self.typed(match['result'], name)}({parameters or 'void'})"
 
     def function(self, match: re.Match[str], body: list[str]) -> list[str]:
         """A whole function, from its lines in the generated text."""
@@ -224,7 +226,7 @@ class Printer:
                 continue
             brackets = f"[{length}]" if length else ""
             initial = f" = {self.expression(value)}" if value else ""
-            lines.append(f"{_typed(match['type'], name)}{brackets}{initial};{tail}")
+            lines.append(f"{self.typed(match['type'], name)}{brackets}{initial};{tail}")
             tail = ""
         return lines
 
@@ -262,10 +264,8 @@ class Printer:
             assigned = _assignment(_split_comment(line)[0])
             if assigned and assigned[0] in {name, *re.findall(r"\w+", end)}:
                 raise NotationError(f"{line!r} changes the bound of {match[0]!r}")
-        return (
-            f"for ({name} = {self.expression(first)}; {name} < {self.expression(end)};"
-            f" {name}++) {{"
-        )
+        bound = self.inside(parse(end), "<")
+        return f"for ({name} = {self.expression(first)}; {name} < {bound}; {name}++) {{"
 
     # Expressions ----------------------------------------------------------------------------
 
@@ -278,24 +278,24 @@ class Printer:
             case Name(text=text):
                 if text == "NULL":
                     return self.dialect.null
-                return _typed(text, "") if text not in self.names else self.names[text]
+                return self.names.get(text, text)
             case Number(text=text):
                 return text
             case Call(function=Name(text="sizeof"), arguments=(of,)):
                 return f"sizeof({self.shown(of)})"
             case Call(function=function, arguments=arguments):
-                return f"{self.tight(function)}({', '.join(map(self.shown, arguments))})"
+                return f"{self.base(function)}({', '.join(map(self.shown, arguments))})"
             case Index(base=base, at=at):
-                return f"{self.tight(base)}[{self.shown(at)}]"
+                return f"{self.base(base)}[{self.shown(at)}]"
             case Member(base=base, name=name):
                 arrow = "->" if self.type(base).depth else "."
-                return f"{self.tight(base)}{arrow}{name}"
+                return f"{self.base(base)}{arrow}{name}"
             case Unary(op=op, operand=operand):
                 return ("!" if op == "not" else op) + self.tight(operand)
             case CastTo(type=type_, operand=operand):
                 while isinstance(operand, CastTo) and operand.type == type_:
                     operand = operand.operand
-                return f"({_typed(type_, '')}){self.tight(operand)}"
+                return f"({self.typed(type_)}){self.tight(operand)}"
             case Conditional(test=test, then=then, otherwise=otherwise):
                 parts = [self.inside(part, "?") for part in (test, then, otherwise)]
                 return f"{parts[0]} ? {parts[1]} : {parts[2]}"
@@ -305,6 +305,18 @@ class Printer:
                 return f"{self.inside(left, op)} {op} {second}"
             case _:
                 assert_never(node)
+
+    def typed(self, type_: str, name: str = "") -> str:
+        """A type and a name as C writes them: `u8 *frame`."""
+        text = type_.rstrip("*")
+        stars = "*" * (len(type_) - len(text))
+        text = re.sub(r"\bbint\b", self.dialect.truth, text)
+        return f"{text} {stars}{name}".rstrip()
+
+    def base(self, node: Expression) -> str:
+        """As what is called, indexed, or has a member."""
+        text = self.shown(node)
+        return text if isinstance(node, Name | Call | Index | Member) else f"({text})"
 
     def tight(self, node: Expression) -> str:
         """As the operand of what binds closest."""
@@ -354,14 +366,6 @@ class Printer:
 # Lines --------------------------------------------------------------------------------------
 
 
-def _typed(type_: str, name: str) -> str:
-    """A type and a name as C writes them: `u8 *frame`."""
-    text = type_.rstrip("*")
-    text = re.sub(r"\bbint\b", "bool", text)
-    stars = "*" * (len(type_) - len(type_.rstrip("*")))
-    return f"{text} {stars}{name}".rstrip() if stars or name else text
-
-
 def _parameter(text: str) -> tuple[str, str]:
     type_, _, name = text.rpartition(" ")
     return type_text(type_), name
@@ -407,8 +411,3 @@ def _joined(lines: Iterable[str]) -> list[str]:
             found.append(line)
         depth += text.count("(") + text.count("[") - text.count(")") - text.count("]")
     return found
-
-
-def runtime_files(folder: Path = RUNTIME) -> Mapping[str, str]:
-    """The headers of the runtime, by name."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.h"))}
