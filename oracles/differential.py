@@ -8,8 +8,16 @@ from typing import Literal
 
 from nfverify.oracles import states
 from nfverify.oracles.comparators import Comparison, Parted
-from nfverify.oracles.engines.base import Engine, Failure, Kind, Run, Setting, Stepping
-from nfverify.oracles.engines.command import CaptureProgram, CommandError, LineProgram
+from nfverify.oracles.engines.base import (
+    Demanding,
+    Engine,
+    Failure,
+    Kind,
+    Run,
+    Setting,
+    Stepping,
+)
+from nfverify.oracles.engines.command import CommandError
 from nfverify.oracles.membership import Refused, refused
 from nfverify.oracles.needs import Needs, together
 from nfverify.oracles.renaming import parted_renamed
@@ -46,7 +54,7 @@ class Contest:
     may do whatever the model can choose to do."""
 
     network: Network
-    judge: Stepping
+    judge: Engine
     others: tuple[Engine, ...]
     comparison: Comparison = Comparison()  # noqa: RUF009 - frozen
     setting: Setting = Setting()  # noqa: RUF009 - frozen
@@ -57,8 +65,8 @@ class Contest:
     @property
     def needs(self) -> Needs:
         """What traces must be like."""
-        programs = [e for e in self.others if isinstance(e, LineProgram | CaptureProgram)]
-        return together(program.needs for program in programs)
+        engines = (self.judge, *self.others)
+        return together(engine.needs for engine in engines if isinstance(engine, Demanding))
 
     def run(self, trace: Sequence[Event]) -> Divergence | None:
         """The first event of the trace at which one of the others parts from the judge."""
@@ -100,7 +108,7 @@ class Contest:
 
     def _renamed(self, other: Engine, trace: Trace) -> Divergence | None:
         own = self.own.get(other.name, {})
-        found = parted_renamed(self.judge, stepping(other), trace, self.comparison, own)
+        found = parted_renamed(stepping(self.judge), stepping(other), trace, self.comparison, own)
         match found:
             case None:
                 return None
@@ -153,8 +161,7 @@ class Contest:
 
 def stepping(engine: Engine) -> Stepping:
     """The engine, which must take its packets one by one. CommandError."""
-    if isinstance(engine, CaptureProgram):
-        message = "a program that reads captures can't be sent packets that depend on its answers"
-        raise CommandError(message)
-    assert hasattr(engine, "start")
-    return engine  # type: ignore[return-value]
+    if isinstance(engine, Stepping):
+        return engine
+    what = f"{engine.name} runs whole captures"
+    raise CommandError(f"{what}: it can't be sent packets that depend on its answers")

@@ -13,9 +13,11 @@ from nfverify.oracles.aim import aim_at
 from nfverify.oracles.campaign import Campaign
 from nfverify.oracles.comparators import Comparison
 from nfverify.oracles.differential import Contest, Divergence, stepping
-from nfverify.oracles.engines.base import Engine, NonIp, Setting
-from nfverify.oracles.engines.command import CaptureProgram, LineProgram, program
-from nfverify.oracles.engines.table import ENGINES, make
+from nfverify.oracles.engines.base import Demanding, Engine, NonIp, Patient, Setting, Stepping
+from nfverify.oracles.engines.command import program
+from nfverify.oracles.engines.reference import reference
+from nfverify.oracles.engines.table import is_known, make
+from nfverify.oracles.engines.table import names as engine_names
 from nfverify.oracles.membership import chooses
 from nfverify.oracles.needs import fitted
 from nfverify.oracles.plain import Plainer
@@ -53,6 +55,8 @@ class Options:
     operators: Mapping[str, Function] = field(default_factory=dict)
     silence: float = SILENCE
     well_formed: bool = False
+    user: tuple[tuple[str, str], ...] = ()  # C files of operators: name and text
+    capacity: int | None = None  # of tables that don't grow
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def examine(
 def contest_of(network: Network, options: Options) -> Contest:
     """The engines and the program of some options. As `examine` raises."""
     names = list(dict.fromkeys(options.engines))
-    setting = Setting(options.operators, options.non_ip)
+    setting = Setting(options.operators, options.non_ip, options.user, options.capacity)
     engines = [make(name, network, setting) for name in names]
     others: list[Engine] = list(engines[1:])
     free: frozenset[str] = frozenset()
@@ -131,10 +135,11 @@ def contest_of(network: Network, options: Options) -> Contest:
 
 def _own(contest: Contest) -> dict[str, Mapping[Hashable, Hashable]]:
     """What others call the model's own addresses, learned on traces that are always the same."""
-    campaign = Campaign(contest.network, contest.judge, 0, contest.needs, setting=contest.setting)
+    judge = stepping(contest.judge)
+    campaign = Campaign(contest.network, judge, 0, contest.needs, setting=contest.setting)
     traces = [campaign.trace(number) for number in range(_LESSONS)]
     return {
-        other.name: own_addresses(contest.judge, stepping(other), traces, contest.comparison)
+        other.name: own_addresses(judge, stepping(other), traces, contest.comparison)
         for other in contest.others
     }
 
@@ -142,8 +147,8 @@ def _own(contest: Contest) -> dict[str, Mapping[Hashable, Hashable]]:
 def check_names(names: Sequence[str]) -> str:
     """What is wrong with names of engines; "" if nothing."""
     for name in names:
-        if name not in ENGINES:
-            return f"no engine {name!a}; there are {', '.join(ENGINES)}"
+        if not is_known(name):
+            return f"no engine {name!a}; there are {', '.join(engine_names())}"
     return ""
 
 
@@ -158,7 +163,7 @@ def _traces(
     if alone:
         return
     started, sent, barren = time.monotonic(), 0, 0
-    source = stepping(contest.others[-1]) if contest.free else contest.judge
+    source = stepping(contest.others[-1]) if contest.free else _source(contest)
     campaign = Campaign(
         contest.network, source, options.seed, contest.needs, allowed, contest.setting
     )
@@ -175,6 +180,12 @@ def _traces(
         if trace:
             sent += len(trace)
             yield f"seed {options.seed}, trace {number}", trace
+
+
+def _source(contest: Contest) -> Stepping:
+    """What traces are made with: the judge, if it can be sent packet by packet."""
+    judge = contest.judge
+    return judge if isinstance(judge, Stepping) else reference(contest.network, contest.setting)
 
 
 def _any(event: Event) -> bool:
@@ -200,7 +211,7 @@ def settle(contest: Contest, found: Divergence, origin: str) -> Finding | None:
         other = quick.run(trace) if trace else None
         return other.trace if other is not None and _alike(other, found) else None
 
-    is_program = isinstance(two.others[0], LineProgram | CaptureProgram)
+    is_program = isinstance(two.others[0], Demanding)
     effort = (PROGRAM_ATTEMPTS, PROGRAM_POLISH) if is_program else (ATTEMPTS, ATTEMPTS)
     if contest.free or found.kind == "hang":
         effort = (PROGRAM_ATTEMPTS, PROGRAM_POLISH // 2)
@@ -239,9 +250,7 @@ def _only(contest: Contest, found: Divergence) -> Contest:
 def _impatient(contest: Contest) -> Contest:
     """Hangs are shrunk with less patience, and shown with all of it."""
     others = tuple(
-        other.with_silence(other.silence / 10)
-        if isinstance(other, LineProgram | CaptureProgram)
-        else other
+        other.with_silence(other.silence / 10) if isinstance(other, Patient) else other
         for other in contest.others
     )
     return replace(contest, others=others)

@@ -50,6 +50,7 @@ COMMANDS = (
     Command("consolidate", "turn a chain into one table", "nfverify.cli.consolidate"),
     Command("gen", "make traces that reach everything in a model", "nfverify.cli.gen"),
     Command("mutate", "say how many small mistakes a suite notices", "nfverify.cli.mutate"),
+    Command("platforms", "list the platforms, and what each needs", "nfverify.cli.platforms"),
     Command("cache", "show or empty the cache of builds", "nfverify.cli.cache"),
 )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
-from nfverify.oracles.engines.table import ENGINES
+from nfverify.oracles.engines.table import names as engine_names
 from nfverify.packet.fields import FIELDS
 from nfverify.smat.report import did_you_mean
 from nfverify.testing.places import places
@@ -172,9 +172,10 @@ def _equiv(table: Table) -> EquivTest:
 def _engine_names(table: Table) -> tuple[str, ...] | None:
     if "engines" not in table.content:
         return None
-    found = table.choices("engines", tuple(ENGINES), "engine")
+    known = engine_names()
+    found = table.choices("engines", known, "engine")
     if not found and not table.diagnostics:
-        table.bad("engines", "names none", f"there are {', '.join(ENGINES)}")
+        table.bad("engines", "names none", f"there are {', '.join(known)}")
     return found
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self, runtime_checkable
 
+from nfverify.oracles.needs import Needs
 from nfverify.oracles.trace import Event
 from nfverify.semantics.machine import Output
 from nfverify.semantics.operators import Function
@@ -45,6 +46,26 @@ class Engine(Protocol):
     def run(self, trace: Sequence[Event]) -> Run: ...
 
 
+@runtime_checkable
+class Demanding(Protocol):
+    """An execution that can't be given every trace; one outside this process."""
+
+    @property
+    def needs(self) -> Needs:
+        """What traces must be like."""
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """An execution that is ended when it is silent for so many seconds."""
+
+    @property
+    def silence(self) -> float: ...
+
+    def with_silence(self, silence: float) -> Self:
+        """The same with another limit."""
+
+
 class Session(Protocol):
     """An execution that is fed event by event."""
 
@@ -53,6 +74,7 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
 class Stepping(Engine, Protocol):
     """An engine whose next event may depend on what came out before."""
 
@@ -61,10 +83,13 @@ class Stepping(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What every engine of a network is told."""
+    """What every engine of a network is told. `user`: C files of operators by name and text, and
+    `capacity`: keys that a table without `max` may hold where tables don't grow."""
 
     operators: Mapping[str, Function] = field(default_factory=dict)
     non_ip: NonIp = "bypass"
+    user: tuple[tuple[str, str], ...] = ()
+    capacity: int | None = None
 
 
 Maker = Callable[[Network, Setting], Stepping]

@@ -25,7 +25,9 @@ from nfverify.oracles.platforms.platform import Platform, Sources
 from nfverify.packet.files import replacing
 
 MAX_LINES = 40  # of what a compiler says
-_OWN_LINE = re.compile(r"^(NAME|LDLIBS)\b.*$", re.MULTILINE)  # of a Makefile: of one network
+_OWN_LINE = re.compile(
+    r"^(?:(?:NAME|LDLIBS)\b|#).*$", re.MULTILINE
+)  # of a Makefile: of one network
 _TOOLS = ("make", "g++", "clang")
 _PACKAGES = "/var/lib/dpkg/status"  # is written whenever a library is installed
 

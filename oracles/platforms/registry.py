@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
+from nfverify.cythonized.faults import BuildError
 from nfverify.oracles.platforms.platform import Platform
 
 GROUP = "nfverify.platforms"
@@ -30,7 +31,7 @@ class Broken:
         return f"the platform {self.name!a} of {self.package} can't be used: {self.why}"
 
 
-class PlatformError(Exception):
+class PlatformError(BuildError):
     """A platform that is unknown or broken; says what there is."""
 
 
@@ -96,12 +97,9 @@ def _loader(entry: EntryPoint) -> Callable[[], Platform | Broken]:
 
 
 def _made(loaded: object) -> Platform | None:
-    """What an entry point names: a platform, a class of one, or a class of visitors that makes one
-    of itself by `platform()`."""
+    """What an entry point names: a platform, or a class of one."""
     if isinstance(loaded, type) and issubclass(loaded, Platform):
         return loaded()
-    if isinstance(loaded, type) and hasattr(loaded, "platform"):
-        loaded = loaded.platform()
     return loaded if isinstance(loaded, Platform) else None
 
 
