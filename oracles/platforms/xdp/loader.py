@@ -141,8 +141,11 @@ class Loaded:
 
     # Frames --------------------------------------------------------------------------------
 
-    def test(self, program: int, frame: bytes, time: int, port: int) -> Verdict:
-        """A program on one frame that came at a time, ns, by a port. OSError: the kernel can't."""
+    def test(
+        self, program: int, frame: bytes, time: int, port: int, *, repeat: int = 1
+    ) -> Verdict:
+        """A program on one frame that came at a time, ns, by a port; with `repeat`, again and again
+        on what it made of it. OSError: the kernel can't."""
         size = META.size + len(frame)
         META.pack_into(self._in, 0, time, port, 0)
         ctypes.memmove(ctypes.byref(self._in, META.size), frame, len(frame))
@@ -152,7 +155,7 @@ class Loaded:
         run.data_out, run.data_size_out = ctypes.addressof(self._out), len(self._out)
         run.ctx_in, run.ctx_size_in = ctypes.addressof(self._context), sizeof(XdpContext)
         run.ctx_out, run.ctx_size_out = ctypes.addressof(self._after), sizeof(XdpContext)
-        run.repeat = 1
+        run.repeat = repeat
         check(self._lib.bpf_prog_test_run_opts(program, byref(run)), "the test run of a program")
         data = ctypes.string_at(self._out, run.data_size_out)
         _, _, out = META.unpack_from(data)
