@@ -36,12 +36,15 @@ _FLAGS = """\
 
 class Cpp(Visitor, ProgramPlatform):
     """Writes NAME.cpp, NAME.h, main.cpp and a Makefile. `packages` are of pkg-config, for what
-    main.cpp includes; `runtime` are folders with more headers."""
+    main.cpp includes; `runtime` are folders with more headers; `objects` are of more files that
+    `sources` has, the same for all networks, and `rules` stand at the Makefile's end."""
 
     needs: ClassVar[tuple[Need, ...]] = (COMPILER, MAKE)
     packages: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
     runtime: ClassVar[tuple[Path, ...]] = ()
+    objects: ClassVar[tuple[str, ...]] = ("main.o",)
+    rules: ClassVar[str] = ""
     dialect: ClassVar[Dialect] = CPP
 
     def check(self, build: Build) -> None:
@@ -69,7 +72,7 @@ class Cpp(Visitor, ProgramPlatform):
             "README.md": self.visit_readme(made),
         }
         headers = {f"runtime/{name}": text for name, text in self.headers().items()}
-        return Sources(made.name, {**files, **headers}, ("main.o",))
+        return Sources(made.name, {**files, **headers}, self.objects)
 
     def headers(self) -> Mapping[str, str]:
         """The runtime, by file name."""
@@ -145,11 +148,12 @@ int main(int argc, char **argv)
         packages = " ".join(self.packages)
         flags = f" $(shell pkg-config --cflags {packages})" if packages else ""
         links = f" $(shell pkg-config --libs {packages})" if packages else ""
-        objects = " ".join(["$(NAME).o", "main.o", *(f"{u.removesuffix('.c')}.o" for u in users)])
+        own = [f"{user.removesuffix('.c')}.o" for user in users]
+        objects = " ".join(["$(NAME).o", *self.objects, *own])
         debian = [LIBRARIES[name] for name in made.libraries if name in LIBRARIES]
         wanted = ", ".join(dict.fromkeys([*(n.package for n in self.needs), *debian]))
         return f"""\
-# Builds ./{made.name} for {self.name}. Debian and Ubuntu packages: {wanted}.
+# Builds ./$(NAME) for {self.name}. Debian and Ubuntu packages: {wanted}.
 NAME := {made.name}
 LDLIBS :={links}{"".join(f" -l{name}" for name in libraries)}
 CXX ?= g++
@@ -175,8 +179,8 @@ $(NAME): {objects}
 
 .PHONY: clean
 clean:
-\trm -f $(NAME) *.o
-"""
+\trm -f $(NAME) $(NAME).o {" ".join([*self.objects, *own])}
+{self.rules}"""
 
     def visit_readme(self, made: Generated) -> str:
         """README.md: what the files are, how to build and run it."""
