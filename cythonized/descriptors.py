@@ -216,7 +216,7 @@ def _variables(plan: Plan, resources: Resources, lines: list[str]) -> int:
         number = len(found)
         variable = table.members[0].variable
         found.append(_variable(instance, variable, resources, lines, number))
-    found += ["    {0}"] * 2  # so that no compiler takes an index for one beyond an empty array
+    found += ["    {}"] * 2  # so that no compiler takes an index for one beyond an empty array
     body = ",\n".join(found)
     lines.append(f"static const nf_variable nf_variables_data[] = {{\n{body}\n}};")
     return count
@@ -308,7 +308,7 @@ def _blank(name: str, key: KeyLayout) -> str:
 
 
 def _components(name: str, items: list[str]) -> str:
-    return f"static const nf_component {name}[] = {{{', '.join(items) or '{0}'}}};"
+    return f"static const nf_component {name}[] = {{{', '.join(items) or '{}'}}};"
 
 
 def _kind(type_: Type) -> tuple[str, int, int, int]:

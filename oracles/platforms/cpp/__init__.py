@@ -31,7 +31,8 @@ _HOSTS = re.compile(r"nf_(host|job|shard|bench|shared)\w*\.h")
 _FLAGS = """\
 -std=c++17 -pipe -fwrapv -fno-strict-aliasing -Iruntime \\
     -Wall -Wextra -Wno-unused-parameter -Wno-type-limits -Wno-tautological-compare \\
-    -Wno-bool-compare -Wno-sign-compare"""
+    -Wno-bool-compare -Wno-sign-compare -Wno-missing-field-initializers \\
+    -Wno-unused-but-set-variable"""
 
 
 class Cpp(Visitor, ProgramPlatform):

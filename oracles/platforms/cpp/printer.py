@@ -25,6 +25,7 @@ from nfverify.oracles.platforms.cpp.notation import (
 )
 
 INDENT = "    "
+WIDTH = 100
 _SIGNATURE = re.compile(
     r"cdef (?P<public>public )?(?P<inline>inline )?(?P<result>(?:const )?\w+\**) (?P<name>\w+)"
     r'(?: "(?P<c>\w+)")?\((?P<parameters>[^()]*)\) noexcept nogil:',
@@ -37,6 +38,7 @@ _VARIABLE = re.compile(r"(?P<name>\w+)(?:\[(?P<length>\d+)\])?(?: = (?P<value>.*
 _ASSIGNED = re.compile(r"(?<![=!<>])(?P<op>[-+|&^]?=)(?!=)")
 _FOR = re.compile(r"for (?P<name>\w+) in range\((?P<range>.*)\):", re.DOTALL)
 _COMMENT = re.compile(r"(?:^|\s\s)# ?(?P<text>.*)$")
+_BREAKS = ("&&", "||", "&", "|", "?", ":")  # lines are broken before these
 _OPERATORS = {"and": "&&", "or": "||"}
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
@@ -178,7 +180,7 @@ class Printer:
                 text, name = _parameter(parameter)
                 self.scope[name] = Type.of(text)
         whole = "\n".join(body)
-        lines = [self.head(match), "{"]
+        lines = [*_laid_out("", self.head(match)), "{"]
         stack: list[int] = []
         for number, line in enumerate(body):
             if not line:
@@ -199,7 +201,7 @@ class Printer:
                 continue
             printed = self.statement(text, body[number + 1 :], depth)
             if printed:
-                lines.append(pad + printed + (f"  // {comment}" if comment else ""))
+                lines += _laid_out(pad, printed, comment)
             if text.endswith(":"):
                 stack.append(depth)
         while stack:
@@ -364,6 +366,41 @@ class Printer:
 
 
 # Lines --------------------------------------------------------------------------------------
+
+
+def _laid_out(pad: str, text: str, comment: str = "") -> list[str]:
+    """A statement on lines that people can read; a comment that doesn't fit follows a block's head,
+    and stands before anything else."""
+    tail = f"  // {comment}" if comment else ""
+    if len(pad + text + tail) <= WIDTH:
+        return [pad + text + tail]
+    if comment and text.endswith("{"):
+        return [*_laid_out(pad, text), f"{pad}{INDENT}// {comment}"]
+    if comment:
+        return [f"{pad}// {comment}", *_laid_out(pad, text)]
+    lines = []
+    while len(pad + text) > WIDTH and (at := _break(text, WIDTH - len(pad))):
+        lines.append(pad + text[:at].rstrip())
+        text = text[at:]
+        if len(lines) == 1:
+            pad += INDENT * (2 if "{" in text[-1:] else 1)
+    return [*lines, pad + text]
+
+
+def _break(text: str, width: int) -> int:
+    """Where a line ends best: as far out of brackets as can be, but not in its first half."""
+    places: list[tuple[int, int]] = []
+    depth = 0
+    for at, char in enumerate(text[:width]):
+        depth += (char in "([") - (char in ")]")
+        behind = text[at - 1] == "," and char == " "
+        before = char == " " and text[at + 1 : at + 4].partition(" ")[0] in _BREAKS
+        if at and (behind or before):
+            places.append((depth, at + 1))
+    late = [place for place in places if place[1] > width // 2]
+    if late:
+        return min(late, key=lambda place: (place[0], -place[1]))[1]
+    return max((at for _, at in places), default=0)
 
 
 def _parameter(text: str) -> tuple[str, str]:
