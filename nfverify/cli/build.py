@@ -20,6 +20,7 @@ from nfverify.cli.options import (
     operators,
     split_operators,
 )
+from nfverify.cli.platform_options import add_capacity, build_of, found_platform
 
 if TYPE_CHECKING:
     from nfverify.fastpath.plan import Plan
@@ -32,7 +33,10 @@ pyx    NAME.pyx and NAME.h: Cython to be read, with the model's names and lines
 c      NAME.c: the same as C, all in one file; its first lines say how to compile it
 so     NAME.so: a library for Python (nfverify.compile) and for C (default)
 exe    NAME: a program without Python; NAME --help says more
-wheel  nf_NAME-….whl: a package that needs Python only, to be installed by pip"""
+wheel  nf_NAME-….whl: a package that needs Python only, to be installed by pip
+
+With --platform P: sources for that platform, with a Makefile, into a folder of the model's name;
+`nfverify platforms` lists them."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,6 +53,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("model", metavar="MODEL", help=MODEL)
     add("-o", dest="folder", metavar="DIR", default=".", help="where to (default: here)")
     emit = "what to write: pyx, c, so, exe or wheel; may be given several times"
+    what = "write its sources for this platform instead, with a Makefile"
+    add("--platform", metavar="P", help=what)
+    add_capacity(parser)
     add("--emit", choices=KINDS, metavar="KIND", action="append", default=[], help=emit)
     add_operators(parser, c=True)
     add_build_options(parser)
@@ -63,6 +70,9 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.cythonized.emit import emit
     from nfverify.smat.load import load
 
+    _check(args)
+    if args.platform is not None:
+        return _for_platform(args)
     kinds = list(dict.fromkeys(args.emit)) or ["so"]
     python, c = split_operators(args.ops)
     operators(python)  # a file that doesn't run is an error here too
@@ -70,7 +80,6 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{python[0]}: what runs without nfverify needs its operators in C")
     if args.sanitize and "wheel" in kinds:
         raise UsageError("--sanitize: a package with checks could not be loaded; take exe")
-    _check(args)
     network = load(args.model)
     options = replace(build_options(args), sanitize=args.sanitize)
     folder = Path(args.folder)
@@ -86,9 +95,33 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _for_platform(args: argparse.Namespace) -> int:
+    """Writes the sources for a platform: their paths on standard output; 0."""
+    from nfverify.oracles.platforms.building import write
+    from nfverify.smat.load import load
+
+    platform = found_platform(args.platform)
+    network = load(args.model)
+    build = build_of(args, network)
+    platform.check(build)
+    sources = platform.sources(build)
+    for path in write(sources, Path(args.folder)):
+        print(path)
+    return 0
+
+
 def _check(args: argparse.Namespace) -> None:
     """UsageError for options that don't fit each other."""
     check_fastpath(args)
+    if args.platform is None and args.capacity is not None:
+        raise UsageError("--capacity is of platforms: add --platform P")
+    if args.platform is not None:
+        if args.emit:
+            raise UsageError("--emit and --platform exclude each other: `make` builds the sources")
+        if args.sanitize:
+            raise UsageError("--sanitize: the sources have a Makefile: `make SANITIZE=1`")
+        if args.fastpath == "auto":
+            raise UsageError("--fastpath auto is of --emit; a platform gets --fastpath or none")
     if args.fastpath not in (None, "yes", "auto"):
         raise UsageError(f"--fastpath {args.fastpath!a}: only `auto` may follow; MODEL goes before")
     if (args.fastpath == "auto") != (args.trace is not None):

@@ -1,4 +1,4 @@
-"""`nfverify run`: a model executed on captures, by the reference semantics or compiled."""
+"""`nfverify run`: a model executed: by the reference semantics, compiled, or on a platform."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfverify.cli import states
+from nfverify.cli import run_platform, states
 from nfverify.cli.fast_options import add_fastpath, check_fastpath, fast_plan
 from nfverify.cli.options import (
     UsageError,
@@ -66,17 +66,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     choices = ("bypass", "drop")
     non_ip = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=choices, default="bypass", help=non_ip)
-    add(
-        "--engine",
-        choices=ENGINES,
-        default=ENGINES[0],
-        help="how it is executed: as Python"
-        " functions, by walking the model (the definition), or compiled",
-    )
+    what = "how it is executed: closures (as Python functions, the default), walk (by walking the"
+    what += " model: the definition), cython (compiled), or a platform (see `nfverify platforms`)"
+    add("--engine", default=ENGINES[0], metavar="ENGINE", help=what)
     workers = "compiled, on so many cores, if the model's state can be divided among them"
     add("--workers", type=positive, metavar="N", help=workers)
     add_build_options(parser)
     add_fastpath(parser, "with the fast path that is derived of the model")
+    run_platform.add_options(parser)
     intermix(parser)
 
 
@@ -137,10 +134,17 @@ def run(args: argparse.Namespace) -> int:
     until = None if args.until is None else _time(args.until)
     network = load(args.model)
     execute = _run_built if args.engine == "cython" else _run_reference
+    if args.engine not in ENGINES:
+        return _run_platform(args, network, until)
     summary, broken = execute(args, network, until)
-    if not args.quiet:
+    return _ended(args, summary, broken)
+
+
+def _ended(args: argparse.Namespace, summary: str, broken: str | None) -> int:
+    """Says how a run ended: its exit code."""
+    if summary and not args.quiet:
         print(summary, file=sys.stderr)
-    if broken is not None:
+    if broken:
         print(f"nfverify: error: {broken}", file=sys.stderr)
         print("What was before it was run, and its outputs are written.", file=sys.stderr)
         return 2
@@ -150,8 +154,14 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     """UsageError for options of one engine that another doesn't have."""
     check_fastpath(args)
+    is_platform = args.engine not in ENGINES
+    if is_platform:
+        _check_engine(args.engine)
+    run_platform.check(args, is_platform)
     if args.fastpath and args.trace:
         raise UsageError("--trace: what a record serves takes no entries; leave out --fastpath")
+    if is_platform:
+        return
     if args.engine == "cython":
         if args.trace:
             hint = "run it with --engine closures"
@@ -166,7 +176,22 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--ops FILE.c is of compiled code: add --engine cython")
 
 
+def _check_engine(name: str) -> None:
+    """UsageError for an engine that there isn't."""
+    from nfverify.oracles.platforms.registry import names
+
+    if name not in names():
+        raise UsageError(
+            f"--engine: no engine {name!a}; there are {', '.join((*ENGINES, *names()))}"
+        )
+
+
 Until = tuple[bool, int] | None
+
+
+def _run_platform(args: argparse.Namespace, network: Network, until: Until) -> int:
+    outcome = run_platform.run_on(args, network, until)
+    return _ended(args, outcome.summary, outcome.broken) or outcome.code
 
 
 def _run_built(args: argparse.Namespace, network: Network, until: Until) -> tuple[str, str | None]:

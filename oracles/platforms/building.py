@@ -25,9 +25,8 @@ from nfverify.oracles.platforms.platform import Platform, Sources
 from nfverify.packet.files import replacing
 
 MAX_LINES = 40  # of what a compiler says
-_OWN_LINE = re.compile(
-    r"^(?:(?:NAME|LDLIBS)\b|#).*$", re.MULTILINE
-)  # of a Makefile: of one network
+# Lines of a Makefile that tell one network from another.
+_OWN_LINE = re.compile(r"^(?:(?:NAME|LDLIBS)\b|#).*$", re.MULTILINE)
 _TOOLS = ("make", "g++", "clang")
 _PACKAGES = "/var/lib/dpkg/status"  # is written whenever a library is installed
 
@@ -87,7 +86,9 @@ def _common(sources: Sources) -> Iterator[tuple[str, str]]:
     """The files on which an object that all networks share may depend."""
     own = sources.name.partition(".")[0]
     for name, text in sources.files.items():
-        if PurePosixPath(name).name.partition(".")[0] != own:
+        path = PurePosixPath(name)
+        part = path.name.partition(".")[0]
+        if path.suffix != ".md" and part != own and not part.startswith(f"{own}_operators"):
             yield name, text
 
 

@@ -90,6 +90,9 @@ class Platform:
         """The network, built, on traces. ModelError; BuildError if that can't be done here."""
         raise NotImplementedError
 
+    def prepare(self, build: Build) -> None:
+        """Builds what `run` and `live` need, if that takes long. ModelError, BuildError."""
+
     def run(self, build: Build, job: Job) -> Outcome:
         """`nfverify run` on files: by the engine, unless a platform has its own way.
 

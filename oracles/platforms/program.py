@@ -41,6 +41,9 @@ class ProgramPlatform(Platform):
     def engine(self, build: Build, setting: Setting) -> PlatformEngine:
         return ProgramEngine(self.name, self.built(build), build.network, setting)
 
+    def prepare(self, build: Build) -> None:
+        self.built(build)
+
     def run(self, build: Build, job: Job) -> Outcome:
         ports = port_names(build.network)
         words: list[str] = []
