@@ -20,6 +20,19 @@ NO_PORT = (1 << 32) - 1  # stands for "no packet comes: time passes"
 RUNAWAY = -2
 
 
+def failure(network: Network, maps: MapState) -> Failure | None:
+    """What ended a run, if anything."""
+    error, lost = maps.trouble()
+    if error == RUNAWAY:
+        what = f"timers of {network.name} go on for ever between two packets"
+        return Failure("refused", what)
+    if error:
+        return Failure("crash", f"the program ended with error {error}")
+    if lost:
+        return Failure("refused", f"a table is full: {lost:,} keys found no room (--capacity)")
+    return None
+
+
 @dataclass(slots=True)
 class XdpSession:
     """A loaded program, begun anew or from a state; sessions of one engine must not overlap."""
@@ -40,7 +53,7 @@ class XdpSession:
         verdict = self.loaded.test(
             self.loaded.programs[PROGRAM], event.frame, event.time, event.port
         )
-        failed = self.failure()
+        failed = failure(self.network, self.maps)
         if failed is not None:
             return failed
         match verdict.code:
@@ -54,19 +67,7 @@ class XdpSession:
         """Time passes, and no packet comes."""
         self._now = max(self._now, time)
         self.loaded.test(self.loaded.programs[PROGRAM], bytes(SHORTEST), time, NO_PORT)
-        return self.failure()
-
-    def failure(self) -> Failure | None:
-        """What ended the run, if anything."""
-        error, lost = self.maps.trouble()
-        if error == RUNAWAY:
-            name = self.network.name
-            return Failure("refused", f"timers of {name} go on for ever between two packets")
-        if error:
-            return Failure("crash", f"the program ended with error {error}")
-        if lost:
-            return Failure("refused", f"a table is full: {lost:,} keys found no room (--capacity)")
-        return None
+        return failure(self.network, self.maps)
 
     def close(self) -> None:
         """The program stays loaded."""
@@ -116,4 +117,5 @@ class XdpEngine:
             failed = session.wait(until)
             if failed is not None:
                 return Run(tuple(steps), failure=failed)
+            steps.append(())
         return Run(tuple(steps), session.maps.save())

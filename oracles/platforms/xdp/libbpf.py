@@ -52,6 +52,30 @@ class TestRunOpts(ctypes.Structure):
     )
 
 
+class LinkOpts(ctypes.Structure):
+    """The beginning of bpf_link_create_opts."""
+
+    _fields_ = (
+        ("sz", c_size_t),
+        ("flags", c_uint32),
+        ("iter_info", c_void_p),
+        ("iter_info_len", c_uint32),
+        ("target_btf_id", c_uint32),
+    )
+
+
+class LoadOpts(ctypes.Structure):
+    """The beginning of bpf_prog_load_opts."""
+
+    _fields_ = (
+        ("sz", c_size_t),
+        ("attempts", c_int),
+        ("expected_attach_type", c_int),
+        ("prog_btf_fd", c_uint32),
+        ("prog_flags", c_uint32),
+    )
+
+
 class XdpContext(ctypes.Structure):
     """xdp_md."""
 
@@ -87,10 +111,7 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "bpf_map__btf_key_type_id": (_U, (_P,)),
     "bpf_map__btf_value_type_id": (_U, (_P,)),
     "bpf_map__initial_value": (_P, (_P, POINTER(c_size_t))),
-    "bpf_map__set_pin_path": (_I, (_P, _S)),
-    "bpf_map__reuse_fd": (_I, (_P, _I)),
     "btf__raw_data": (_P, (_P, POINTER(_U))),
-    "bpf_obj_get": (_I, (_S,)),
     "bpf_obj_pin": (_I, (_I, _S)),
     "bpf_map_lookup_elem": (_I, (_I, _P, _P)),
     "bpf_map_update_elem": (_I, (_I, _P, _P, c_uint64)),
@@ -100,9 +121,8 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "bpf_map_lookup_and_delete_batch": (_I, (_I, _P, _P, _P, _P, POINTER(_U), _P)),
     "bpf_map_update_batch": (_I, (_I, _P, _P, POINTER(_U), _P)),
     "bpf_prog_test_run_opts": (_I, (_I, POINTER(TestRunOpts))),
-    "bpf_xdp_attach": (_I, (_I, _I, _U, _P)),
-    "bpf_xdp_detach": (_I, (_I, _U, _P)),
-    "bpf_xdp_query_id": (_I, (_I, _I, POINTER(_U))),
+    "bpf_link_create": (_I, (_I, _I, _I, POINTER(LinkOpts))),
+    "bpf_prog_load": (_I, (_I, _S, _S, _P, c_size_t, POINTER(LoadOpts))),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from ctypes import byref, c_size_t, c_uint32, sizeof
@@ -35,17 +34,10 @@ class Verdict(NamedTuple):
 class Loaded:
     """The programs and maps of one object. Close it, or use it as a context manager.
 
-    `settings` are variables of .rodata by name, set before the verifier looks; `pinned` maps of an
-    earlier run by name, used instead of new ones.
+    `settings` are variables of .rodata by name, set before the verifier looks.
     """
 
-    def __init__(
-        self,
-        data: bytes,
-        name: str,
-        settings: Mapping[str, int],
-        pinned: Mapping[str, int] | None = None,
-    ) -> None:
+    def __init__(self, data: bytes, name: str, settings: Mapping[str, int]) -> None:
         self._lib = libbpf()
         self._data = ctypes.create_string_buffer(data, len(data))
         options = OpenOpts(sz=sizeof(OpenOpts), object_name=name.encode())
@@ -53,7 +45,7 @@ class Loaded:
         if not self._object:
             raise BuildError(f"{name}: libbpf can't open the object (errno {ctypes.get_errno()})")
         try:
-            self._load(name, settings, pinned or {})
+            self._load(name, settings)
         except BaseException:
             self.close()
             raise
@@ -63,7 +55,7 @@ class Loaded:
         self._context, self._after = XdpContext(), XdpContext()
         self._run = TestRunOpts(sz=sizeof(TestRunOpts))
 
-    def _load(self, name: str, settings: Mapping[str, int], pinned: Mapping[str, int]) -> None:
+    def _load(self, name: str, settings: Mapping[str, int]) -> None:
         size = c_uint32()
         btf = self._lib.bpf_object__btf(self._object)
         if not btf:
@@ -74,9 +66,6 @@ class Loaded:
         for title, value in settings.items():
             self._set(maps, title, value)
         initial = {title: self._initial(found) for title, found in maps.items()}
-        for title, fd in pinned.items():
-            if title in maps:
-                check(self._lib.bpf_map__reuse_fd(maps[title], fd), f"the pinned map {title}")
         logs = {title: ctypes.create_string_buffer(_LOG) for title in programs}
         for title, program in programs.items():
             self._lib.bpf_program__set_log_buf(program, logs[title], _LOG)
@@ -141,9 +130,7 @@ class Loaded:
 
     # Frames --------------------------------------------------------------------------------
 
-    def test(
-        self, program: int, frame: bytes, time: int, port: int, *, repeat: int = 1
-    ) -> Verdict:
+    def test(self, program: int, frame: bytes, time: int, port: int, *, repeat: int = 1) -> Verdict:
         """A program on one frame that came at a time, ns, by a port; with `repeat`, again and again
         on what it made of it. OSError: the kernel can't."""
         size = META.size + len(frame)
@@ -183,11 +170,3 @@ class Loaded:
     def __del__(self) -> None:
         with suppress(AttributeError):
             self.close()
-
-
-def pinned_map(path: str) -> int:
-    """The descriptor of a map that is pinned there. OSError."""
-    found = libbpf().bpf_obj_get(path.encode())
-    if found < 0 and ctypes.get_errno() == errno.ENOENT:
-        raise FileNotFoundError(errno.ENOENT, "no map is pinned", path)
-    return check(found, path)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 from collections.abc import Iterable, Iterator
 from ctypes import byref, c_uint32
 from dataclasses import dataclass
 from mmap import PROT_READ, mmap
+from pathlib import Path
 
 from nfverify.oracles.platforms.xdp.btf import Btf, Layout
 from nfverify.oracles.platforms.xdp.libbpf import check, libbpf
@@ -71,6 +73,10 @@ class Map:
         failed = libbpf().bpf_map_delete_elem(self.fd, key)
         if failed and _number(failed) != errno.ENOENT:
             check(failed, f"writing {self.name}")
+
+    def pin(self, path: Path) -> None:
+        """Gives it a name in a bpffs. OSError."""
+        check(libbpf().bpf_obj_pin(self.fd, os.fsencode(path)), f"pinning {self.name}")
 
     def fill(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Assigns many keys. FullError."""

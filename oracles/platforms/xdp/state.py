@@ -63,6 +63,7 @@ class MapState:
         for name, type_ in (
             *(("now", _U64), ("started", _U32), ("error", _I32)),
             *(("order", _U64), ("timers_made", _U64), ("overflow", _U64)),
+            *(("arrived", _U64), ("left", _U64)),
         ):
             self._core[name] = cell(core, name, type_, base)
         at, _ = _member(core, "counters")
@@ -162,6 +163,11 @@ class MapState:
         """Error counters by name."""
         _, data = self._bytes(STATE)
         return {name: _int(place.read(data)) for name, place in self._counters.items()}
+
+    def frames(self) -> tuple[int, int]:
+        """How many came, and left, while the program was attached."""
+        data = self._live
+        return _int(self._core["arrived"].read(data)), _int(self._core["left"].read(data))
 
     def trouble(self) -> tuple[int, int]:
         """What ended the run (0: nothing), and how many keys found no room in a full map."""
