@@ -2,7 +2,7 @@
  * of rte_malloc, and the receiver frees it). All others are freed and ignored. */
 #ifndef ONVM_MESSAGE_H
 #define ONVM_MESSAGE_H
-#include "runtime/nf_base.h"
+#include "nf_base.h"
 
 #define NF_MESSAGE_MAGIC 0x4e46564du
 

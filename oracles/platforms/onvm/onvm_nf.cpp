@@ -11,8 +11,9 @@ extern "C" {
 #include <onvm_nflib.h>
 }
 #include "onvm_message.h"
-#include "runtime/nf_exports.h"
-#include "runtime/nf_files.hpp"
+#include "nf_exports.h"
+#include "nf_files.hpp"
+#include "nf_report.h"
 
 namespace {
 
@@ -44,8 +45,8 @@ auto meta_of(rte_mbuf *packet, Nf *nf, long)
 
 void fail(Function &nf, const char *what)
 {
-    if (!nf.failed)
-        fprintf(stderr, "%s: error: %s\n", nf.info->name, what);
+    if (!nf.failed && *what)
+        nf_complain("%s", what);
     nf.failed = true;
 }
 
@@ -163,65 +164,89 @@ void hear(void *data, onvm_nf_local_ctx *context)
     rte_free(data);
 }
 
-/* [--start S.bin] [--state FILE] [--non-ip drop|bypass] */
-struct Options {
+/* The function's own arguments. */
+struct Arguments {
     const char *start = nullptr, *state = nullptr;
-    bool drop = false;
-    Options(int argc, char **argv)
+    bool drop = false, quiet = false;
+
+    Arguments(int argc, char **argv)
     {
-        for (int i = 1; i < argc; i += 2) {
-            const char *value = i + 1 < argc ? argv[i + 1] : "";
-            if (!strcmp(argv[i], "--start") && *value)
-                start = value;
-            else if (!strcmp(argv[i], "--state") && *value)
-                state = value;
-            else if (!strcmp(argv[i], "--non-ip") && (!strcmp(value, "drop") || !strcmp(value, "bypass")))
-                drop = *value == 'd';
-            else
-                throw Failure(std::string(argv[i]) + ": there are --start S.bin, --state FILE, "
-                              "--non-ip drop|bypass");
+        for (int i = 1; i < argc; i++) {
+            const std::string name = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+            const char **file = name == "--start" ? &start : name == "--state" ? &state : nullptr;
+            if (name == "--quiet") {
+                quiet = true;
+            } else if (file && !value.empty()) {
+                *file = argv[++i];
+            } else if (name == "--non-ip" && (value == "drop" || value == "bypass")) {
+                drop = argv[++i][0] == 'd';
+            } else {
+                throw Failure(name + ": there are --start S.bin, --state FILE, --non-ip drop|bypass "
+                              "and --quiet");
+            }
         }
     }
 };
+
+/* What was counted, if anything was. */
+void tell(const Function &nf)
+{
+    for (u32 i = 0; i < NF_COUNTERS; i++)
+        if (nf.core->counters[i])
+            fprintf(stderr, "%s: %s %llu\n", nf_program, nf_counter_names[i],
+                    static_cast<unsigned long long>(nf.core->counters[i]));
+}
+
+/* Until it is stopped: the exit code. */
+int serve(Function &nf, onvm_nf_local_ctx *context, int argc, char **argv)
+{
+    try {
+        const Arguments given(argc, argv);
+        nf.core->non_ip_drop = given.drop;
+        if (given.start)
+            nf::load(nf.core, given.start);
+        onvm_nflib_run(context);
+        if (given.state && !nf.failed)
+            nf::save(nf.core, std::string(given.state));
+        if (!given.quiet)
+            tell(nf);
+    } catch (const Failure &failure) {
+        fail(nf, failure.what());
+    }
+    return nf.failed ? 2 : 0;
+}
 
 }
 
 int main(int argc, char *argv[])
 {
+    const nf_info *info = nf_describe();
+    nf_program = info->name;
     onvm_nf_local_ctx *context = onvm_nflib_init_nf_local_ctx();
     onvm_nflib_start_signal_handler(context, nullptr);
     onvm_nf_function_table *table = onvm_nflib_init_nf_function_table();
     table->pkt_handler = handle;
     table->user_actions = act;
     table->msg_handler = hear;
-    const nf_info *info = nf_describe();
     const int parsed = onvm_nflib_init(argc, argv, info->name, context, table);
     if (parsed < 0) {
         onvm_nflib_stop(context);
         return parsed == ONVM_SIGNAL_TERMINATION ? 0 : 2;
     }
     auto *nf = static_cast<Function *>(rte_zmalloc("nf", sizeof(Function), 0));
+    nf_core *core = nf_create();
     int code = 2;
-    if (nf && (nf->core = nf_create())) {
-        nf->info = info;
-        nf->packets = rte_mempool_lookup(PKTMBUF_POOL_NAME);
-        nf->stamp = rte_mbuf_dynfield_lookup("nf_time", nullptr);
+    if (!nf || !core) {
+        nf_complain("out of memory");
+        rte_free(nf);
+    } else {
+        *nf = {info, core, rte_mempool_lookup(PKTMBUF_POOL_NAME),
+               rte_mbuf_dynfield_lookup("nf_time", nullptr), false};
         context->nf->data = nf;
-        try {
-            const Options options(argc - parsed, argv + parsed);
-            nf->core->non_ip_drop = options.drop;
-            if (options.start)
-                nf::load(nf->core, options.start);
-            onvm_nflib_run(context);
-            if (options.state)
-                nf::save(nf->core, options.state);
-            nf::tell(stderr, nf->core);
-            code = nf->failed ? 2 : 0;
-        } catch (const Failure &failure) {
-            fail(*nf, failure.what());
-        }
-        nf_destroy(nf->core);
+        code = serve(*nf, context, argc - parsed, argv + parsed);
     }
+    if (core)
+        nf_destroy(core);
     onvm_nflib_stop(context);
     return code;
 }
