@@ -7,6 +7,9 @@ error of ours.
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -15,7 +18,7 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _TYPE_WORDS = re.compile(r"(?:const )?[A-Za-z_]\w*(?: ?\*)*", re.ASCII)
-MAX_DEPTH = 200
+MAX_DEPTH = 2000  # levels; a model's expressions have at most 300, of a few brackets each
 _BINARY = {
     "or": 1,
     "and": 2,
@@ -95,10 +98,22 @@ Expression = Name | Number | Call | Index | Member | Unary | Binary | Conditiona
 def parse(text: str) -> Expression:
     """The tree of an expression. NotationError."""
     reader = _Reader(_tokens(text), text)
-    found = reader.conditional(0)
+    with deep():
+        found = reader.conditional(0)
     if reader.at < len(reader.tokens):
         raise reader.wrong()
     return found
+
+
+@contextmanager
+def deep() -> Iterator[None]:
+    """Room for calls as deep as expressions are."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 20 * MAX_DEPTH))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from nfverify.oracles.platforms.cpp.notation import (
     NotationError,
     Number,
     Unary,
+    deep,
     parse,
     type_text,
 )
@@ -98,9 +99,8 @@ class Printer:
             if match := _SIGNATURE.fullmatch(line):
                 self.results[match["name"]] = Type.of(match["result"])
                 self.names[match["name"]] = match["c"] or match["name"]
-        start = next((i for i, line in enumerate(lines) if line == "" and i > 0), 0)
         found: list[str] = []
-        at = start
+        at = next((i for i, line in enumerate(lines) if line[:1] not in ("", "#")), 0)
         while at < len(lines):
             line = lines[at]
             at += 1
@@ -273,7 +273,8 @@ class Printer:
 
     def expression(self, text: str) -> str:
         """An expression, without brackets around it."""
-        return self.shown(parse(text))
+        with deep():
+            return self.shown(parse(text))
 
     def shown(self, node: Expression) -> str:
         match node:
