@@ -41,7 +41,8 @@ class Runner(Protocol):
     def save(self) -> SavedState: ...
 
     @property
-    def counters(self) -> Mapping[str, int]: ...
+    def counters(self) -> Mapping[str, int] | None:
+        """None: they can't be asked for."""
 
 
 class Maker(Protocol):
@@ -233,21 +234,30 @@ def _part(one: Mapping[str, object], other: Mapping[str, object]) -> tuple[str, 
 
 
 def difference(
-    trace: Trace, maker: Maker, rng: Random, *, batch: int = MAX_BATCH, cuts: bool = True
+    trace: Trace,
+    maker: Maker,
+    rng: Random,
+    *,
+    batch: int = MAX_BATCH,
+    cuts: bool = True,
+    whole: bool = False,
 ) -> Difference | None:
-    """Another engine on the trace, in batches of 1 to `batch`. With `cuts`, its state at the first
-    cut goes on in the judge, whose state at the second goes on in the engine."""
+    """Another engine on the trace, in batches of 1 to `batch`, or as few as can be if `whole`. With
+    `cuts`, its state at the first cut goes on in the judge, whose state at the second goes on in
+    the engine."""
     network, judge = trace.network, reference()
     marks = sorted(n for n in trace.states if 0 < n < len(trace.events)) if cuts else []
     bounds = [0, *marks, len(trace.events)]
     makers = [maker, judge, maker] if len(marks) == 2 else [maker] * (len(bounds) - 1)
     state: SavedState | None = None
     counted: Counter[str] = Counter()
+    told = True
     for number, (low, high) in enumerate(pairwise(bounds)):
         runner = makers[number](network, state, trace.operators, trace.non_ip)
         at = low
         while at < high:
-            size = min(rng.choice((1, 2, rng.randrange(1, batch + 1), batch)), high - at)
+            sizes = (batch,) if whole else (1, 2, rng.randrange(1, batch + 1), batch)
+            size = min(rng.choice(sizes), high - at)
             if trace.runaway and high == len(trace.events):
                 if at == high - 1:
                     return _refused(trace, runner)
@@ -271,10 +281,12 @@ def difference(
         if found != wanted:
             name, right, wrong = _part(wanted, found)
             return Difference(trace, high - 1, f"state after it: {name}", right, wrong)
-        counted.update({k: v for k, v in runner.counters.items() if v})
+        counters = runner.counters
+        told = told and counters is not None
+        counted.update({k: v for k, v in (counters or {}).items() if v})
         state = _carried(network, state, rng)
     expected = {k: v for k, v in trace.counters.items() if v}
-    if expected != dict(counted):
+    if told and expected != dict(counted):
         return Difference(trace, None, "counters", expected, dict(counted))
     return None
 
@@ -301,18 +313,21 @@ def _carried(network: ir.Network, state: SavedState, rng: Random) -> SavedState:
 # Reports ----------------------------------------------------------------------------------
 
 
-def shrink(found: Difference, maker: Maker, attempts: int = 300) -> Difference:
+def shrink(
+    found: Difference, maker: Maker, attempts: int = 300, *, whole: bool = False
+) -> Difference:
     """A shorter trace on which they part, found by leaving events out."""
     tries = 0
+    ways = ((1, False), (MAX_BATCH, False), (MAX_BATCH, True))
 
     def test(events: Sequence[Event]) -> Difference | None:
         nonlocal tries
         if not events:
             return None
         trace = again(found.trace, events)
-        for batch, cuts in ((1, False), (MAX_BATCH, False), (MAX_BATCH, True)):
+        for batch, cuts in ways[1:] if whole else ways:
             tries += 1
-            other = difference(trace, maker, Random(0), batch=batch, cuts=cuts)
+            other = difference(trace, maker, Random(0), batch=batch, cuts=cuts, whole=whole)
             if other is not None:
                 return other
         return None
