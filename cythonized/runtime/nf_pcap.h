@@ -194,7 +194,7 @@ static int nf_capture_open(nf_capture *c, int fd, const char *name)
     return nf_capture_fail(c, 0, "not a capture (pcap or pcapng): it starts with %s", shown);
 }
 
-static void nf_capture_close(nf_capture *c)
+__attribute__((unused)) static void nf_capture_close(nf_capture *c)
 {
     free(c->data);
     free(c->interfaces);
@@ -281,7 +281,7 @@ static int nf_writer_flush(nf_writer *w)
 }
 
 /* 0, or -1 and a message in `error`; nf_writer_close in either case. */
-static int nf_writer_open(nf_writer *w, int fd, const char *name, i32 port, u8 finer, char *error)
+__attribute__((unused)) static int nf_writer_open(nf_writer *w, int fd, const char *name, i32 port, u8 finer, char *error)
 {
     *w = (nf_writer){fd, name, port, finer, (u8 *)malloc(NF_CAPTURE_ROOM), NF_PCAP_HEADER, error,
                      NULL};
@@ -295,7 +295,7 @@ static int nf_writer_open(nf_writer *w, int fd, const char *name, i32 port, u8 f
     return 0;
 }
 
-static void nf_writer_close(nf_writer *w)
+__attribute__((unused)) static void nf_writer_close(nf_writer *w)
 {
     free(w->data);
     w->data = NULL;
@@ -319,7 +319,7 @@ NF_INL int nf_record_header(const nf_writer *w, u8 *p, u64 time, u32 length, u32
 }
 
 /* One packet; -1: a message. Frames are at most NF_MAX_CAPTURED long. */
-static int nf_writer_add(nf_writer *w, u64 time, const u8 *frame, u32 length, u32 original)
+__attribute__((unused)) static int nf_writer_add(nf_writer *w, u64 time, const u8 *frame, u32 length, u32 original)
 {
     if (length > NF_MAX_CAPTURED) {
         snprintf(w->error, 400, "%.300s: a frame of %u bytes exceeds %u", w->name, length,
