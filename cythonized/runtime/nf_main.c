@@ -120,7 +120,7 @@ static int nf_execute(const nf_command *command, nf_core *core, nf_job *job, nf_
     if (bad)
         return 2;
     if (!command->quiet)
-        nf_summary(core, job->arrived, job->left);
+        nf_summary(core->counters, job->arrived, job->left);
     if (end == NF_BROKEN) {
         nf_complain("%s", nf_job_error(job));
         fprintf(stderr, "What was before it was run, and its outputs are written.\n");

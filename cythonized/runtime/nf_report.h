@@ -21,15 +21,15 @@ NF_COLD const char *nf_grouped(u64 value, char text[32])
     return p;
 }
 
-NF_COLD void nf_summary(const nf_core *core, u64 arrived, u64 left)
+NF_COLD void nf_summary(const u64 *counters, u64 arrived, u64 left)
 {
     char a[32], b[32];
     fprintf(stderr, "%s packets in, %s out", nf_grouped(arrived, a), nf_grouped(left, b));
     const char *between = "; ";
     for (u32 i = 0; i < NF_COUNTERS; i++) {
-        if (!core->counters[i])
+        if (!counters[i])
             continue;
-        fprintf(stderr, "%s%s %s", between, nf_counter_names[i], nf_grouped(core->counters[i], a));
+        fprintf(stderr, "%s%s %s", between, nf_counter_names[i], nf_grouped(counters[i], a));
         between = ", ";
     }
     fputc('\n', stderr);

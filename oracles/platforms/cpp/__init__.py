@@ -103,7 +103,7 @@ class Cpp(Visitor, ProgramPlatform):
 
 using namespace nf;
 
-class Io {{
+class Io : public Platform {{
 public:
 {members}
 
