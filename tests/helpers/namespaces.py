@@ -27,7 +27,8 @@ from typing import Self, TypeVar
 T = TypeVar("T")
 TAGS = (b"\x81\0", b"\x88\xa8")
 FAR = "-far"  # ends the name of an interface's other end
-_NEW_NET = 0x40000000
+_NEW_NET, _NEW_MOUNTS, _PRIVATE = 0x40000000, 0x20000, 1 << 18 | 1 << 14
+_SPACES = (("net", "net"), ("mount", "mnt"))
 _SOL_PACKET, _AUXDATA, _IGNORE_OUTGOING, _RECEIVE_BUFFER = 263, 8, 23, 33
 _EVERY_PROTOCOL = 3
 _TAG_VALID, _TYPE_VALID = 1 << 4, 1 << 6
@@ -112,11 +113,12 @@ class Namespace:
         if said != "ready":
             self.close()
             raise UnavailableError(said or "the process that holds the namespace ended")
-        self.path = f"/proc/{self._holder.pid}/ns/net"
+        self.proc = Path("/proc", str(self._holder.pid))
 
     def command(self, *words: str) -> list[str]:
         """The command line that runs a command in the namespace."""
-        return ["nsenter", f"--net={self.path}", "--", *words]
+        spaces = (f"--{kind}={self.proc}/ns/{file}" for kind, file in _SPACES)
+        return ["nsenter", *spaces, f"--wd={os.getcwd()}", "--", *words]
 
     def run(self, *words: str) -> str:
         """A command in the namespace: what it prints. CalledProcessError."""
@@ -136,7 +138,7 @@ class Namespace:
 
         def enter() -> None:
             try:
-                with open(self.path, "rb") as file:
+                with open(self.proc / "ns" / "net", "rb") as file:
                     _set_namespace(file.fileno())
                 made.append(make())
             except BaseException as error:
@@ -203,9 +205,14 @@ def _set_namespace(descriptor: int) -> None:
 
 def _make(mtu: int, names: Sequence[str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_NEW_NET):
+    if libc.unshare(_NEW_NET | _NEW_MOUNTS):
         error = os.strerror(ctypes.get_errno())
         raise UnavailableError(f"a network namespace needs root: {error}")
+    libc.mount(None, b"/", None, _PRIVATE, None)
+    for kind, place in ((b"sysfs", b"/sys"), (b"bpf", b"/sys/fs/bpf")):  # of this namespace
+        if libc.mount(kind, place, kind, 0, None):
+            error = os.strerror(ctypes.get_errno())
+            raise UnavailableError(f"{place.decode()} can't be mounted anew: {error}")
     for kind in ("all", "default"):
         setting = Path("/proc/sys/net/ipv6/conf", kind, "disable_ipv6")
         if setting.exists():

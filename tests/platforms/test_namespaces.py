@@ -9,12 +9,10 @@ from random import Random
 
 import hostile_frames
 import namespaces
-import pytest
 from namespaces import FAR, TAGS, Namespace, carried
+from platforms import needs
 
-pytestmark = pytest.mark.skipif(
-    bool(namespaces.unavailable()) and "CI" not in os.environ, reason=namespaces.unavailable()
-)
+pytestmark = needs("namespaces")
 ECHO = """
 import socket, sys
 near = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -89,8 +87,9 @@ def test_nothing_is_left_of_a_killed_test() -> None:
 def test_interfaces_end_with_the_namespace() -> None:
     with Namespace(("p0",)) as lab:
         assert f"p0{FAR}" in lab.run("ip", "-br", "link")
-        path = lab.path
-    assert not os.path.exists(path)
+        assert set(lab.run("ls", "/sys/class/net").split()) == {"lo", "p0", f"p0{FAR}"}
+        proc = lab.proc
+    assert not proc.exists()
 
 
 def _runs(pid: int) -> bool:
