@@ -103,7 +103,7 @@ def _for_platform(args: argparse.Namespace) -> int:
     platform = found_platform(args.platform)
     network = load(args.model)
     build = build_of(args, network)
-    platform.check(build)
+    platform.accept(build)
     sources = platform.sources(build)
     for path in write(sources, Path(args.folder)):
         print(path)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfverify.cli import equiv_fastpath
+from nfverify.cli import confirm, equiv_fastpath
 from nfverify.cli.options import (
     MODEL,
     UsageError,
@@ -23,12 +23,14 @@ from nfverify.cli.options import (
     operators,
     positive,
     read_text,
+    split_operators,
 )
 
 if TYPE_CHECKING:
     from nfverify.equivalence.problem import Options
     from nfverify.equivalence.question import Question
     from nfverify.equivalence.verdict import Verdict
+    from nfverify.report.confirmations import Replays
     from nfverify.report.pytest_file import Model
     from nfverify.smat.ir import Network
 
@@ -79,7 +81,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--format", choices=("text", "json"), default="text", help="(default: text)")
     what = "write the verdict there, and a counterexample as captures, a table and a test"
     add("--save", metavar="DIR", help=what)
-    add_operators(parser)
+    add_operators(parser, c=True)
+    confirm.add_confirm(parser)
     what = "ask whether B allows all that A does: for models with `choose`"
     add("--refine", action="store_true", help=what)
     add("--cross-check", action="store_true", help="ask a second solver, too (not yet)")
@@ -98,6 +101,9 @@ def run(args: argparse.Namespace) -> int:
     if args.refine and args.observe != "packets":
         raise UsageError("--refine compares packets only, not state")
     equiv_fastpath.check(args)
+    confirm.check_confirm(args)
+    if split_operators(args.ops)[1] and args.confirm_on is None:
+        raise UsageError("--ops FILE.c is of platforms: add --confirm-on P")
     if args.save is not None and Path(args.save).exists() and not Path(args.save).is_dir():
         raise UsageError(f"--save {args.save}: it is there, and is no folder")
     if args.fastpath:
@@ -109,13 +115,14 @@ def run(args: argparse.Namespace) -> int:
     verdict = replace(
         verdict, report=replace(verdict.report, notes=(*verdict.report.notes, *notes))
     )
+    replays = _replays(args, verdict, a, b)
     if args.save is not None:
-        _save(args, verdict, (a, b), question.options)
+        _save(args, verdict, (a, b), question.options, replays)
     from nfverify.report.document import dump
     from nfverify.report.text import text
 
-    a_and_b = args.a, args.b
-    _print(args, lambda: dump(verdict, *a_and_b), lambda: text(verdict, *a_and_b))
+    given = verdict, args.a, args.b, replays
+    _print(args, lambda: dump(*given), lambda: text(*given))
     return EXIT_CODE[type(verdict)]
 
 
@@ -123,9 +130,22 @@ def _fastpath(args: argparse.Namespace) -> int:
     from nfverify.equivalence.fastpath.verdict import FAST_EXIT_CODE
     from nfverify.report.fastpath import dump, text
 
-    verdict = equiv_fastpath.run(args)
-    _print(args, lambda: dump(verdict, args.a), lambda: text(verdict, args.a))
+    verdict, replays = equiv_fastpath.run(args)
+    given = verdict, args.a, replays
+    _print(args, lambda: dump(*given), lambda: text(*given))
     return FAST_EXIT_CODE[type(verdict)]
+
+
+def _replays(args: argparse.Namespace, verdict: Verdict, a: Side, b: Side) -> Replays | None:
+    """The counterexample on platforms. Of a refinement, A alone: B may have done anything else."""
+    from nfverify.equivalence.verdict import Different
+
+    if args.confirm_on is None or not isinstance(verdict, Different):
+        return None
+    sides = [confirm.side(args, "a", a.network, a.state)]
+    if not args.refine:
+        sides.append(confirm.side(args, "b", b.network, b.state))
+    return confirm.replays(args, confirm.trace_of(verdict.counterexample, a.network), *sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +189,7 @@ def _question(args: argparse.Namespace, a: Network, origin: int | None, started:
     )
     return Question(
         options=options,
-        operators=operators(args.ops) or None,
+        operators=operators(split_operators(args.ops)[0]) or None,
         time_limit=args.time_limit,
         depth=args.depth,
         assumption=" && ".join(args.assume),
@@ -235,19 +255,23 @@ def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _save(
-    args: argparse.Namespace, verdict: Verdict, sides: tuple[Side, Side], options: Options
+    args: argparse.Namespace,
+    verdict: Verdict,
+    sides: tuple[Side, Side],
+    options: Options,
+    replays: Replays | None,
 ) -> None:
     from nfverify.report.pytest_file import Setting
     from nfverify.report.save import save
 
-    files = tuple(str(Path(file).resolve()) for file in args.ops)
+    files = tuple(str(Path(file).resolve()) for file in split_operators(args.ops)[0])
     a, b = (named(letter, side) for letter, side in zip("ab", sides, strict=True))
     sources = {
         model.beside: side.network.instances[0].program.span.source.text
         for model, side in zip((a, b), sides, strict=True)
         if model.beside
     }
-    save(Path(args.save), verdict, Setting(a, b, options, files), sources)
+    save(Path(args.save), verdict, Setting(a, b, options, files), sources, replays)
 
 
 def named(letter: str, side: Side) -> Model:

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfverify.cli.options import UsageError, operators
+from nfverify.cli import confirm
+from nfverify.cli.options import UsageError, operators, split_operators
 
 if TYPE_CHECKING:
     from nfverify.equivalence.fastpath.verdict import FastVerdict
+    from nfverify.report.confirmations import Replays
     from nfverify.smat.ir import Network
 
 _ALONE = {
@@ -53,8 +55,8 @@ def check(args: argparse.Namespace) -> None:
             raise UsageError(f"there is no fault {args.fault!a}; there are {names}")
 
 
-def run(args: argparse.Namespace) -> FastVerdict:
-    """The verdict, found in a child that can be stopped."""
+def run(args: argparse.Namespace) -> tuple[FastVerdict, Replays | None]:
+    """The verdict, found in a child that can be stopped, and its trace on platforms."""
     started = time.monotonic()
     from nfverify.equivalence.fastpath.verdict import FastQuestion, FastReport, FastUnknown
     from nfverify.equivalence.supervise import Known, Notify, supervised
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> FastVerdict:
     question = FastQuestion(
         args.policy,
         args.fault,
-        operators(args.ops) or None,
+        operators(split_operators(args.ops)[0]) or None,
         args.non_ip == "drop",
         args.time_limit,
         args.depth,
@@ -87,17 +89,35 @@ def run(args: argparse.Namespace) -> FastVerdict:
         verdict = supervised(
             answer, unknown, args.time_limit, started, memory=args.memory_limit, notify=notify
         )
+    replays = _replays(args, verdict, network)
     if args.save is not None:
-        _save(args, verdict, network)
-    return verdict
+        _save(args, verdict, network, replays)
+    return verdict, replays
 
 
-def _save(args: argparse.Namespace, verdict: FastVerdict, network: Network) -> None:
+def _replays(args: argparse.Namespace, verdict: FastVerdict, network: Network) -> Replays | None:
+    """The trace on platforms: on the chain, and with the fast path, the planted fault in it."""
+    from nfverify.equivalence.fastpath.verdict import FastDifferent
+
+    if args.confirm_on is None or not isinstance(verdict, FastDifferent):
+        return None
+    from nfverify.equivalence.fastpath.derive import derive
+    from nfverify.equivalence.fastpath.prove import with_fault
+
+    plan = with_fault(derive(network, args.policy), args.fault)
+    chain = confirm.side(args, "a", network)
+    fast = confirm.side(args, "b", network, plan=plan)
+    return confirm.replays(args, confirm.trace_of(verdict.counterexample, network), chain, fast)
+
+
+def _save(
+    args: argparse.Namespace, verdict: FastVerdict, network: Network, replays: Replays | None
+) -> None:
     from nfverify.cli.equiv import Side, named
     from nfverify.report.fastpath_files import save
 
     side = Side(args.a, network)
     model = named("a", side)
-    files = tuple(str(Path(file).resolve()) for file in args.ops)
+    files = tuple(str(Path(file).resolve()) for file in split_operators(args.ops)[0])
     source = network.instances[0].program.span.source.text if model.beside else ""
-    save(Path(args.save), verdict, model, files, source)
+    save(Path(args.save), verdict, model, files, source, replays)

@@ -82,7 +82,7 @@ def run_on(args: argparse.Namespace, network: Network, until: tuple[bool, int] |
         job = _job(args, network, Files.of(args, network), until)
     with building(args.quiet, network.name):
         build = build_of(args, network)
-        platform.check(build)
+        platform.accept(build)
         platform.prepare(build)
     try:
         outcome = _run(platform, build, job)

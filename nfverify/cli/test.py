@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nfverify.cli import confirm
 from nfverify.cli.options import (
     MODEL,
     UsageError,
@@ -19,12 +20,15 @@ from nfverify.cli.options import (
     operators,
     positive,
     seconds,
+    split_operators,
 )
 from nfverify.cli.run import port_and_file
 
 if TYPE_CHECKING:
+    from nfverify.oracles.story import Story
     from nfverify.oracles.tester import Options
     from nfverify.oracles.trace import Trace
+    from nfverify.report.confirmations import Replays
     from nfverify.report.finding import Test
     from nfverify.smat.ir import Network
 
@@ -79,7 +83,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what = "a program that is silent for so long hangs (default: 5)"
     add("--answer-limit", type=seconds, default=5.0, metavar="SECONDS", help=what)
     add("--format", choices=("text", "json"), default="text", help="(default: text)")
-    add_operators(parser)
+    add_operators(parser, c=True)
+    confirm.add_confirm(parser)
 
 
 def _seed(text: str) -> int:
@@ -96,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.report.finding import Test, verdict
     from nfverify.smat.load import load
 
+    confirm.check_confirm(args)
     options = _options(args)
     if args.output is not None and Path(args.output).exists() and not Path(args.output).is_dir():
         raise UsageError(f"-o {args.output}: it is there, and is no folder")
@@ -108,13 +114,22 @@ def run(args: argparse.Namespace) -> int:
             story = None
             if result.finding is not None:
                 story = tell(contest_of(network, options), result.finding.divergence)
-            test = Test(args.model, network, options, result, story)
+            test = Test(args.model, network, options, result, story, _replays(args, network, story))
             if story is not None:
                 test, folder = _kept(args, test)
     except CommandError as error:
-        raise UsageError(f"--against: {error}") from None
+        about = "--against: " if args.against is not None else ""
+        raise UsageError(f"{about}{error}") from None
     _print(args, test, folder)
     return EXIT_CODE[verdict(test)]
+
+
+def _replays(args: argparse.Namespace, network: Network, story: Story | None) -> Replays | None:
+    """The trace of a finding on platforms, which should do as the reference does."""
+    if args.confirm_on is None or story is None:
+        return None
+    model = confirm.side(args, "the model", network)
+    return confirm.replays(args, story.divergence.trace, model)
 
 
 def _options(args: argparse.Namespace) -> Options:
@@ -129,6 +144,7 @@ def _options(args: argparse.Namespace) -> Options:
             raise UsageError(f"--engines: {wrong}")
     if len(engines) + (args.against is not None) < 2 or not engines:
         raise UsageError("two executions are needed: more --engines, or --against CMD")
+    python, user = split_operators(args.ops)
     return Options(
         engines=engines,
         against=args.against,
@@ -137,9 +153,11 @@ def _options(args: argparse.Namespace) -> Options:
         seconds=args.seconds,
         seed=args.seed,
         non_ip=args.non_ip,
-        operators=operators(args.ops),
+        operators=operators(python),
         silence=args.answer_limit,
         well_formed=args.well_formed,
+        user=tuple(user),
+        capacity=args.capacity,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from nfverify.equivalence.verdict import (
     Counterexample,
@@ -18,6 +18,9 @@ from nfverify.equivalence.verdict import (
     Verdict,
 )
 
+if TYPE_CHECKING:
+    from nfverify.report.confirmations import Replays
+
 VERSION = 1
 JSON = bool | int | float | str | None | Sequence["JSON"] | dict[str, "JSON"]
 _NAME = {Equivalent: "equivalent", Different: "different", Unknown: "unknown"}
@@ -29,13 +32,13 @@ def schema() -> str:
     return files("nfverify.report").joinpath("equiv.schema.json").read_text(encoding="utf-8")
 
 
-def dump(verdict: Verdict, a: str, b: str) -> str:
+def dump(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -> str:
     """The document as text; `a` and `b` are the models as the user named them."""
-    return json.dumps(document(verdict, a, b), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(verdict, a, b, replays), indent=2, ensure_ascii=False) + "\n"
 
 
-def document(verdict: Verdict, a: str, b: str) -> dict[str, JSON]:
-    """The document; what a verdict doesn't have is null."""
+def document(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -> dict[str, JSON]:
+    """The document; what a verdict doesn't have is null. `platforms` are there if asked for."""
     report = verdict.report
     found: dict[str, JSON] = {
         "version": VERSION,
@@ -72,6 +75,8 @@ def document(verdict: Verdict, a: str, b: str) -> dict[str, JSON]:
             found["obligations"] = obligations_of(obligations)
         case _:
             assert_never(verdict)
+    if replays is not None:
+        found["platforms"] = replays.document()
     return found
 
 

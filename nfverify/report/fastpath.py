@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from nfverify.equivalence.fastpath.verdict import (
     FAST_NAME,
@@ -31,6 +31,9 @@ from nfverify.report.text import (
     wording,
 )
 
+if TYPE_CHECKING:
+    from nfverify.report.confirmations import Replays
+
 TESTED = (
     "Tested, not proved: reading and writing frames (checksums, lengths), and that malformed frames"
     " are dropped; that compiled code does what the plan says; the table of records itself"
@@ -50,9 +53,10 @@ def schema() -> str:
     return files("nfverify.report").joinpath("fastpath.schema.json").read_text(encoding="utf-8")
 
 
-def text(verdict: FastVerdict, target: str) -> str:
+def text(verdict: FastVerdict, target: str, replays: Replays | None = None) -> str:
     """The whole report; `target` is the chain as the user named it."""
-    return "\n".join(_lines(verdict, target)) + "\n"
+    more = () if replays is None else replays.lines()
+    return "\n".join((*_lines(verdict, target), *more)) + "\n"
 
 
 def _lines(verdict: FastVerdict, target: str) -> Iterator[str]:
@@ -144,13 +148,13 @@ def _notes(report: FastReport, *more: str) -> Iterator[str]:
         yield from (f"  - {note}" for note in notes)
 
 
-def dump(verdict: FastVerdict, target: str) -> str:
+def dump(verdict: FastVerdict, target: str, replays: Replays | None = None) -> str:
     """The document as text; `target` is the chain as the user named it."""
-    return json.dumps(document(verdict, target), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(verdict, target, replays), indent=2, ensure_ascii=False) + "\n"
 
 
-def document(verdict: FastVerdict, target: str) -> dict[str, JSON]:
-    """The document; what a verdict doesn't have is null."""
+def document(verdict: FastVerdict, target: str, replays: Replays | None = None) -> dict[str, JSON]:
+    """The document; what a verdict doesn't have is null. `platforms` are there if asked for."""
     report, question = verdict.report, verdict.report.question
     found: dict[str, JSON] = {
         "version": VERSION,
@@ -178,6 +182,8 @@ def document(verdict: FastVerdict, target: str) -> dict[str, JSON]:
             pass
         case _:
             assert_never(verdict)
+    if replays is not None:
+        found["platforms"] = replays.document()
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nfverify.equivalence.fastpath.verdict import FastDifferent, FastQuestion, FastVerdict
 from nfverify.equivalence.verdict import Counterexample
@@ -11,6 +12,9 @@ from nfverify.report.fastpath import dump, text
 from nfverify.report.pytest_file import LOCATED, Model, events_of, quoted
 from nfverify.report.save import VERDICT, captures, owned, replace_files
 from nfverify.report.text import markdown
+
+if TYPE_CHECKING:
+    from nfverify.report.confirmations import Replays
 
 _ABOUT = """\
 A chain must do the same with its fast path: a counterexample of `nfverify equiv --fastpath`.
@@ -24,7 +28,12 @@ _STEPS = """\
 
 
 def save(
-    folder: Path, verdict: FastVerdict, model: Model, operators: tuple[str, ...], source: str
+    folder: Path,
+    verdict: FastVerdict,
+    model: Model,
+    operators: tuple[str, ...],
+    source: str,
+    replays: Replays | None = None,
 ) -> None:
     """Writes the files; those of an earlier verdict in the folder go. Raises OSError.
 
@@ -33,8 +42,8 @@ def save(
     """
     target = model.target
     content = {
-        VERDICT: dump(verdict, target).encode(),
-        "report.txt": text(verdict, target).encode(),
+        VERDICT: dump(verdict, target, replays).encode(),
+        "report.txt": text(verdict, target, replays).encode(),
     }
     if isinstance(verdict, FastDifferent):
         example, question = verdict.counterexample, verdict.report.question

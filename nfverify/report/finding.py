@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nfverify.oracles.comparators import Comparison
 from nfverify.oracles.engines.base import UNTOLD
@@ -17,6 +18,9 @@ from nfverify.report.packets import changes, clock, summary
 from nfverify.report.text import aligned
 from nfverify.semantics.machine import Output
 from nfverify.smat.ir import Network
+
+if TYPE_CHECKING:
+    from nfverify.report.confirmations import Replays
 
 VERSION = 1
 _LABEL = 12
@@ -33,6 +37,7 @@ class Test:
     options: Options
     result: Result
     story: Story | None  # of the finding
+    replays: Replays | None = None  # of the finding, on platforms
 
     @property
     def free(self) -> bool:
@@ -71,6 +76,8 @@ def _lines(test: Test) -> Iterator[str]:
             yield ""
             yield f"{found.right} wrote to standard error:"
             yield from (f"  {line}" for line in found.said.splitlines()[-12:])
+        if test.replays is not None:
+            yield from test.replays.lines()
     elif result.unsettled:
         yield f"unknown: not everything that {names} did is settled"
         yield from _about(test)
@@ -214,6 +221,8 @@ def document(test: Test) -> Mapping[str, JSON]:
             "outputs": [_output(out, ports) for out in divergence.right_out],
             "entries": None if test.story.entries is None else list(test.story.entries),
         }
+    if test.replays is not None:
+        found["platforms"] = test.replays.document()
     return found
 
 

@@ -147,6 +147,7 @@ def pytest_file(test: Test, story: Story, model: Model, operators: Sequence[str]
         f"ignore={tuple(comparison.ignore)!r}",
         f"non_ip={options.non_ip!r}",
         f"operators={tuple(operators)!r}",
+        *([] if options.capacity is None else [f"capacity={options.capacity}"]),
     ]
     arguments = "\n".join(f"        {setting}," for setting in settings)
     events = "\n".join(_event_lines(story))

@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nfverify.equivalence.verdict import Counterexample, Different, Verdict
 from nfverify.packet.pcap import Writer
 from nfverify.report.document import dump
 from nfverify.report.pytest_file import Setting, pytest_file
 from nfverify.report.text import markdown, text
+
+if TYPE_CHECKING:
+    from nfverify.report.confirmations import Replays
 
 VERDICT = "verdict.json"  # its presence says that a folder is one of ours
 _FIXED = (
@@ -22,15 +26,21 @@ _FIXED = (
 _PCAP_SECONDS = 1 << 32
 
 
-def save(folder: Path, verdict: Verdict, setting: Setting, sources: Mapping[str, str]) -> None:
+def save(
+    folder: Path,
+    verdict: Verdict,
+    setting: Setting,
+    sources: Mapping[str, str],
+    replays: Replays | None = None,
+) -> None:
     """Writes the files; those of an earlier verdict in the folder go. Raises OSError.
 
     `sources` are texts of models that are to stand beside the test, by file name.
     """
     a, b = setting.a.target, setting.b.target
     content = {
-        VERDICT: dump(verdict, a, b).encode(),
-        "report.txt": text(verdict, a, b).encode(),
+        VERDICT: dump(verdict, a, b, replays).encode(),
+        "report.txt": text(verdict, a, b, replays).encode(),
     }
     if isinstance(verdict, Different):
         example = verdict.counterexample

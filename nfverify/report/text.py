@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from nfverify.equivalence.verdict import (
     Counterexample,
@@ -19,6 +19,9 @@ from nfverify.equivalence.verdict import (
 )
 from nfverify.report.packets import changes, clock, summary
 
+if TYPE_CHECKING:
+    from nfverify.report.confirmations import Replays
+
 TESTED = (
     "Tested, not proved: reading and writing frames (checksums, lengths), and that malformed frames"
     " are dropped by both."
@@ -27,9 +30,10 @@ _LABEL = 12
 MANY, AT_ENDS = 200, 5  # events of a trace that are all shown; of a longer one, at either end
 
 
-def text(verdict: Verdict, a: str, b: str) -> str:
+def text(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -> str:
     """The whole report; `a` and `b` are the models as the user named them."""
-    return "\n".join(_lines(verdict, a, b)) + "\n"
+    more = () if replays is None else replays.lines()
+    return "\n".join((*_lines(verdict, a, b), *more)) + "\n"
 
 
 def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:

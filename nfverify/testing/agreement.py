@@ -17,6 +17,7 @@ def agree(
     ignore: Sequence[str] = (),
     non_ip: Literal["bypass", "drop"] = "bypass",
     operators: Sequence[str] = (),
+    capacity: int | None = None,
 ) -> None:
     """AssertionError, with the table of packets, unless all do the same on these (time in ns, port,
     frame): as `nfverify test` with such options; a relative command is run from the folder where
@@ -31,8 +32,12 @@ def agree(
     from nfverify.smat.load import load
 
     functions: dict[str, Function] = {}
+    user: list[tuple[str, str]] = []
     for file in operators:
-        functions.update(load_operators(Path(file)))
+        if file.endswith(".c"):
+            user.append((Path(file).name, Path(file).read_text(encoding="utf-8")))
+        else:
+            functions.update(load_operators(Path(file)))
     network = load(model)
     options = Options(
         tuple(engines),
@@ -40,6 +45,8 @@ def agree(
         Comparison.of(compare, ignore),
         non_ip=non_ip,
         operators=functions,
+        user=tuple(user),
+        capacity=capacity,
     )
     contest = contest_of(network, options)
     trace = tuple(

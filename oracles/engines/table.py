@@ -47,4 +47,5 @@ def make(name: str, network: Network, setting: Setting) -> Engine:
 
         plan = derive(network)
     build = Build(network, user=setting.user, fast=plan, capacity=setting.capacity)
+    found.accept(build)
     return found.engine(build, setting)

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from nfverify.cythonized.build import UserC
 from nfverify.cythonized.options import Options
 from nfverify.fastpath.plan import Plan
-from nfverify.lang.source import Diagnostic, ModelError, Span
+from nfverify.lang.source import NOWHERE, Diagnostic, ModelError, Span
 from nfverify.oracles.engines.base import Run, Setting
 from nfverify.oracles.needs import Needs
 from nfverify.oracles.platforms.job import Job, Live, Outcome
@@ -73,11 +73,18 @@ class Platform:
     text: ClassVar[str]  # what it is, in some words
     needs: ClassVar[tuple[Need, ...]] = ()
     lives: ClassVar[bool] = False  # has it network interfaces, besides files?
+    fast_paths: ClassVar[bool] = False  # can it be built with the plan of one?
     options: ClassVar[tuple[str, ...]] = ()  # names of those that only its `live` has
 
     def missing(self) -> tuple[Need, ...]:
         """What this machine lacks of its needs."""
         return tuple(need for need in self.needs if not need.found())
+
+    def accept(self, build: Build) -> None:
+        """What is asked before anything is built: ModelError as `check`."""
+        if build.fast is not None and not self.fast_paths:
+            raise refuse(self.name, "a fast path", NOWHERE, "build it without --fastpath")
+        self.check(build)
 
     def check(self, build: Build) -> None:
         """ModelError at the first construct that the platform can't express exactly."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from nfverify.oracles.engines.base import Failure, Run, Setting
 from nfverify.oracles.engines.process import run_to_end
@@ -32,6 +33,8 @@ _RUNAWAY = "timers fire too often"  # what a program says that refuses to go on
 
 class ProgramPlatform(Platform):
     """A platform whose networks become programs with the options of nf_program.hpp."""
+
+    fast_paths: ClassVar[bool] = True
 
     def built(self, build: Build) -> Path:
         """The program. ModelError, BuildError."""

@@ -1,0 +1,118 @@
+"""Counterexamples replayed on platforms: does each side there what the reference says it does?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nfverify.cythonized.faults import BuildError
+from nfverify.lang.source import ModelError
+from nfverify.oracles import states
+from nfverify.oracles.comparators import Comparison
+from nfverify.oracles.engines.base import Run, Setting
+from nfverify.oracles.engines.reference import Reference
+from nfverify.oracles.platforms.platform import Build, Platform, PlatformEngine
+from nfverify.oracles.platforms.registry import platform
+from nfverify.oracles.trace import Trace, monotone
+from nfverify.semantics.machine import Machine, Output
+from nfverify.semantics.state import SavedState
+
+Answer = Literal["confirmed", "not confirmed", "refused", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the models that part: what is built of it, and the machine that says what it does."""
+
+    name: str
+    build: Build
+    machine: Machine
+    start: SavedState | None = None  # that of the machine, if not from the beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came out of one side on a platform, event by event; `what` differs from the reference's,
+    in words."""
+
+    side: str
+    steps: tuple[tuple[Output, ...], ...]
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A trace on a platform. Refused: the platform can't express a side, or be given a packet;
+    missing: this machine can't build for it or run it. `why` says so in words."""
+
+    platform: str
+    answer: Answer
+    why: str
+    sides: tuple[Replayed, ...] = ()
+
+
+def confirm(names: Sequence[str], trace: Trace, sides: Sequence[Side]) -> tuple[Confirmation, ...]:
+    """The trace on each platform, both built and run anew. PlatformError for a name that there
+    isn't."""
+    found = [platform(name) for name in dict.fromkeys(names)]
+    trace = monotone(trace)
+    wanted = [Reference(side.machine).run(trace) for side in sides]
+    return tuple(_confirm(each, trace, sides, wanted) for each in found)
+
+
+def _confirm(
+    there: Platform, trace: Trace, sides: Sequence[Side], wanted: Sequence[Run]
+) -> Confirmation:
+    replayed: list[Replayed] = []
+    for side, right in zip(sides, wanted, strict=True):
+        setting = Setting(non_ip=side.machine.non_ip, user=tuple(side.build.user))
+        try:
+            there.accept(side.build)
+            engine = there.engine(side.build, setting)
+        except ModelError as error:
+            why = f"{side.name}: {str(error).partition(chr(10))[0]}"
+            return Confirmation(there.name, "refused", why, tuple(replayed))
+        except (BuildError, OSError) as error:
+            return Confirmation(there.name, "missing", f"{side.name}: {error}", tuple(replayed))
+        barred = _barred(engine, trace)
+        if barred:
+            return Confirmation(there.name, "refused", barred, tuple(replayed))
+        got = engine.run(trace, side.start)
+        replayed.append(Replayed(side.name, got.steps, _unlike(side, right, got)))
+    unlike = [f"{each.side}: {each.what}" for each in replayed if each.what]
+    answer: Answer = "not confirmed" if unlike else "confirmed"
+    return Confirmation(there.name, answer, "; ".join(unlike), tuple(replayed))
+
+
+def _barred(engine: PlatformEngine, trace: Trace) -> str:
+    """Which packet can't be given to an engine as it is, in words; "" if all can."""
+    before = None
+    for number, event in enumerate(trace, 1):
+        if engine.needs.fit(event, before) != event:
+            return f"packet {number} ({len(event.frame)} bytes) can't be given to {engine.name}"
+        before = event
+    return ""
+
+
+def _unlike(side: Side, wanted: Run, got: Run) -> str:
+    """What a platform did otherwise than the reference, in words; "" if nothing."""
+    parted = Comparison().parted(wanted, got)
+    if parted is not None:
+        ours, theirs = (_outputs(side, out) for out in (parted.left, parted.right))
+        return f"at packet {parted.at + 1} it sends {theirs}, and by the reference {ours}"
+    if got.failure is not None:
+        return got.failure.what
+    if wanted.failure is not None or len(got.steps) != len(wanted.steps):
+        return f"it goes on where the reference ends: {len(got.steps)} steps"
+    if wanted.state is not None and got.state is not None:
+        what = states.difference(side.build.network, wanted.state, got.state)
+        return f"the state at the end: by the reference {what}" if what else ""
+    return ""
+
+
+def _outputs(side: Side, out: Sequence[Output]) -> str:
+    if not out:
+        return "nothing"
+    ports = side.build.network.ports or ("0", "1")
+    return ", ".join(f"{len(o.frame)} bytes by {ports[o.port]} at {o.time} ns" for o in out)
