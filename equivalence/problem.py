@@ -77,6 +77,23 @@ class Problem:
     b: Side
     options: Options
     rulesets: Callable[[Terms], RulesetEncoder]
+    tunnels: bool = field(init=False)
+    """Are headers pushed or popped on either side, or a tunnel's looked at?"""
+    observed_fields: tuple[str, ...] = field(init=False)
+    """On-wire fields that either side could have changed and that are not ignored."""
+
+    def __post_init__(self) -> None:
+        assumed = () if self.options.assume is None else (self.options.assume,)
+        bodies = (i.program.init + i.program.body for s in self.sides for i in s.network.instances)
+        tunnels = uses_headers(assumed) or any(map(uses_headers, bodies))
+        written = self.a.written_fields() | self.b.written_fields()
+        observed = tuple(
+            name
+            for name, info in FIELDS.items()
+            if (name in written or tunnels) and info.on_wire and name not in self.options.ignore
+        )
+        object.__setattr__(self, "tunnels", tunnels)
+        object.__setattr__(self, "observed_fields", observed)
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -94,24 +111,6 @@ class Problem:
         for side in self.sides:
             found.update(side.variables())
         return found
-
-    @property
-    def tunnels(self) -> bool:
-        """Are headers pushed or popped on either side, or a tunnel's looked at?"""
-        assumed = () if self.options.assume is None else (self.options.assume,)
-        bodies = (i.program.init + i.program.body for s in self.sides for i in s.network.instances)
-        return uses_headers(assumed) or any(map(uses_headers, bodies))
-
-    def observed_fields(self) -> tuple[str, ...]:
-        """On-wire fields that either side could have changed and that are not ignored."""
-        written = self.a.written_fields() | self.b.written_fields()
-        return tuple(
-            name
-            for name, info in FIELDS.items()
-            if (name in written or self.tunnels)
-            and info.on_wire
-            and name not in self.options.ignore
-        )
 
     def periods(self) -> tuple[int, ...]:
         """The periods of all timers of both sides, ns, ascending."""
@@ -348,7 +347,7 @@ class Model:
     def outputs_differ(self, event: Event) -> Term:
         """Do the lists of what came out differ (ports, order, bytes either side could change)?"""
         terms = self.terms
-        fields = self.problem.observed_fields()
+        fields = self.problem.observed_fields
         rank_a, count_a = self._ranks(event.out_a)
         rank_b, count_b = self._ranks(event.out_b)
         differences = [terms.not_(terms.eq(count_a, count_b))]

@@ -12,7 +12,7 @@ from nfverify.equivalence.constants import Constants
 from nfverify.equivalence.problem import CLOCK, Problem
 from nfverify.equivalence.tunnelled import wrapped
 from nfverify.packet.codec import Malformed, build, deparse, parse
-from nfverify.packet.fields import FIELDS, IP, Header
+from nfverify.packet.fields import FIELDS, IP, Header, carried
 from nfverify.packet.packet import WIRE_VALUES, Packet
 from nfverify.semantics.machine import Emission, Machine
 from nfverify.smat import ir
@@ -192,10 +192,9 @@ def make_packet(present: Header, values: Mapping[str, int], payload: bytes = b""
     """A parsed packet with these headers and fields (those of absent headers are left out);
     None if no frame has them."""
     given = {"iplen", "size", "payload"} | ({"ethertype"} if present & IP else set())
+    there = carried(present)
     kept: dict[str, int | bytes] = {
-        n: v
-        for n, v in values.items()
-        if n in FIELDS and FIELDS[n].headers & present and n not in given
+        n: v for n, v in values.items() if n in there and n not in given
     }
     if payload and present & IP:
         kept["payload"] = payload

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from struct import pack
 
 from nfverify.packet.checksum import internet_checksum
-from nfverify.packet.fields import FIELDS, IP, L4, VXLAN_PORT, Header
+from nfverify.packet.fields import FIELDS, IP, L4, VXLAN_PORT, Header, carried
 
 _TAGS = (0x8100, 0x88A8)
 _EXTENSIONS = (0, 43, 44, 60)
@@ -90,13 +90,14 @@ def _check(present: Header, values: Mapping[str, int | bytes]) -> None:
         "L4": bool(present & L4),
         "FRAG": bool(present & Header.FRAG),
     }
+    there = carried(present)
     for name, value in values.items():
         field = FIELDS.get(name)
         if field is None:
             raise ValueError(f"no field is called {name!r}")
         if isinstance(value, bytes) != (name == "payload"):
             raise ValueError(f"{name} can't be {value!r}")
-        if not present & field.headers and value:
+        if value and name not in there:
             raise ValueError(f"{name} is 0 in a frame without its header, not {value!r}")
         if isinstance(value, int) and not 0 <= value < 1 << field.width:
             raise ValueError(f"{name} has {field.width} bits, {value} does not fit")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Flag, auto
+from functools import cache
 from typing import Literal
 
 
@@ -82,6 +83,13 @@ FIELDS: dict[str, FieldInfo] = {
         FieldInfo("FRAG", 1, Header.LINK, writable=False, on_wire=False),
     )
 }
+
+
+@cache
+def carried(present: Header) -> frozenset[str]:
+    """The fields that frames with these headers have."""
+    return frozenset(name for name, info in FIELDS.items() if info.headers & present)
+
 
 # f[TCP], f[UDP], f[ICMP] are one-bit tests of the current `proto` (even in later fragments); the
 # lowering rewrites them to comparisons, so no engine sees them as fields.

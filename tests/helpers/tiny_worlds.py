@@ -26,7 +26,7 @@ from nfverify.equivalence.prove import Question, equivalent
 from nfverify.equivalence.verdict import Different, Equivalent, Unknown, Verdict
 from nfverify.smat import ir
 
-SECONDS = 5.0
+SECONDS = 3.0
 TIMED = 0.1  # how many have timers and a few instants
 STATE_TOO = 0.25  # of those whose variables stayed as they were
 KEEPS_VARIABLES = {
