@@ -35,7 +35,7 @@ so     NAME.so: a library for Python (nfverify.compile) and for C (default)
 exe    NAME: a program without Python; NAME --help says more
 wheel  nf_NAME-….whl: a package that needs Python only, to be installed by pip
 
-With --platform P: sources for that platform, with a Makefile, into a folder of the model's name;
+With --platform P: a folder of sources for that platform, with a Makefile and a README.md;
 `nfverify platforms` lists them."""
 
 
@@ -96,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _for_platform(args: argparse.Namespace) -> int:
-    """Writes the sources for a platform: their paths on standard output; 0."""
+    """Writes the sources for a platform: the paths of what is in the folder on standard output,
+    without what stands in folders of it; 0."""
     from nfverify.oracles.platforms.building import write
     from nfverify.smat.load import load
 
@@ -105,8 +106,10 @@ def _for_platform(args: argparse.Namespace) -> int:
     build = build_of(args, network)
     platform.accept(build)
     sources = platform.sources(build)
-    for path in write(sources, Path(args.folder)):
-        print(path)
+    folder = Path(args.folder)
+    write(sources, folder)
+    for name in dict.fromkeys(file.partition("/")[0] for file in sources.files):
+        print(folder / name)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The engines by name: those of nfverify, and every platform, which may have `+fastpath` behind it."""
+"""The engines by name: those of nfverify and every platform, which may have `+fastpath` behind."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from nfverify.semantics.state import SavedState
 from nfverify.smat.ir import Network
 
 SILENCE = 60.0  # s without an end that make a run hang
-_RUNAWAY = "timers fire too often"  # what a program says that refuses to go on
+_RUNAWAY = "the timers fire over"  # what a program says that refuses to go on
 
 
 class ProgramPlatform(Platform):
@@ -42,7 +42,8 @@ class ProgramPlatform(Platform):
         return built(self, self.sources(build), *variables)
 
     def engine(self, build: Build, setting: Setting) -> PlatformEngine:
-        return ProgramEngine(self.name, self.built(build), build.network, setting)
+        name = self.name if build.fast is None else f"{self.name}+fastpath"
+        return ProgramEngine(name, self.built(build), build.network, setting)
 
     def prepare(self, build: Build) -> None:
         self.built(build)
