@@ -9,6 +9,7 @@ test, even with one that is killed, and takes with it what still runs there.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -124,6 +125,25 @@ class Namespace:
         """A command in the namespace: what it prints. CalledProcessError."""
         command = self.command(*words)
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def heard(self, names: Sequence[str]) -> bool:
+        """Does somebody listen to one of the interfaces, by a packet socket or by XDP?"""
+        return bool(self._heard(names))
+
+    def until_heard(self, process: subprocess.Popen[str], names: Sequence[str]) -> None:
+        """Waits until somebody listens to all of them, while the process runs, which is to."""
+        while process.poll() is None and self._heard(names) != set(names):
+            time.sleep(0.02)
+
+    def _heard(self, names: Sequence[str]) -> set[str]:
+        links = json.loads(self.run("ip", "-j", "link"))
+        rows = [line.split() for line in (self.proc / "net" / "packet").read_text().splitlines()]
+        listened = {int(row[4]) for row in rows[1:] if int(row[3], 16)}
+        return {
+            link["ifname"]
+            for link in links
+            if link["ifname"] in names and ("xdp" in link or link["ifindex"] in listened)
+        }
 
     def wire(self, name: str) -> Wire:
         """The far end of an interface."""
