@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from nfverify.cythonized.compiler import RUNTIME
+from nfverify.oracles.platforms.cpp.lines import (
+    INDENT,
+    assignment,
+    joined,
+    laid_out,
+    parameter,
+    split,
+    without_comment,
+)
 from nfverify.oracles.platforms.cpp.notation import (
     Binary,
     Call,
@@ -22,11 +30,8 @@ from nfverify.oracles.platforms.cpp.notation import (
     Unary,
     deep,
     parse,
-    type_text,
 )
 
-INDENT = "    "
-WIDTH = 100
 _SIGNATURE = re.compile(
     r"cdef (?P<public>public )?(?P<inline>inline )?(?P<result>(?:const )?\w+\**) (?P<name>\w+)"
     r'(?: "(?P<c>\w+)")?\((?P<parameters>[^()]*)\) noexcept nogil:',
@@ -36,10 +41,7 @@ _DECLARED = re.compile(
     r"cdef (?P<type>(?:const )?\w+\**) (?P<rest>[A-Za-z_].*)", re.ASCII | re.DOTALL
 )
 _VARIABLE = re.compile(r"(?P<name>\w+)(?:\[(?P<length>\d+)\])?(?: = (?P<value>.*))?", re.DOTALL)
-_ASSIGNED = re.compile(r"(?<![=!<>])(?P<op>[-+|&^]?=)(?!=)")
 _FOR = re.compile(r"for (?P<name>\w+) in range\((?P<range>.*)\):", re.DOTALL)
-_COMMENT = re.compile(r"(?:^|\s\s)# ?(?P<text>.*)$")
-_BREAKS = ("&&", "||", "&", "|", "?", ":")  # lines are broken before these
 _OPERATORS = {"and": "&&", "or": "||"}
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
@@ -93,7 +95,7 @@ class Printer:
     def text(self, generated: str) -> str:
         """The functions of a generated module, behind declarations of those called before."""
         self._learn((RUNTIME / "nf.pxd").read_text(encoding="utf-8"))
-        lines = _joined(generated.split("\n"))
+        lines = joined(generated.split("\n"))
         self._learn(generated)
         for line in lines:
             if match := _SIGNATURE.fullmatch(line):
@@ -167,7 +169,7 @@ class Printer:
         elif match["inline"]:
             front = dialect.inlined
         parameters = ", ".join(
-            self.typed(*_parameter(p)) for p in match["parameters"].split(", ") if p
+            self.typed(*parameter(p)) for p in match["parameters"].split(", ") if p
         )
         name = self.names[match["name"]]
         return f"{front}{self.typed(match['result'], name)}({parameters or 'void'})"
@@ -175,22 +177,22 @@ class Printer:
     def function(self, match: re.Match[str], body: list[str]) -> list[str]:
         """A whole function, from its lines in the generated text."""
         self.scope = {}
-        for parameter in match["parameters"].split(", "):
-            if parameter:
-                text, name = _parameter(parameter)
+        for part in match["parameters"].split(", "):
+            if part:
+                text, name = parameter(part)
                 self.scope[name] = Type.of(text)
         whole = "\n".join(body)
-        lines = [*_laid_out("", self.head(match)), "{"]
+        lines = [*laid_out("", self.head(match)), "{"]
         stack: list[int] = []
         for number, line in enumerate(body):
             if not line:
                 continue
             depth = (len(line) - len(line.lstrip())) // len(INDENT)
-            text, comment = _split_comment(line.strip())
-            joined = text.startswith(("elif ", "else:"))
+            text, comment = without_comment(line.strip())
+            continues = text.startswith(("elif ", "else:"))
             while stack and stack[-1] >= depth:
                 stack.pop()
-                if not (joined and (not stack or stack[-1] < depth)):
+                if not (continues and (not stack or stack[-1] < depth)):
                     lines.append(INDENT * (len(stack) + 1) + "}")
             pad = INDENT * depth
             if not text:
@@ -201,7 +203,7 @@ class Printer:
                 continue
             printed = self.statement(text, body[number + 1 :], depth)
             if printed:
-                lines += _laid_out(pad, printed, comment)
+                lines += laid_out(pad, printed, comment)
             if text.endswith(":"):
                 stack.append(depth)
         while stack:
@@ -216,7 +218,7 @@ class Printer:
             raise NotationError(text)
         lines = []
         tail = f"  // {comment}" if comment else ""
-        for part in _split(match["rest"]):
+        for part in split(match["rest"]):
             variable = _VARIABLE.fullmatch(part)
             if variable is None:
                 raise NotationError(text)
@@ -248,13 +250,13 @@ class Printer:
             return self._for(match, after, depth)
         if text.startswith("return "):
             return f"return {self.expression(text[7:])};"
-        if assigned := _assignment(text):
+        if assigned := assignment(text):
             target, op, value = assigned
             return f"{self.expression(target)} {op} {self.expression(value)};"
         return f"{self.expression(text)};"
 
     def _for(self, match: re.Match[str], after: list[str], depth: int) -> str:
-        ends = _split(match["range"])
+        ends = split(match["range"])
         first, end = ("0", ends[0]) if len(ends) == 1 else ends
         name = match["name"]
         inside = []
@@ -263,7 +265,7 @@ class Printer:
                 break
             inside.append(line.strip())
         for line in inside:  # C evaluates the bound in each round, Cython once
-            assigned = _assignment(_split_comment(line)[0])
+            assigned = assignment(without_comment(line)[0])
             if assigned and assigned[0] in {name, *re.findall(r"\w+", end)}:
                 raise NotationError(f"{line!r} changes the bound of {match[0]!r}")
         bound = self.inside(parse(end), "<")
@@ -364,88 +366,3 @@ class Printer:
                 return _UNKNOWN
             case _:
                 assert_never(node)
-
-
-# Lines --------------------------------------------------------------------------------------
-
-
-def _laid_out(pad: str, text: str, comment: str = "") -> list[str]:
-    """A statement on lines that people can read; a comment that doesn't fit follows a block's head,
-    and stands before anything else."""
-    tail = f"  // {comment}" if comment else ""
-    if len(pad + text + tail) <= WIDTH:
-        return [pad + text + tail]
-    if comment and text.endswith("{"):
-        return [*_laid_out(pad, text), f"{pad}{INDENT}// {comment}"]
-    if comment:
-        return [f"{pad}// {comment}", *_laid_out(pad, text)]
-    lines = []
-    while len(pad + text) > WIDTH and (at := _break(text, WIDTH - len(pad))):
-        lines.append(pad + text[:at].rstrip())
-        text = text[at:]
-        if len(lines) == 1:
-            pad += INDENT * (2 if "{" in text[-1:] else 1)
-    return [*lines, pad + text]
-
-
-def _break(text: str, width: int) -> int:
-    """Where a line ends best: as far out of brackets as can be, but not in its first half."""
-    places: list[tuple[int, int]] = []
-    depth = 0
-    for at, char in enumerate(text[:width]):
-        depth += (char in "([") - (char in ")]")
-        behind = text[at - 1] == "," and char == " "
-        before = char == " " and text[at + 1 : at + 4].partition(" ")[0] in _BREAKS
-        if at and (behind or before):
-            places.append((depth, at + 1))
-    late = [place for place in places if place[1] > width // 2]
-    if late:
-        return min(late, key=lambda place: (place[0], -place[1]))[1]
-    return max((at for _, at in places), default=0)
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    type_, _, name = text.rpartition(" ")
-    return type_text(type_), name
-
-
-def _split_comment(text: str) -> tuple[str, str]:
-    match = _COMMENT.search(text)
-    if match is None:
-        return text, ""
-    return text[: match.start()].rstrip(), match["text"].strip()
-
-
-def _split(text: str) -> list[str]:
-    """At commas outside of brackets."""
-    parts, depth, last = [], 0, 0
-    for at, char in enumerate(text):
-        depth += (char in "([") - (char in ")]")
-        if char == "," and depth == 0:
-            parts.append(text[last:at].strip())
-            last = at + 1
-    return [*parts, text[last:].strip()]
-
-
-def _assignment(text: str) -> tuple[str, str, str] | None:
-    """Target, operator, value."""
-    depth = 0
-    for at, char in enumerate(text):
-        depth += (char in "([") - (char in ")]")
-        if depth == 0 and (match := _ASSIGNED.match(text, at)):
-            return text[:at].strip(), match["op"], text[match.end() :].strip()
-    return None
-
-
-def _joined(lines: Iterable[str]) -> list[str]:
-    """Lines whose brackets are open are one with those that follow."""
-    found: list[str] = []
-    depth = 0
-    for line in lines:
-        text, _ = _split_comment(line)
-        if depth > 0:
-            found[-1] += " " + line.strip()
-        else:
-            found.append(line)
-        depth += text.count("(") + text.count("[") - text.count(")") - text.count("]")
-    return found
