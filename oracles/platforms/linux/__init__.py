@@ -22,7 +22,7 @@ class Linux(Cpp):
     runtime: ClassVar[tuple[Path, ...]] = (Path(__file__).with_name("runtime"),)
 
     def visit_includes(self) -> str:
-        return '#include "nf_interfaces.hpp"\n#include "nf_memory.hpp"'
+        return '#include "nf_captures.hpp"\n#include "nf_captures.hpp"\n#include "nf_interfaces.hpp"\n#include "nf_memory.hpp"'
 
     def visit_setup(self) -> str:
         return """
@@ -30,10 +30,10 @@ class Linux(Cpp):
     {
         if (options.lives())
             interfaces_ = std::make_unique<Interfaces>(options);
-        else if (options.bench)
-            memory_ = std::make_unique<Memory>(options);
         else
             captures_ = std::make_unique<Captures>(options);
+        if (options.bench)
+            memory_ = std::make_unique<Memory>(*captures_);
     }"""
 
     def visit_receive(self) -> str:

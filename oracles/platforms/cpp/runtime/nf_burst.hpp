@@ -18,7 +18,7 @@ struct Broken : Failure {
 };
 
 /* What one receive() brings; frames are rewritten in place. A platform may point the arrays at its
- * own until finish(). */
+ * own until finish(); for --bench, originals and ports may be NULL, as in nf_batch. */
 struct Burst {
     static constexpr u32 ROOM = 256;
     u32 n = 0, room = ROOM; /* frames there are, and may be at most */

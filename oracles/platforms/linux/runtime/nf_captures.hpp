@@ -273,6 +273,8 @@ class Captures {
             output->put(port, time, frame, length, original);
     }
 
+    void finish(Burst &) {}
+
     void flush()
     {
         for (const auto &output : outputs_)
