@@ -7,7 +7,7 @@ program writes a capture for each port, a log of what caused each frame, and its
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,10 +43,24 @@ class ProgramPlatform(Platform):
 
     def engine(self, build: Build, setting: Setting) -> PlatformEngine:
         name = self.name if build.fast is None else f"{self.name}+fastpath"
-        return ProgramEngine(name, self.built(build), build.network, setting)
+        return ProgramEngine(name, self, self.built(build), build.network, setting)
 
     def prepare(self, build: Build) -> None:
         self.built(build)
+
+    def write_trace(self, folder: Path, trace: Sequence[Event], ports: Sequence[str]) -> list[str]:
+        """Writes a trace as the program reads it: the words that tell the program. The times and
+        the order are those of the file `schedule`."""
+        words = ["--schedule", str(folder / "schedule")]
+        for port in sorted({event.port for event in trace}) or [0]:
+            file = folder / f"in{port}.pcap"
+            file.write_bytes(capture(event for event in trace if event.port == port))
+            words += ("--in", f"{ports[port]}={file}")
+        return words
+
+    def read_frames(self, file: Path) -> Iterable[bytes]:
+        """The frames in a file that the program wrote, in order. CaptureError, ValueError."""
+        return (event.frame for event in read_captures([(0, file)]))
 
     def run(self, build: Build, job: Job) -> Outcome:
         ports = port_names(build.network)
@@ -89,6 +103,7 @@ class ProgramEngine:
     """A program as an engine: a process for each trace."""
 
     name: str
+    platform: ProgramPlatform
     program: Path
     network: Network
     setting: Setting
@@ -105,23 +120,20 @@ class ProgramEngine:
         ports = port_names(self.network)
         with _folder() as folder:
             command = [str(self.program), "--quiet", "--non-ip", self.setting.non_ip]
-            for port in sorted({event.port for event in trace}) or [0]:
-                file = folder / f"in{port}.pcap"
-                file.write_bytes(capture(event for event in trace if event.port == port))
-                command += ("--in", f"{ports[port]}={file}")
+            schedule, log, state = folder / "schedule", folder / "log", folder / "end.bin"
+            schedule.write_text("".join(f"{event.port} {event.time}\n" for event in trace))
+            command += self.platform.write_trace(folder, trace, ports)
             outputs = {port: folder / f"out{port}.pcap" for port in range(len(ports))}
             for port, file in outputs.items():
                 command += ("--out", f"{ports[port]}={file}")
-            schedule, log, state = folder / "schedule", folder / "log", folder / "end.bin"
-            schedule.write_text("".join(f"{event.port} {event.time}\n" for event in trace))
-            command += ("--schedule", str(schedule), "--log", str(log), "--state", str(state))
+            command += ("--log", str(log), "--state", str(state))
             given = None if start is None else state_binary.dump(self.network, start)
             command += _start(folder, given)
             command += () if until is None else ("--until", str(until))
             failure = run_to_end(command, b"", self.silence).failure
             count = len(trace) + (until is not None)
             try:
-                found = _steps(outputs, log, count)
+                found = self._steps(outputs, log, count)
             except (CaptureError, OSError, ValueError) as error:
                 broken = Failure("output", f"what it wrote can't be read: {error}")
                 return Run((), failure=failure or broken)
@@ -129,6 +141,24 @@ class ProgramEngine:
                 return Run(_complete(found), failure=_named(failure))
             end = state_binary.load(self.network, state.read_bytes(), "the state at the end")
         return Run(tuple(map(tuple, found)), end)
+
+    def _steps(self, outputs: Mapping[int, Path], log: Path, count: int) -> list[list[Output]]:
+        """What came out at each step, by the log. ValueError if it doesn't fit the files."""
+        frames = {
+            port: iter(self.platform.read_frames(file) if file.is_file() else ())
+            for port, file in outputs.items()
+        }
+        steps: list[list[Output]] = [[] for _ in range(count)]
+        lines = log.read_text(encoding="ascii").splitlines() if log.is_file() else []
+        for number, line in enumerate(lines, 1):
+            cause, port, time = map(int, line.split())
+            frame = next(frames.get(port, iter(())), None)
+            if frame is None or not 0 <= cause < count:
+                raise ValueError(f"line {number} of the log has no frame, or no packet before it")
+            steps[cause].append(Output(time, port, frame))
+        if any(next(rest, None) is not None for rest in frames.values()):
+            raise ValueError("there are frames of which the log doesn't tell")
+        return steps
 
 
 def _start(folder: Path, state: bytes | None) -> tuple[str, ...]:
@@ -138,25 +168,6 @@ def _start(folder: Path, state: bytes | None) -> tuple[str, ...]:
     file = folder / "start.bin"
     file.write_bytes(state)
     return "--start", str(file)
-
-
-def _steps(outputs: Mapping[int, Path], log: Path, count: int) -> list[list[Output]]:
-    """What came out at each step, by the log. ValueError if it doesn't fit the captures."""
-    frames = {
-        port: iter(read_captures([(port, file)]) if file.is_file() else ())
-        for port, file in outputs.items()
-    }
-    steps: list[list[Output]] = [[] for _ in range(count)]
-    lines = log.read_text(encoding="ascii").splitlines() if log.is_file() else []
-    for number, line in enumerate(lines, 1):
-        cause, port, time = map(int, line.split())
-        event = next(frames.get(port, iter(())), None)
-        if event is None or not 0 <= cause < count:
-            raise ValueError(f"line {number} of the log has no frame, or no packet that caused it")
-        steps[cause].append(Output(time, port, event.frame))
-    if any(next(rest, None) is not None for rest in frames.values()):
-        raise ValueError("there are frames of which the log doesn't tell")
-    return steps
 
 
 def _complete(steps: Sequence[list[Output]]) -> tuple[tuple[Output, ...], ...]:
