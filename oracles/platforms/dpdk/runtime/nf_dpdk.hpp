@@ -3,12 +3,12 @@
 #define NF_DPDK_HPP
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <deque>
 #include <sstream>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf_dyn.h>
+#include "nf_memory.hpp"
 #include "nf_pcap.h"
 #include "nf_program.hpp"
 
@@ -16,7 +16,7 @@ namespace nf {
 
 class Dpdk : public Platform {
     static constexpr u16 LOT = 32, ROOMY = 256;
-    static constexpr u32 LONGEST = UINT16_MAX, FLAT = 4 << 20, TRIES = 10000, AHEAD = 16;
+    static constexpr u32 LONGEST = UINT16_MAX, FLAT = 4 << 20, TRIES = 10000;
 
     struct Input {
         u16 device, port;
@@ -35,7 +35,7 @@ class Dpdk : public Platform {
         const char *name;
     };
 
-    const Options &options_;
+    Options &options_;
     rte_mempool *frames_, *jumbos_;
     std::deque<Input> inputs_;
     std::deque<Output> outputs_;
@@ -45,9 +45,8 @@ class Dpdk : public Platform {
     u64 unsent_ = 0, lost_ = 0;
     bool open_ = true;
     int stamp_ = -1;       /* where an mbuf has its time, if the driver sets it */
-    std::vector<rte_mbuf *> kept_; /* of --bench */
-    std::vector<u8> fresh_;
-    size_t at_ = 0;
+    std::unique_ptr<Memory> memory_; /* of --bench */
+    rte_mbuf *ring_[LOT];
 
     [[noreturn]] static void fail(const std::string &what, int error = rte_errno)
     {
@@ -132,22 +131,19 @@ class Dpdk : public Platform {
     {
         u16 port = 0;
         const bool scheduled = options_.schedule.given();
-        if (scheduled && !const_cast<Schedule &>(options_.schedule).next(port, time))
-            return nullptr;
+        const bool due = scheduled && options_.schedule.next(port, time);
         Input *found = nullptr;
         for (Input &in : inputs_) {
-            if (scheduled && (in.port != port || found))
-                continue;
-            if (look(in)) {
-                if (!found || in.record.time < found->record.time)
-                    found = &in;
-            } else if (in.capture.error[0]) {
+            if (!look(in) && in.capture.error[0])
                 throw Broken(in.capture.error);
-            }
+            if (in.mbuf && (!due || in.port == port) &&
+                (!found || in.record.time < found->record.time))
+                found = &in;
         }
-        if (scheduled && !found)
-            throw Broken(options_.schedule.name() + ": more packets than the captures have");
-        time = found && !scheduled ? found->record.time : time;
+        if (scheduled && due != bool(found))
+            throw Broken(options_.schedule.name() + (due ? ": it names a packet that is not there"
+                                                         : ": it ends before the captures do"));
+        time = found && !due ? found->record.time : time;
         return found;
     }
 
@@ -178,7 +174,7 @@ class Dpdk : public Platform {
         for (Output &out : outputs_)
             if (out.port < 0 || out.port == port) {
                 u32 *record = out.records[out.n];
-                record[0] = u32(time / 1000000000);
+                record[0] = u32(std::min<u64>(time / 1000000000, UINT32_MAX)); /* all that it can hold */
                 record[1] = u32(time % 1000000000);
                 record[2] = length;
                 record[3] = original;
@@ -202,7 +198,7 @@ class Dpdk : public Platform {
         }
         for (u16 i = 0; i < sent && out.end; out.end += 16 + out.records[i++][2])
             if (pwrite(out.fd, out.records[i], 16, out.end) < 0 && errno != ESPIPE)
-                throw Failure(out.name + std::string()+ ": " + strerror(errno));
+                throw Failure(out.name + std::string(": ") + strerror(errno));
         unsent_ += out.n - sent;
         rte_pktmbuf_free_bulk(out.mbufs + sent, out.n - sent);
         out.n = 0;
@@ -236,58 +232,23 @@ class Dpdk : public Platform {
         return ",tx_pcap=" + path(out.fd);
     }
 
-    /* Of --bench: all frames in mbufs of their own, on huge pages where there are any. */
-    void keep()
-    {
-        std::vector<u32> lengths;
-        u64 time;
-        u32 longest = 0;
-        for (Input *in; (in = next(time)); in->mbuf = nullptr) {
-            const u32 length = in->record.length;
-            fresh_.resize(fresh_.size() + length);
-            u8 *frame = &fresh_[fresh_.size() - length];
-            memcpy(frame, rte_pktmbuf_read(in->mbuf, 0, length, frame), length);
-            rte_pktmbuf_free(in->mbuf);
-            lengths.push_back(length);
-            longest = std::max(longest, length);
-        }
-        const u32 n = u32(lengths.size());
-        rte_pktmbuf_pool_private room = {};
-        room.mbuf_data_room_size = u16(RTE_PKTMBUF_HEADROOM + RTE_ALIGN(longest, 64));
-        rte_mempool *pool = rte_mempool_create_empty(
-            "kept", n, u32(sizeof(rte_mbuf)) + room.mbuf_data_room_size, 0, sizeof room, SOCKET_ID_ANY,
-            RTE_MEMPOOL_F_NO_IOVA_CONTIG | RTE_MEMPOOL_F_NO_SPREAD);
-        if (!pool)
-            fail("memory for frames");
-        const size_t bytes = size_t(n + 1) * (pool->header_size + pool->elt_size + pool->trailer_size);
-        void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED)
-            fail("memory for frames", errno);
-        madvise(memory, bytes, MADV_HUGEPAGE);
-        rte_mempool_set_ops_byname(pool, "ring_sp_sc", nullptr);
-        rte_pktmbuf_pool_init(pool, &room);
-        if (rte_mempool_populate_virt(pool, static_cast<char *>(memory), bytes, 1 << 21, nullptr, nullptr) < int(n))
-            fail("memory for frames");
-        rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
-        kept_.resize(n);
-        if (rte_pktmbuf_alloc_bulk(pool, kept_.data(), n))
-            fail("memory for frames");
-        for (u32 i = 0; i < n; i++)
-            rte_pktmbuf_append(kept_[i], u16(lengths[i]));
-    }
-
+    /* Of --bench: frames from memory, as a driver of external buffers hands them over. */
     bool again(Burst &b)
     {
-        b.n = u32(std::min<size_t>(b.room, kept_.size() - at_));
-        rte_mbuf **m = &kept_[at_];
+        u8 **frames = b.frames;
+        u32 *lengths = b.lengths;
+        const bool more = memory_->receive(b);
         for (u32 i = 0; i < b.n; i++) {
-            rte_prefetch0(m[i + AHEAD]);
-            b.frames[i] = rte_pktmbuf_mtod(m[i], u8 *);
-            b.lengths[i] = m[i]->data_len;
+            rte_mbuf *m = ring_[i % LOT];
+            m->buf_addr = b.frames[i];
+            m->data_off = 0;
+            m->pkt_len = b.lengths[i];
+            frames[i] = rte_pktmbuf_mtod(m, u8 *);
+            lengths[i] = m->pkt_len;
         }
-        b.originals = b.lengths;
-        at_ += b.n;
-        return at_ < kept_.size();
+        b.frames = frames;
+        b.lengths = lengths;
+        return more;
     }
 
   public:
@@ -332,14 +293,17 @@ class Dpdk : public Platform {
                           " has " + std::to_string(nf_describe()->n_ports));
         if (options.eal.empty())
             stamp_ = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, nullptr);
-        if (options.bench)
-            keep();
+        if (options.bench) {
+            memory_ = std::make_unique<Memory>(*this);
+            if (rte_pktmbuf_alloc_bulk(frames_, ring_, LOT))
+                fail("memory for frames");
+        }
     }
 
     bool receive(Burst &b)
     {
         used_ = 0;
-        if (!kept_.empty())
+        if (memory_)
             return again(b);
         if (options_.lives()) {
             for (Output &out : outputs_)
@@ -374,14 +338,7 @@ class Dpdk : public Platform {
         put(port, time, nullptr, frame, length, original);
     }
 
-    void rewind()
-    {
-        size_t from = at_ = 0;
-        for (rte_mbuf *m : kept_) {
-            memcpy(rte_pktmbuf_mtod(m, u8 *), &fresh_[from], m->data_len);
-            from += m->data_len;
-        }
-    }
+    void rewind() { memory_->rewind(); }
 
     void finish(Burst &b)
     {
