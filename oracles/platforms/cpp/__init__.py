@@ -7,7 +7,9 @@ packets come and go, and overrides what else its environment changes (NFD, §V).
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from shutil import which
 from typing import ClassVar
@@ -206,3 +208,10 @@ its name and line. `{title}.h` has its structs and data; `main.cpp` how packets 
 def has_header(name: str) -> bool:
     """Is there a header of that name where compilers look first?"""
     return any(Path(folder, name).is_file() for folder in ("/usr/include", "/usr/local/include"))
+
+
+@cache
+def has_package(name: str, version: str = "0") -> bool:
+    """Does pkg-config know a library, of that version at least?"""
+    tool = which("pkg-config")
+    return tool is not None and not subprocess.call([tool, "--exists", f"{name} >= {version}"])

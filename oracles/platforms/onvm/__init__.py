@@ -9,7 +9,7 @@ from typing import ClassVar
 import nfverify
 from nfverify.cythonized.generate import Generated
 from nfverify.cythonized.names import comment
-from nfverify.oracles.platforms.cpp import Cpp, has_header
+from nfverify.oracles.platforms.cpp import Cpp, has_package
 from nfverify.oracles.platforms.platform import Build, Need, Sources
 
 FILES = Path(__file__).parent
@@ -24,10 +24,11 @@ class Onvm(Cpp):
     needs: ClassVar[tuple[Need, ...]] = (
         *Cpp.needs,
         Need("pkg-config", "pkg-config", lambda: which("pkg-config") is not None),
-        Need("DPDK", "libdpdk-dev", lambda: has_header("dpdk/rte_config.h")),
+        Need("DPDK", "libdpdk-dev", lambda: has_package("libdpdk", "21.11")),
     )
     packages: ClassVar[tuple[str, ...]] = ("libdpdk",)
     runtime: ClassVar[tuple[Path, ...]] = (FILES.parent / "dpdk" / "runtime",)
+    lives = True
     objects: ClassVar[tuple[str, ...]] = ("onvm_nf.o", "host/onvm_host.o", "host/main.o")
     rules: ClassVar[str] = f"""\
 
