@@ -37,9 +37,8 @@ def read(body: Body, node: Read) -> str:
     dense = body.resources.dense(table)
     if dense is not None:
         key = body.value(node.keys[0])
-        found = f"{dense.array(node.index)}[{key}]"
-        inside = f"(<u64>{key}) < {dense.rows}U"
-        return f"({loaded(found, cell.type)} if {inside} else {constant(body, default, cell.type)})"
+        otherwise = constant(body, default, cell.type)
+        return loaded(body.resources.dense_read(dense, node.index, key, otherwise), cell.type)
     cursor = find(body, table, node.keys)
     value = loaded(f"{cursor.pointer}.{cell.name}", cell.type)
     if cursor.present:

@@ -36,6 +36,7 @@ from nfverify.smat.ir import (
     If,
     Let,
     Match,
+    Network,
     Not,
     Now,
     Or,
@@ -58,6 +59,13 @@ from nfverify.smat.ir import (
 
 BUILT_IN = frozenset({"hash", "PatternMatch", "Encrypt", "Decrypt"})
 Range = tuple[int, int]
+
+
+def folded_network(network: Network) -> Network:
+    """The same network of folded programs: what code is generated from."""
+    programs = {id(i.program): folded(i.program) for i in network.instances}
+    instances = tuple(replace(i, program=programs[id(i.program)]) for i in network.instances)
+    return replace(network, instances=instances)
 
 
 def folded(program: Program) -> Program:

@@ -6,14 +6,14 @@ no interpreter. The text of a model reaches them only as checked identifiers, nu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nfverify.cythonized import fastdrive, fastlayout
 from nfverify.cythonized.descriptors import describe, members_of, structs
 from nfverify.cythonized.fastlayout import FastLayout
 from nfverify.cythonized.fastpaths import codes
 from nfverify.cythonized.fastrecord import Recording
-from nfverify.cythonized.fold import folded
+from nfverify.cythonized.fold import folded_network
 from nfverify.cythonized.function import INDENT
 from nfverify.cythonized.layout import InstanceLayout
 from nfverify.cythonized.names import comment, identifier
@@ -52,7 +52,7 @@ def generate(
     applications = [shape(node) for node in user_applications(network)]
     # Whether frames that are not IP enter an NF is asked of its text, dead code included.
     sees_non_ip = tuple(instance.program.sees_non_ip for instance in network.instances)
-    network = _folded(network)
+    network = folded_network(network)
     visitor = visitor or Visitor()
     plan = Plan.of(network, options or Options(), sees_non_ip, visitor)
     if fast is not None and not plan.options.count_entries:
@@ -79,13 +79,6 @@ def generate(
     name = identifier(network.name)
     pyx = "\n\n".join([_head(plan, name, resources), *parts])
     return Generated(name, pyx, _header(plan, resources, description), tuple(resources.libraries))
-
-
-def _folded(network: Network) -> Network:
-    """With constants evaluated: Cython must not see an operation on nothing but constants."""
-    programs = {id(i.program): folded(i.program) for i in network.instances}
-    instances = tuple(replace(i, program=programs[id(i.program)]) for i in network.instances)
-    return replace(network, instances=instances)
 
 
 def _section(instance: InstanceLayout, text: str) -> str:

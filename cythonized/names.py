@@ -22,7 +22,7 @@ _C = """
     isinf isfinite isnormal isgreater isless isunordered fpclassify setjmp va_list va_start va_end
     va_arg va_copy major minor makedev
     u8 u16 u32 u64 u128 i8 i16 i32 i64 i128
-    core ring head fast out packet state network
+    core ring head fast out packet state network nf
 """
 RESERVED = frozenset(_C.split()) | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
 

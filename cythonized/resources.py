@@ -112,6 +112,10 @@ class Resources:
             self._dense[table.id] = self._arrays(table.id, table)
         return self._dense[table.id]
 
+    def dense_read(self, dense: Dense, index: int, key: str, default: str) -> str:
+        """The text of a value of such a table."""
+        return f"({dense.array(index)}[{key}] if (<u64>{key}) < {dense.rows}U else {default})"
+
     def _arrays(self, name: str, table: TableLayout) -> Dense | None:
         variable = table.members[0].variable
         types = variable.keys + variable.values

@@ -30,10 +30,17 @@ NF_CALL void nf_keep(nf_rewrite *rw, const u8 *out, const nf_head *h)
     u32 header = bits & NF_TCP ? 20 : bits & NF_ICMP ? 8 : 0; /* UDP has no such special case */
     rw->kept_ip4 = bits & NF_IP4 && nf_ld16(out + h->l3 + 10) == 0xffff;
     rw->kept_l4 = header && nf_ld16(out + h->l4 + (bits & NF_TCP ? 16 : 2)) == 0xffff;
-    if (rw->kept_l4)
-        memcpy(rw->transport, out + h->l4, header);
-    if (rw->kept_ip4 || rw->kept_l4)
-        memcpy(rw->ip, out + h->l3, bits & NF_IP4 ? 20 : 40);
+    /* Lengths are constants, for there is no memcpy in BPF. */
+    if (rw->kept_l4 && header == 20)
+        memcpy(rw->transport, out + h->l4, 20);
+    else if (rw->kept_l4)
+        memcpy(rw->transport, out + h->l4, 8);
+    if (!rw->kept_ip4 && !rw->kept_l4)
+        return;
+    if (bits & NF_IP4)
+        memcpy(rw->ip, out + h->l3, 20);
+    else
+        memcpy(rw->ip, out + h->l3, 40);
 }
 
 NF_INL void nf_rewrite_begin(nf_rewrite *rw, u8 *out, const nf_head *h, const u32 fast)

@@ -1,1 +1,123 @@
 """The XDP platform: an eBPF program, its loader, its engine, and how it is attached."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from shutil import which
+from typing import ClassVar
+
+import nfverify
+from nfverify.cythonized.compiler import RUNTIME
+from nfverify.cythonized.names import comment, identifier
+from nfverify.lang.source import NOWHERE
+from nfverify.oracles.engines.base import Setting
+from nfverify.oracles.platforms.building import built
+from nfverify.oracles.platforms.job import Live, Outcome
+from nfverify.oracles.platforms.platform import Build, Need, Platform, Sources, refuse
+from nfverify.oracles.platforms.xdp.engine import XdpEngine
+from nfverify.oracles.platforms.xdp.expressible import check
+from nfverify.oracles.platforms.xdp.libbpf import PACKAGE, found
+from nfverify.oracles.platforms.xdp.live import run_live
+from nfverify.oracles.platforms.xdp.visitor import XdpVisitor
+
+HERE = Path(__file__).with_name("runtime")
+HEADERS = Path("/usr/include/bpf/bpf_helpers.h")
+_INCLUDE = re.compile(r'^#include "(?:runtime/)?(\w+\.h)"', re.MULTILINE)
+_MAKEFILE = """\
+NAME = {name}
+CLANG ?= clang
+# Types of the kernel's headers that are this machine's own.
+SYSTEM = -idirafter /usr/include/$(shell uname -m)-linux-gnu
+FLAGS = -std=gnu11 -O2 -g -target bpf -mcpu=v3 -fno-strict-aliasing -fwrapv \\
+    -I. -Iruntime $(SYSTEM) -Wall -Wextra {quiet}
+
+$(NAME).bpf.o: $(NAME).bpf.c $(wildcard runtime/*.h)
+	$(CLANG) $(FLAGS) $(WERROR) -c $< -o $@
+
+clean:
+	$(RM) $(NAME).bpf.o
+
+.PHONY: clean
+"""
+_QUIET = (
+    "-Wno-unused-parameter -Wno-unused-function -Wno-sign-compare -Wno-unused-but-set-variable"
+    " \\\n    -Wno-tautological-compare -Wno-bitwise-instead-of-logical"
+)
+_README = """\
+# {title} as an XDP program
+
+Written by nfverify {version} from its model. `make` compiles {name}.bpf.c with clang;
+`nfverify run --engine xdp --live IF0,IF1` loads and attaches the same program. The headers in
+runtime/ are alike for every model.
+
+* The program is `nf`. It knows the model's ports by the map `nf_ports` (interface number -> port),
+  and sends by `nf_devices` (port -> interface number): fill both before it is attached.
+* Variables stand in `nf_state` (the map `.data.state`), each table in a map of its name; names
+  in the kernel are cut to 15 characters. `bpftool map dump name NAME` shows them.
+* Entries that tables have at the start are written by the loader, not by the program.
+"""
+
+
+class Xdp(Platform):
+    """Networks in the kernel, where packets come in; state in BPF maps."""
+
+    name: ClassVar[str] = "xdp"
+    text: ClassVar[str] = "an eBPF program at network interfaces (XDP), state in BPF maps"
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("clang", "clang", lambda: which("clang") is not None),
+        Need("make", "make", lambda: which("make") is not None),
+        Need("libbpf", PACKAGE, lambda: found() and HEADERS.is_file()),
+        Need("root", "", lambda: os.geteuid() == 0),
+    )
+    lives: ClassVar[bool] = True
+
+    def check(self, build: Build) -> None:
+        if build.fast is not None:
+            raise refuse(self.name, "fast paths", NOWHERE)
+        check(build.network, build.capacity)
+
+    def sources(self, build: Build) -> Sources:
+        self.check(build)
+        name = identifier(build.network.name)
+        program = XdpVisitor(build.capacity).visit_network(build.network)
+        title = comment(build.network.name)
+        readme = _README.format(title=title, version=nfverify.__version__, name=name)
+        files = {
+            f"{name}.bpf.c": program,
+            "Makefile": _MAKEFILE.format(name=name, quiet=_QUIET),
+            "README.md": readme,
+        }
+        headers = {f"runtime/{header}": text for header, text in _included(program).items()}
+        return Sources(f"{name}.bpf.o", {**files, **headers})
+
+    def engine(self, build: Build, setting: Setting) -> XdpEngine:
+        return XdpEngine(build.network, self.object(build), setting.non_ip == "drop")
+
+    def live(self, build: Build, live: Live) -> Outcome:
+        return run_live(build.network, self.object(build), live)
+
+    def object(self, build: Build) -> bytes:
+        """The compiled program. ModelError, BuildError."""
+        return built(self, self.sources(build)).read_bytes()
+
+
+@cache
+def _headers() -> Mapping[str, str]:
+    """All headers by name, our own before those of the runtime."""
+    paths = (*sorted(RUNTIME.glob("*.h")), *sorted(HERE.glob("*.h")))
+    return {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+
+def _included(text: str) -> Mapping[str, str]:
+    """The headers that a program needs, by name."""
+    wanted, taken = _INCLUDE.findall(text), dict[str, str]()
+    while wanted:
+        name = wanted.pop()
+        if name not in taken:
+            taken[name] = _headers()[name]
+            wanted += _INCLUDE.findall(taken[name])
+    return dict(sorted(taken.items()))

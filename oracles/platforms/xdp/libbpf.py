@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections import deque
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
-from functools import cache
+from functools import cache, partial
 
 from nfverify.cythonized.faults import BuildError
 
@@ -89,10 +90,14 @@ class XdpContext(ctypes.Structure):
     )
 
 
+_Print = ctypes.CFUNCTYPE(c_int, c_int, c_void_p, c_void_p)  # level, format, va_list
+_WARNING = 0
+_KEPT, _LONGEST = 8, 400  # warnings, and characters of each
+
 # Results and arguments of what is used.
 _P, _S, _I, _U = c_void_p, c_char_p, c_int, c_uint32
 _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
-    "libbpf_set_print": (_P, (_P,)),
+    "libbpf_set_print": (_P, (_Print,)),
     "bpf_object__open_mem": (_P, (_P, c_size_t, POINTER(OpenOpts))),
     "bpf_object__load": (_I, (_P,)),
     "bpf_object__close": (None, (_P,)),
@@ -128,7 +133,7 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
 
 @cache
 def libbpf() -> ctypes.CDLL:
-    """The library, silent. BuildError if it isn't here."""
+    """The library, whose last warnings are in `said`. BuildError if it isn't here."""
     try:
         library = ctypes.CDLL(LIBRARY, use_errno=True)
     except OSError as error:
@@ -141,8 +146,21 @@ def libbpf() -> ctypes.CDLL:
         except AttributeError:
             raise BuildError(f"{LIBRARY} has no {name}: it is older than 1.0") from None
         function.restype, function.argtypes = result, arguments
-    library.libbpf_set_print(None)
+    library.said = deque[str](maxlen=_KEPT)
+    library.print = _Print(partial(_print, ctypes.CDLL(None), library.said))
+    library.libbpf_set_print(library.print)
     return library
+
+
+def _print(libc: ctypes.CDLL, said: deque[str], level: int, form: int, values: int) -> int:
+    """Keeps the warnings, without the log of the verifier, which comes another way."""
+    if level == _WARNING:
+        text = ctypes.create_string_buffer(_LONGEST)
+        libc.vsnprintf(text, c_size_t(_LONGEST), c_void_p(form), c_void_p(values))
+        line = text.value.decode(errors="replace").strip()
+        if "BEGIN PROG LOAD LOG" not in line:
+            said.append(line)
+    return 0
 
 
 def found() -> bool:

@@ -40,10 +40,11 @@ class Loaded:
     def __init__(self, data: bytes, name: str, settings: Mapping[str, int]) -> None:
         self._lib = libbpf()
         self._data = ctypes.create_string_buffer(data, len(data))
+        self._lib.said.clear()
         options = OpenOpts(sz=sizeof(OpenOpts), object_name=name.encode())
         self._object = self._lib.bpf_object__open_mem(self._data, len(data), byref(options))
         if not self._object:
-            raise BuildError(f"{name}: libbpf can't open the object (errno {ctypes.get_errno()})")
+            raise BuildError("\n".join([f"{name}: libbpf can't open the object", *self._lib.said]))
         try:
             self._load(name, settings)
         except BaseException:
@@ -72,7 +73,7 @@ class Loaded:
         failed = self._lib.bpf_object__load(self._object)
         if failed:
             said = "".join(log.value.decode(errors="replace") for log in logs.values())
-            lines = said.strip().splitlines()[-_SHOWN:] or [f"errno {-failed}"]
+            lines = said.strip().splitlines()[-_SHOWN:] or [*self._lib.said, f"errno {-failed}"]
             raise BuildError(f"{name}: the kernel refuses the program\n" + "\n".join(lines))
         self.programs = {
             title: self._lib.bpf_program__fd(found) for title, found in programs.items()

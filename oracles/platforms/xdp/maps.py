@@ -48,6 +48,12 @@ class Map:
         kind = lib.bpf_map__type(found)
         return cls(name, lib.bpf_map__fd(found), kind, *sizes, room, key, value, initial)
 
+    @property
+    def id(self) -> int:
+        """The kernel's number for it, as bpftool shows it."""
+        lines = Path(f"/proc/self/fdinfo/{self.fd}").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("map_id:"))
+
     def get(self, key: bytes) -> bytes | None:
         """The value of a key."""
         value = ctypes.create_string_buffer(self.value_size)

@@ -9,4 +9,6 @@ struct nf_meta {
     unsigned int out; /* written where the program ends with XDP_TX */
 };
 
+#define NF_NO_PORT 0xffffffffu /* no packet comes: only time passes */
+
 #endif

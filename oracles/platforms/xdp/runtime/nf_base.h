@@ -1,10 +1,8 @@
-/* For BPF, what nf_base.h and nf_math.h are elsewhere: types, loads, arithmetic; and loops.
+/* For BPF, in place of the host's nf_base.h and nf_math.h: types, loads, arithmetic; and loops.
  *
  * Loads are of words wherever they lie, which the verifier allows where the CPU does. */
-#ifndef NF_BPF_H
-#define NF_BPF_H
+#ifndef NF_BASE_H
 #define NF_BASE_H
-#define NF_MATH_H
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
@@ -23,6 +21,8 @@ typedef __int128 i128;
 
 #define NF_INL static inline __attribute__((always_inline, unused))
 #define NF_COLD static __attribute__((noinline, unused))
+/* One that the verifier looks at once, for all its calls. */
+#define NF_GLOBAL __attribute__((noinline))
 #define nf_likely(x) __builtin_expect(!!(x), 1)
 #define nf_unlikely(x) __builtin_expect(!!(x), 0)
 #define static_assert _Static_assert
@@ -65,7 +65,8 @@ NF_INL void nf_put128(u8 *p, u128 v)
 NF_INL void nf_put48(u8 *p, u64 v)
 {
     nf_put16(p, (u16)(v >> 32));
-    nf_put32(p + 2, (u32)v);
+    nf_put16(p + 2, (u16)(v >> 16));
+    nf_put16(p + 4, (u16)v);
 }
 
 /* Arithmetic as the language means it: x / 0 = x % 0 = 0, both truncate toward zero. BPF divides
@@ -118,6 +119,9 @@ NF_INL u32 nf_hash_words(const u32 *words, const u32 n)
     h = (h ^ h >> 13) * 0xc2b2ae35u;
     return h ^ h >> 16;
 }
+
+/* Keeps clang from knowing a value, so that it is computed here and used after. */
+#define nf_settled(x) asm volatile("" : "+r"(x))
 
 /* Whether the kernel lets the loop go on, as it does for a quarter of a second. The instruction
  * (may_goto, Linux 6.9) is written as bytes, for compilers that don't know it. */
