@@ -35,6 +35,7 @@ class ProgramPlatform(Platform):
     """A platform whose networks become programs with the options of nf_program.hpp."""
 
     fast_paths: ClassVar[bool] = True
+    given: ClassVar[Needs] = Needs(monotone=True)  # what its programs can be given
 
     def built(self, build: Build) -> Path:
         """The program. ModelError, BuildError."""
@@ -43,7 +44,7 @@ class ProgramPlatform(Platform):
 
     def engine(self, build: Build, setting: Setting) -> PlatformEngine:
         name = self.name if build.fast is None else f"{self.name}+fastpath"
-        return ProgramEngine(name, self, self.built(build), build.network, setting)
+        return ProgramEngine(name, self, self.built(build), build.network, setting, self.given)
 
     def prepare(self, build: Build) -> None:
         self.built(build)
@@ -107,7 +108,7 @@ class ProgramEngine:
     program: Path
     network: Network
     setting: Setting
-    needs: Needs = Needs(monotone=True)  # noqa: RUF009 - frozen
+    needs: Needs
     silence: float = SILENCE
 
     def with_silence(self, silence: float) -> ProgramEngine:

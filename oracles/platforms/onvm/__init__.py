@@ -9,6 +9,7 @@ from typing import ClassVar
 import nfverify
 from nfverify.cythonized.generate import Generated
 from nfverify.cythonized.names import comment
+from nfverify.oracles.needs import Needs
 from nfverify.oracles.platforms.cpp import Cpp, has_package
 from nfverify.oracles.platforms.platform import Build, Need, Sources
 
@@ -29,6 +30,7 @@ class Onvm(Cpp):
     packages: ClassVar[tuple[str, ...]] = ("libdpdk",)
     runtime: ClassVar[tuple[Path, ...]] = (FILES.parent / "dpdk" / "runtime",)
     lives = True
+    given = Needs(monotone=True, longest=65_535)
     objects: ClassVar[tuple[str, ...]] = ("onvm_nf.o", "host/onvm_host.o", "host/main.o")
     rules: ClassVar[str] = f"""\
 
