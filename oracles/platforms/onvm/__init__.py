@@ -37,7 +37,7 @@ class Onvm(Cpp):
 FLAGS += -I. -Ihost
 onvm_nf.o: CHECKS += -Dmain={_MAIN}
 
-# The function for OpenNetVM's manager: make nf ONVM_HOME=… RTE_TARGET=…
+# The function for OpenNetVM's manager: make nf ONVM_HOME=... RTE_TARGET=...
 RTE_TARGET ?= x86_64-native-linuxapp-gcc
 ONVM := $(ONVM_HOME)/onvm
 

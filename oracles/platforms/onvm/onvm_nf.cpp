@@ -31,13 +31,13 @@ struct Function {
 Function &function(onvm_nf_local_ctx *context) { return *static_cast<Function *>(context->nf->data); }
 
 /* Where meta data is: releases on a DPDK without mbufs' user data say it by an offset. */
-template <class Nf>
-auto meta_of(rte_mbuf *packet, Nf *, int) -> decltype(onvm_get_pkt_meta(packet))
+template <class Packet, class Nf>
+auto meta_of(Packet *packet, Nf *, int) -> decltype(onvm_get_pkt_meta(packet))
 {
     return onvm_get_pkt_meta(packet);
 }
-template <class Nf>
-auto meta_of(rte_mbuf *packet, Nf *nf, long)
+template <class Packet, class Nf>
+auto meta_of(Packet *packet, Nf *nf, long)
     -> decltype(onvm_get_pkt_meta(packet, nf->dynfield_offset))
 {
     return onvm_get_pkt_meta(packet, nf->dynfield_offset);
