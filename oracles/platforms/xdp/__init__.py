@@ -13,15 +13,14 @@ from typing import ClassVar
 import nfverify
 from nfverify.cythonized.compiler import RUNTIME
 from nfverify.cythonized.names import comment, identifier
-from nfverify.lang.source import NOWHERE
 from nfverify.oracles.engines.base import Setting
 from nfverify.oracles.platforms.building import built
 from nfverify.oracles.platforms.job import Live, Outcome
-from nfverify.oracles.platforms.platform import Build, Need, Platform, Sources, refuse
+from nfverify.oracles.platforms.platform import Build, Need, Platform, Sources
 from nfverify.oracles.platforms.xdp.engine import XdpEngine
 from nfverify.oracles.platforms.xdp.expressible import check
 from nfverify.oracles.platforms.xdp.libbpf import PACKAGE, found
-from nfverify.oracles.platforms.xdp.live import run_live
+from nfverify.oracles.platforms.xdp.live import OPTIONS, run_live
 from nfverify.oracles.platforms.xdp.visitor import XdpVisitor
 
 HERE = Path(__file__).with_name("runtime")
@@ -74,10 +73,9 @@ class Xdp(Platform):
         Need("root", "", lambda: os.geteuid() == 0),
     )
     lives: ClassVar[bool] = True
+    options: ClassVar[tuple[str, ...]] = tuple(OPTIONS)
 
     def check(self, build: Build) -> None:
-        if build.fast is not None:
-            raise refuse(self.name, "fast paths", NOWHERE)
         check(build.network, build.capacity)
 
     def sources(self, build: Build) -> Sources:
@@ -96,6 +94,9 @@ class Xdp(Platform):
 
     def engine(self, build: Build, setting: Setting) -> XdpEngine:
         return XdpEngine(build.network, self.object(build), setting.non_ip == "drop")
+
+    def prepare(self, build: Build) -> None:
+        self.object(build)
 
     def live(self, build: Build, live: Live) -> Outcome:
         return run_live(build.network, self.object(build), live)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from nfverify.cythonized.fold import folded_network
 from nfverify.cythonized.layout import InstanceLayout, TableLayout, layouts
 from nfverify.lang.source import Diagnostic, ModelError, Span
 from nfverify.oracles.platforms.xdp.btf import Array, Layout, Struct
 from nfverify.oracles.platforms.xdp.loader import Loaded
 from nfverify.oracles.platforms.xdp.maps import FullError, Map
 from nfverify.oracles.platforms.xdp.rows import Place, Rows, cell
+from nfverify.oracles.platforms.xdp.tables import map_name
 from nfverify.packet.packet import Packet
 from nfverify.semantics.engine import Key, Values, number_tags
 from nfverify.semantics.machine import ERRORS
@@ -18,7 +20,6 @@ from nfverify.semantics.state import SavedState, Snapshot, Timer, stores_from, t
 from nfverify.smat.ir import Bits, Network, Value
 
 STATE = "nf_state"  # the variable that holds all but the tables
-WIDE = "_wide"  # behind the name of a table: its keys with 128-bit parts
 NEVER = (1 << 64) - 1  # a timer that doesn't wait is due then
 _U32, _I32, _U64 = Bits(32), Bits(32, signed=True), Bits(64)
 
@@ -47,7 +48,7 @@ class MapState:
     _live: memoryview = field(default_factory=lambda: memoryview(b""))
 
     def __post_init__(self) -> None:
-        self.instances = layouts(self.network)
+        self.instances = layouts(folded_network(self.network))
         for instance in self.instances:
             for table in instance.tables:
                 self._tables[table.id] = list(self._maps(table))
@@ -76,7 +77,8 @@ class MapState:
 
     def _maps(self, table: TableLayout) -> Iterator[tuple[Map, Rows]]:
         """The maps of a table; a constant one that the program holds in itself has none."""
-        for name, wide in ((table.id, False), (table.id + WIDE, True)):
+        for wide in (False, True):
+            name = map_name(table, wide=wide)
             found = self.loaded.maps.get(name)
             if found is None and not table.constant and (not wide or table.wide is not None):
                 raise ValueError(f"the object has no map {name}")
