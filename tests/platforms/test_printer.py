@@ -169,3 +169,20 @@ def test_blocks() -> None:
 }
 """
     )
+
+
+def test_what_is_only_assigned_is_declared() -> None:
+    text = """cdef void f(State* S) noexcept nogil:
+    cdef void* e = NULL
+    cdef u32 spare = 0
+    e = g(S)  # evict oldest
+    # spare
+"""
+    assert Printer().text(text).splitlines() == [
+        "static void f(State *S)",
+        "{",
+        "    void *e = nullptr;",
+        "    e = g(S);  // evict oldest",
+        "    // spare",
+        "}",
+    ]

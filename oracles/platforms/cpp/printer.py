@@ -181,7 +181,7 @@ class Printer:
             if part:
                 text, name = parameter(part)
                 self.scope[name] = Type.of(text)
-        whole = "\n".join(body)
+        whole = "\n".join(without_comment(line)[0] for line in body)
         lines = [*laid_out("", self.head(match)), "{"]
         stack: list[int] = []
         for number, line in enumerate(body):
@@ -225,7 +225,7 @@ class Printer:
             of = Type.of(match["type"])
             name, length, value = variable["name"], variable["length"], variable["value"]
             self.scope[name] = Type(of.name, of.depth + (length is not None))
-            uses = len(re.findall(rf"(?<![.\w]){name}\b", whole)) - whole.count(f"# {name}")
+            uses = len(re.findall(rf"(?<![.\w]){name}\b", whole))
             if uses < 2 and (value is None or "(" not in value):
                 continue
             brackets = f"[{length}]" if length else ""
