@@ -84,7 +84,7 @@ def test_manager_with_meta_data_at_an_offset(tmp_path: Path) -> None:
     (home / "onvm_nflib.h").write_text(newer)
     command = [
         "make",
-        "nf",
+        "nf.o",
         f"ONVM_HOME={tmp_path}/home",
         "WERROR=-Werror",
         "CXXFLAGS=-fsyntax-only",

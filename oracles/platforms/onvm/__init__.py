@@ -37,15 +37,24 @@ class Onvm(Cpp):
 FLAGS += -I. -Ihost
 onvm_nf.o: CHECKS += -Dmain={_MAIN}
 
-# The function for OpenNetVM's manager: make nf ONVM_HOME=... RTE_TARGET=...
+# The function for OpenNetVM's manager: make nf ONVM_HOME=... [RTE_TARGET=...]
 RTE_TARGET ?= x86_64-native-linuxapp-gcc
 ONVM := $(ONVM_HOME)/onvm
 
-.PHONY: nf
-nf: $(NAME).cpp onvm_nf.cpp
-\t$(CXX) $(filter-out -Ihost,$(FLAGS)) $(CXXFLAGS) $(ARCH) -I$(ONVM)/onvm_nflib -I$(ONVM)/lib \\
-\t    -o $(NAME)_nf $^ $(ONVM)/onvm_nflib/$(RTE_TARGET)/libonvm.a \\
+.PHONY: nf clean-nf
+nf: $(NAME)_nf
+
+$(NAME)_nf: $(NAME).o nf.o
+\t$(CXX) -o $@ $^ $(ONVM)/onvm_nflib/$(RTE_TARGET)/libonvm.a \\
 \t    $(ONVM)/lib/$(RTE_TARGET)/lib/libonvmhelper.a $(LDLIBS) -lm
+
+nf.o: onvm_nf.cpp $(wildcard *.h runtime/*)
+\t$(CXX) $(filter-out -Ihost,$(FLAGS)) $(CXXFLAGS) $(ARCH) $(WERROR) \\
+\t    -I$(ONVM)/onvm_nflib -I$(ONVM)/lib -c -o $@ $<
+
+clean: clean-nf
+clean-nf:
+\trm -f $(NAME)_nf nf.o
 """
 
     def visit_network(self, build: Build) -> Sources:
