@@ -131,11 +131,18 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
 }
 
 
+class Library(ctypes.CDLL):
+    """libbpf with its last warnings."""
+
+    said: deque[str]
+    print: object  # what it calls with them: kept, for the library doesn't
+
+
 @cache
-def libbpf() -> ctypes.CDLL:
-    """The library, whose last warnings are in `said`. BuildError if it isn't here."""
+def libbpf() -> Library:
+    """The library. BuildError if it isn't here."""
     try:
-        library = ctypes.CDLL(LIBRARY, use_errno=True)
+        library = Library(LIBRARY, use_errno=True)
     except OSError as error:
         raise BuildError(
             f"{LIBRARY} is needed (Debian, Ubuntu: apt-get install libbpf1)"
@@ -146,7 +153,7 @@ def libbpf() -> ctypes.CDLL:
         except AttributeError:
             raise BuildError(f"{LIBRARY} has no {name}: it is older than 1.0") from None
         function.restype, function.argtypes = result, arguments
-    library.said = deque[str](maxlen=_KEPT)
+    library.said = deque(maxlen=_KEPT)
     library.print = _Print(partial(_print, ctypes.CDLL(None), library.said))
     library.libbpf_set_print(library.print)
     return library

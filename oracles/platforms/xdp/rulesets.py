@@ -10,7 +10,12 @@ from nfverify.cythonized.rulesets import ruleset_code
 from nfverify.smat.ruleset import Ruleset
 
 _SUPPORT = re.compile(r"^NF_COLD \w+ \w+_(?:init|free|bytes)\(void\) \{.*\}\n", re.MULTILINE)
-_FOR = re.compile(r"    for \(u32 i = 0;( i < \d+; i\+\+\))\n(        if .*?;)\n", re.DOTALL)
+_SCAN = re.compile(
+    r"NF_INL u32 (?P<name>\w+)\((?P<parameters>[^)]*)\) \{\n(?:    \(void\)\w+;\n)*"
+    r"    for \(u32 i = 0; i < (?P<rows>\d+); i\+\+\)\n"
+    r"        if \((?P<test>.*?)\) return (?P<accepts>[^;]*);\n    return 0;\n\}\n",
+    re.DOTALL,
+)
 
 
 @dataclass(slots=True)
@@ -33,12 +38,40 @@ class BpfResources(Resources):
             code = ruleset_code(ruleset, name)
             if code.kind not in ("constant", "comparisons"):
                 code = ruleset_code(ruleset, name, classifier=False)
-            self.header.append(_loops(_SUPPORT.sub("", code.header)))
+            self.header.append(_SCAN.sub(_looped, _SUPPORT.sub("", code.header)))
             self._rulesets[ruleset] = name
         return self._rulesets[ruleset]
 
 
-def _loops(text: str) -> str:
-    """The scan's loop as one that the verifier needn't unroll."""
-    patience = "        if (!nf_loop(&nf_state.core))\n            return 0;\n"
-    return _FOR.sub(rf"    for (u32 i = nf_zero;\1 {{\n{patience}\2\n    }}\n", text)
+def _looped(match: re.Match[str]) -> str:
+    """A scan as a function for one row, which the verifier looks at once."""
+    name, parameters = match["name"], match["parameters"].split(", ")
+    columns = [parameter.split(" ") for parameter in parameters]
+    members = "".join(f"    {parameter};\n" for parameter in parameters)
+    read = "".join(f"    {ctype} {column} = p->{column};\n" for ctype, column in columns)
+    used = "".join(f"    (void){column};\n" for _, column in columns)
+    given = ", ".join(f".{column} = {column}" for _, column in columns)
+    test = match["test"].replace(" && ", "\n        && ")
+    return f"""\
+typedef struct {name}_packet {{
+{members}    u32 accepted;
+}} {name}_packet;
+
+static long {name}_row(u64 i, {name}_packet *p)
+{{
+{read}{used}    if (i >= {match["rows"]})
+        return 1;
+    nf_settled(i);
+    if (!({test}))
+        return 0;
+    p->accepted = {match["accepts"]};
+    return 1;
+}}
+
+NF_INL u32 {name}({match["parameters"]})
+{{
+    {name}_packet p = {{{given}}};
+    bpf_loop({match["rows"]}, {name}_row, &p, 0);
+    return p.accepted;
+}}
+"""

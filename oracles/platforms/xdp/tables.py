@@ -114,6 +114,13 @@ class MapCode:
         return f"{self.code.prefix}_value"
 
     @property
+    def key_bytes(self) -> int:
+        """Of a key on its way."""
+        narrow = key_parts(self.layout, self.layout.key)[1]
+        wide = self.layout.wide
+        return narrow if wide is None else key_parts(self.layout, wide)[1] + 8
+
+    @property
     def map(self) -> str:
         return map_name(self.layout)
 

@@ -33,6 +33,9 @@ from nfverify.smat.ir import Network
 C = Dialect(exported="", null="NULL")
 _LOOP = re.compile(r"^( *)((?:while|for) \(.*\)) \{$", re.MULTILINE)
 _COUNTED = re.compile(r"\b((?:rounds|tries)(?:_\d+)?|i) = 0;")
+_FUNCTION = re.compile(r"(?<=^\}\n)", re.MULTILINE)
+_KEY = re.compile(r"^    (\w+_key) (k(?:_\d+)?);$", re.MULTILINE)
+_STACK_KEYS = 160  # bytes
 _HASH = re.compile(r"^ *\w+_hash\(&\w+\)\n", re.MULTILINE)
 
 
@@ -69,7 +72,7 @@ class XdpVisitor(Visitor):
             state_of(plan, self.maps),
             *tables,
             *resources.header,
-            _loops(text),
+            self._keys_aside(_loops(text)),
             self.visit_machine(plan),
             start(plan, self.maps),
             *([firing(plan)] if any(i.program.timers for i in plan.instances) else []),
@@ -85,6 +88,17 @@ class XdpVisitor(Visitor):
 
     def visit_machine(self, plan: Plan) -> str:
         return machine(plan)
+
+    def _keys_aside(self, text: str) -> str:
+        """Keys of functions that have many don't stand on the stack, which has 512 bytes for all
+        that call one another: as one packet is processed at a time, there need be one of each."""
+        sizes = {f"{code.code.prefix}_key": code.key_bytes for code in self.maps}
+        parts = _FUNCTION.split(text)
+        for at, part in enumerate(parts):
+            declared = [m for m in _KEY.finditer(part) if m[1] in sizes]
+            if sum(sizes[m[1]] for m in declared) > _STACK_KEYS:
+                parts[at] = _KEY.sub(_static, part)
+        return "".join(parts)
 
     # Structs --------------------------------------------------------------------------------
 
@@ -108,3 +122,7 @@ def _loops(text: str) -> str:
     """Loops that the verifier needn't follow round by round: it doesn't know where they begin."""
     text = _COUNTED.sub(r"\1 = nf_zero;", text)
     return _LOOP.sub(r"\1\2 {\n\1    if (!nf_loop(&S->core))\n\1        break;", text)
+
+
+def _static(match: re.Match[str]) -> str:
+    return f"    static {match[1]} {match[2]};"
