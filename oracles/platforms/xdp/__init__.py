@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from shutil import which
@@ -15,7 +16,8 @@ from nfverify.cythonized.compiler import RUNTIME
 from nfverify.cythonized.names import comment, identifier
 from nfverify.oracles.engines.base import Setting
 from nfverify.oracles.platforms.building import built
-from nfverify.oracles.platforms.job import Live, Outcome
+from nfverify.oracles.platforms.files import run_files
+from nfverify.oracles.platforms.job import Job, Live, Outcome
 from nfverify.oracles.platforms.platform import Build, Need, Platform, Sources
 from nfverify.oracles.platforms.xdp.engine import XdpEngine
 from nfverify.oracles.platforms.xdp.expressible import check
@@ -94,6 +96,12 @@ class Xdp(Platform):
 
     def engine(self, build: Build, setting: Setting) -> XdpEngine:
         return XdpEngine(build.network, self.object(build), setting.non_ip == "drop")
+
+    def run(self, build: Build, job: Job) -> Outcome:
+        engine = self.engine(build, Setting(non_ip=job.non_ip))
+        outcome = run_files(engine, build.network, job)
+        counted = (f"; {name} {count:,}" for name, count in engine.counters().items() if count)
+        return replace(outcome, summary=outcome.summary + "".join(counted))
 
     def prepare(self, build: Build) -> None:
         self.object(build)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nfverify.oracles.engines.base import Failure, Run
@@ -119,3 +119,7 @@ class XdpEngine:
                 return Run(tuple(steps), failure=failed)
             steps.append(())
         return Run(tuple(steps), session.maps.save())
+
+    def counters(self) -> Mapping[str, int]:
+        """Error counters of the last run, by name."""
+        return self._loaded[0].maps.counters() if self._loaded else {}
