@@ -12,6 +12,7 @@ from pathlib import Path
 from shutil import which
 from typing import ClassVar
 
+from nfverify.oracles.needs import Needs
 from nfverify.oracles.platforms.cpp import COMPILER, MAKE, Cpp
 from nfverify.oracles.platforms.platform import Need
 
@@ -34,6 +35,7 @@ class Dpdk(Cpp):
         Need("pkg-config", "pkg-config", lambda: which("pkg-config") is not None),
         Need("DPDK", "libdpdk-dev", _installed),
     )
+    given = Needs(monotone=True, longest=65_535)  # bytes that an mbuf's data can have
     lives = True
     fast_paths = True
     options = ("eal",)

@@ -46,7 +46,7 @@ class Dpdk : public Platform {
     bool open_ = true;
     int stamp_ = -1;       /* where an mbuf has its time, if the driver sets it */
     std::unique_ptr<Memory> memory_; /* of --bench */
-    rte_mbuf *ring_[LOT];
+    rte_mbuf ring_[LOT] = {};
 
     [[noreturn]] static void fail(const std::string &what, int error = rte_errno)
     {
@@ -235,19 +235,15 @@ class Dpdk : public Platform {
     /* Of --bench: frames from memory, as a driver of external buffers hands them over. */
     bool again(Burst &b)
     {
-        u8 **frames = b.frames;
-        u32 *lengths = b.lengths;
         const bool more = memory_->receive(b);
-        for (u32 i = 0; i < b.n; i++) {
-            rte_mbuf *m = ring_[i % LOT];
-            m->buf_addr = b.frames[i];
-            m->data_off = 0;
-            m->pkt_len = b.lengths[i];
+        u8 **frames = b.frames;
+        const u32 *lengths = b.lengths, n = b.n;
+        for (u32 i = 0; i < n; i++) {
+            rte_mbuf *m = &ring_[i % LOT];
+            m->buf_addr = frames[i];
+            m->pkt_len = lengths[i];
             frames[i] = rte_pktmbuf_mtod(m, u8 *);
-            lengths[i] = m->pkt_len;
         }
-        b.frames = frames;
-        b.lengths = lengths;
         return more;
     }
 
@@ -293,11 +289,8 @@ class Dpdk : public Platform {
                           " has " + std::to_string(nf_describe()->n_ports));
         if (options.eal.empty())
             stamp_ = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, nullptr);
-        if (options.bench) {
+        if (options.bench)
             memory_ = std::make_unique<Memory>(*this);
-            if (rte_pktmbuf_alloc_bulk(frames_, ring_, LOT))
-                fail("memory for frames");
-        }
     }
 
     bool receive(Burst &b)
