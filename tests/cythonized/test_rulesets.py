@@ -1,5 +1,6 @@
 """Compiled rulesets against their own rows: a scan in C on many packets, the reference on some."""
 
+import os
 import random
 import subprocess
 from collections.abc import Callable, Sequence
@@ -19,6 +20,9 @@ FILES = sorted(ACL.rglob("*.csv"))
 DRIVER = Path(__file__).parent / "c" / "ruleset_driver.c"
 TYPES = {8: "u8", 16: "u16", 32: "u32", 128: "u128"}
 Make = Callable[[Ruleset, str], RulesetCode]
+# Rows that one check scans, of all its packets: a quarter of a second. As many as asked for with
+# NFVERIFY_SEEK=1.
+SCANNED = 1 << 50 if os.environ.get("NFVERIFY_SEEK") else 100_000_000
 
 
 class Classifier:
@@ -45,7 +49,9 @@ class Classifier:
         self.program = compile_c(DRIVER, flags=(f'-DRULES="{header}"', *flags))
 
     def check(self, packets: int) -> int:
-        """How many of so many packets accept; fails where the classifier isn't the scan."""
+        """How many of so many packets (of fewer with many rows) accept; fails where the classifier
+        isn't the scan."""
+        packets = min(packets, SCANNED // max(1, len(self.ruleset.rows)))
         bounds = [b for row in self.ruleset.rows for pair in row.bounds for b in pair]
         done = self._run("check", bounds, str(packets))
         return int(done)

@@ -17,7 +17,13 @@ def library(name: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def run(*args: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So that the runtime is compiled once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def run(*args: str, cache: Path) -> None:
     env = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(HELPERS), os.environ.get("PYTHONPATH")))),
@@ -25,7 +31,7 @@ def run(*args: str, tmp_path: Path) -> None:
         # Python keeps what it has until its end.
         "ASAN_OPTIONS": "detect_leaks=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",
-        "XDG_CACHE_HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(cache),
     }
     command = [sys.executable, str(HELPERS / "sanitized_run.py"), *args]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -35,11 +41,11 @@ def run(*args: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", LIBRARY)
-def test_models_are_clean(model: str, tmp_path: Path) -> None:
-    run(model, "1", tmp_path=tmp_path)
+def test_models_are_clean(model: str, cache: Path) -> None:
+    run(model, "1", cache=cache)
 
 
 @pytest.mark.parametrize("kind", ["flows", "wide", "wraps"])
 @pytest.mark.parametrize("seed", [2])
-def test_random_networks_are_clean(kind: str, seed: int, tmp_path: Path) -> None:
-    run(kind, str(1000 + seed), str(2000 + seed), tmp_path=tmp_path)
+def test_random_networks_are_clean(kind: str, seed: int, cache: Path) -> None:
+    run(kind, str(1000 + seed), str(2000 + seed), cache=cache)

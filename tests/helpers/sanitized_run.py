@@ -8,7 +8,7 @@ from random import Random
 
 import ir_wraps
 from agreement import Trace, describe, difference, record, record_events
-from engines import compiled
+from engines import compiled, optimised
 from ir_flows import flow_chain
 from ir_wide import FUNCTIONS, wide_network
 
@@ -43,7 +43,8 @@ def main(kind: str, seeds: list[str]) -> int:
     for seed in map(int, seeds):
         one, rng = network(kind, seed), Random(seed)
         trace = traced(kind, one, rng)
-        found = difference(trace, compiled(Options(sanitize=True)), rng)
+        with optimised("-O1"):
+            found = difference(trace, compiled(Options(sanitize=True)), rng)
         if found is not None:
             print(describe(found))
             return 1
