@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--refine compares packets only, not state")
     equiv_fastpath.check(args)
     confirm.check_confirm(args)
-    if split_operators(args.ops)[1] and args.confirm_on is None:
+    if args.confirm_on is None and any(file.endswith(".c") for file in args.ops):
         raise UsageError("--ops FILE.c is of platforms: add --confirm-on P")
     if args.save is not None and Path(args.save).exists() and not Path(args.save).is_dir():
         raise UsageError(f"--save {args.save}: it is there, and is no folder")

@@ -62,7 +62,8 @@ def _lines(found: Mapping[str, Platform | Broken]) -> Iterator[str]:
         missing = each.missing()
         yield f"{name:{width}}  {'missing' if missing else 'present':9}  {each.text}"
         for need in each.needs:
-            state = f"missing: apt-get install {need.package}" if need in missing else "here"
+            hint = f": apt-get install {need.package}" if need.package else ""
+            state = f"missing{hint}" if need in missing else "here"
             yield f"{'':{width}}  {'':9}    {need.what} ({state})"
 
 

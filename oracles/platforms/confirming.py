@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nfverify.cythonized.faults import BuildError
+from nfverify.cythonized.faults import BuildError, GeneratedCodeError
 from nfverify.lang.source import ModelError
 from nfverify.oracles import states
 from nfverify.oracles.comparators import Comparison
@@ -75,6 +75,9 @@ def _confirm(
             return Confirmation(there.name, "refused", why, tuple(replayed))
         except (BuildError, OSError) as error:
             return Confirmation(there.name, "missing", f"{side.name}: {error}", tuple(replayed))
+        except GeneratedCodeError as error:  # our fault, and no reason to lose the counterexample
+            why = f"{side.name}: {str(error).partition(chr(10))[0]}"
+            return Confirmation(there.name, "not confirmed", why, tuple(replayed))
         barred = _barred(engine, trace)
         if barred:
             return Confirmation(there.name, "refused", barred, tuple(replayed))
@@ -82,7 +85,10 @@ def _confirm(
         replayed.append(Replayed(side.name, got.steps, _unlike(side, right, got)))
     unlike = [f"{each.side}: {each.what}" for each in replayed if each.what]
     answer: Answer = "not confirmed" if unlike else "confirmed"
-    return Confirmation(there.name, answer, "; ".join(unlike), tuple(replayed))
+    why = "; ".join(unlike)
+    if not unlike and len({each.steps for each in replayed}) < len(replayed):
+        why = "by the states at the end, which are those of the reference"
+    return Confirmation(there.name, answer, why, tuple(replayed))
 
 
 def _barred(engine: PlatformEngine, trace: Trace) -> str:

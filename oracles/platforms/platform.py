@@ -20,8 +20,8 @@ from nfverify.smat.ir import Network
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something of the system's: its name, the package of Debian and Ubuntu that brings it, and
-    whether this machine has it."""
+    """Something of the system's: its name, the package of Debian and Ubuntu that brings it ("":
+    none does), and whether this machine has it."""
 
     what: str
     package: str

@@ -94,7 +94,7 @@ class ProgramPlatform(Platform):
             words += ("--non-ip", job.non_ip, *(("--quiet",) if job.quiet else ()))
             words += _start(folder, job.start)
             words += ("--state", str(state)) if job.saves else ()
-            code = foreground([str(program), *words])
+            code = foreground(program, words)
             found = state.read_bytes() if state.is_file() else None
         return Outcome(code, state=found)
 
