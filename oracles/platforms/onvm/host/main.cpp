@@ -78,7 +78,8 @@ class Hosted {
         if (options.state.empty())
             return;
         const bool binary = dot != std::string::npos && options.state.substr(dot) == ".bin";
-        std::string name = std::string("/tmp/nf-XXXXXX") + (binary ? ".bin" : ".json");
+        std::string name = options.state == "-" ? "/tmp/nf" : options.state;
+        name += binary ? ".XXXXXX.bin" : ".XXXXXX.json";
         const int fd = mkstemps(name.data(), binary ? 4 : 5);
         if (fd < 0)
             throw nf::Failure(name + ": " + strerror(errno));
