@@ -116,12 +116,8 @@ def start(plan: Plan, maps: Sequence[MapCode]) -> str:
             number += 1
     packet = f"{INDENT}Packet p;\n" if any(i.program.init for i in plan.instances) else ""
     body = "".join(f"{INDENT}{line}\n" for line in lines)
-    return "\n".join(
-        [
-            *functions,
-            f"NF_GLOBAL int start(u64 time)\n{{\n{INDENT}State *S = &nf_state;\n{packet}{body}{INDENT}return 0;\n}}\n",
-        ]
-    )
+    head = f"NF_GLOBAL int start(u64 time)\n{{\n{INDENT}State *S = &nf_state;\n{packet}"
+    return "\n".join([*functions, f"{head}{body}{INDENT}return 0;\n}}\n"])
 
 
 def _dummy(time: str) -> list[str]:
