@@ -6,15 +6,14 @@ import ctypes
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from ctypes import byref, sizeof
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, get_args
 
 from nfverify.oracles.platforms.xdp.libbpf import LinkOpts, LoadOpts, check, libbpf
+from nfverify.oracles.platforms.xdp.links import other_ends
 
 Mode = Literal["auto", "native", "generic"]
 MODES: tuple[str, ...] = get_args(Mode)
@@ -23,7 +22,6 @@ _BPF_XDP = 37  # bpf_attach_type
 _PROGRAM_XDP = 6  # bpf_prog_type
 _HAS_FRAGS = 1 << 5
 _PASS = bytes.fromhex("b700000002000000 9500000000000000")  # r0 = XDP_PASS; exit
-_NET = Path("/sys/class/net")
 
 
 class AttachError(Exception):
@@ -59,7 +57,7 @@ class Attached:
     def _attach(self) -> None:
         if self.mode != "generic":
             # veth takes a frame from XDP only if its other end has a program, too.
-            ends = tuple(e for e in _ends(self.interfaces) if e not in self.interfaces)
+            ends = tuple(e for e in other_ends(self.interfaces) if e not in self.interfaces)
             if ends:
                 passing = self._passing()
                 self.helped = tuple(e for e in ends if self._link(passing, e, "native", may=True))
@@ -105,23 +103,6 @@ class Attached:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _ends(interfaces: Iterable[str]) -> Iterator[str]:
-    """The other ends of those that are veth, as far as they are in this namespace."""
-    indices = {_number(path / "ifindex"): path.name for path in sorted(_NET.iterdir())}
-    for interface in interfaces:
-        own, other = (_number(_NET / interface / name) for name in ("ifindex", "iflink"))
-        end = indices.get(other)
-        if end is not None and other != own and _number(_NET / end / "iflink") == own:
-            yield end
-
-
-def _number(path: Path) -> int:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return -1
 
 
 def _settle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from nfverify.cythonized.faults import BuildError
+from nfverify.oracles.platforms.files import FAILED
 from nfverify.oracles.platforms.job import Live, Outcome
 from nfverify.oracles.platforms.xdp.attach import MODES, Attached, AttachError, Mode, index_of
 from nfverify.oracles.platforms.xdp.engine import PROGRAM, failure
@@ -21,7 +23,7 @@ from nfverify.smat.ir import Network
 
 OPTIONS = {
     "mode": "auto (the default), native or generic",
-    "pin": "a folder of a bpffs, into which the maps are pinned while it runs",
+    "pin": "a new folder of a bpffs, into which the maps are pinned while it runs",
 }
 _TICK = 0.02  # s between two looks
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -41,14 +43,14 @@ def run_live(network: Network, data: bytes, live: Live) -> Outcome:
     }
     with ExitStack() as stack:
         try:
-            indices = [index_of(interface) for interface in live.interfaces]
+            indices = {interface: index_of(interface) for interface in live.interfaces}
             loaded = stack.enter_context(Loaded(data, network.name, settings))
             maps = MapState(network, loaded)
             if live.start is None:
                 maps.begin()
             else:
                 maps.load(state_binary.load(network, live.start, "the state"))
-            for port, index in enumerate(indices):
+            for port, index in enumerate(indices.values()):
                 number = port.to_bytes(4, "little"), index.to_bytes(4, "little")
                 loaded.maps[_DEVICES].put(*number)
                 loaded.maps[_PORTS].put(*reversed(number))
@@ -57,14 +59,14 @@ def run_live(network: Network, data: bytes, live: Live) -> Outcome:
             stack.enter_context(_blocked())
             with Attached(loaded.programs[PROGRAM], live.interfaces, mode) as attached:
                 _say(live, f"live on {', '.join(live.interfaces)}{_helped(attached)}")
-                code = _watch(live, maps)
+                code, why = _watch(live, maps, indices)
         except AttachError as error:
             raise BuildError(str(error)) from error
         failed = failure(network, maps)
-        if not live.quiet:
-            _say(live, _statistics(maps))
+        code, why = (code, why) if failed is None else (FAILED, failed.what)
+        _say(live, _statistics(maps))
         state = state_binary.dump(network, maps.save()) if live.saves else None
-        return Outcome(2 if failed else code, broken=failed.what if failed else "", state=state)
+        return Outcome(code, broken=why, state=state)
 
 
 def _mode(options: Mapping[str, str]) -> Mode:
@@ -74,26 +76,36 @@ def _mode(options: Mapping[str, str]) -> Mode:
     return mode  # type: ignore[return-value]
 
 
-def _watch(live: Live, maps: MapState) -> int:
-    """The exit code: 0, or 128 and the signal that ended it."""
+def _watch(live: Live, maps: MapState, indices: Mapping[str, int]) -> tuple[int, str]:
+    """The exit code, 128 and the signal if one ended it, and what went wrong."""
     seen, since = maps.frames()[0], time.monotonic()
     told = since
     while True:
         got = signal.sigtimedwait(_SIGNALS, _TICK)
         if got is not None:
-            return 128 + got.si_signo
+            return 128 + got.si_signo, ""
         arrived, now = maps.frames()[0], time.monotonic()
         if arrived != seen:
             seen, since = arrived, now
         if live.count is not None and arrived >= live.count:
-            return 0
+            return 0, ""
         if live.idle is not None and now - since >= live.idle:
-            return 0
+            return 0, ""
         if maps.trouble() != (0, 0):
-            return 2
+            return FAILED, ""
+        gone = [each for each, index in indices.items() if not _there(index)]
+        if gone:
+            return FAILED, f"the interface {gone[0]} went away"
         if live.every is not None and now - told >= live.every:
             _say(live, _statistics(maps))
             told = now
+
+
+def _there(index: int) -> bool:
+    try:
+        return bool(socket.if_indextoname(index))
+    except OSError:
+        return False
 
 
 def _statistics(maps: MapState) -> str:
@@ -125,17 +137,17 @@ def _blocked() -> Iterator[None]:
 
 @contextmanager
 def _pinned(loaded: Loaded, folder: Path) -> Iterator[None]:
-    """The maps below a folder, under their names; gone at the end."""
+    """The maps in a new folder, under their names; gone at the end."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        taken = sorted(path.name for path in folder.iterdir())
-        if taken:
-            raise BuildError(f"{folder} isn't empty: {taken[0]}")
+        folder.mkdir()
         with ExitStack() as stack:
+            stack.callback(folder.rmdir)
             for name, found in loaded.maps.items():
                 path = folder / name.replace(".", "_")
                 found.pin(path)
                 stack.callback(path.unlink)
             yield
+    except FileExistsError:
+        raise BuildError(f"{folder} is there already") from None
     except OSError as error:
         raise BuildError(f"pinning below {folder}: {error} (is it a bpffs?)") from error
