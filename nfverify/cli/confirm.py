@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nfverify.oracles.platforms.confirming import Side
     from nfverify.oracles.trace import Trace
     from nfverify.report.confirmations import Replays
+    from nfverify.semantics.machine import Output
     from nfverify.smat.ir import Network
 
 
@@ -51,8 +52,10 @@ def side(
     network: Network,
     state: str | None = None,
     plan: Plan | None = None,
+    steps: tuple[tuple[Output, ...], ...] | None = None,
 ) -> Side:
-    """A model as one that is replayed, from a state in JSON, with the plan of a fast path."""
+    """A model as one that is replayed, from a state in JSON, with the plan of a fast path; `steps`
+    are what it did."""
     from nfverify.cli.options import operators
     from nfverify.fastpath.machine import FastMachine
     from nfverify.oracles.platforms.confirming import Side
@@ -68,7 +71,7 @@ def side(
     else:
         machine = Machine(network, operators=given, non_ip=args.non_ip, state=start)
     build = Build(network, user=tuple(user), fast=plan, capacity=args.capacity)
-    return Side(name, build, machine, start)
+    return Side(name, build, machine, start, steps)
 
 
 def trace_of(example: Counterexample, network: Network) -> Trace:
@@ -77,6 +80,18 @@ def trace_of(example: Counterexample, network: Network) -> Trace:
 
     ports = port_names(network)
     return tuple(Event(e.time, ports.index(e.port), e.frame) for e in example.events)
+
+
+def steps_of(example: Counterexample, network: Network) -> tuple[tuple[Output, ...], ...]:
+    """What came out of A at each event of a counterexample."""
+    from nfverify.oracles.trace import port_names
+    from nfverify.semantics.machine import Output
+
+    ports = port_names(network)
+    return tuple(
+        tuple(Output(o.time, ports.index(o.port), o.frame) for o in event.a.outputs)
+        for event in example.events
+    )
 
 
 def replays(args: argparse.Namespace, trace: Trace, *sides: Side) -> Replays | None:

@@ -142,10 +142,12 @@ def _replays(args: argparse.Namespace, verdict: Verdict, a: Side, b: Side) -> Re
 
     if args.confirm_on is None or not isinstance(verdict, Different):
         return None
-    sides = [confirm.side(args, "a", a.network, a.state)]
+    example = verdict.counterexample
+    steps = confirm.steps_of(example, a.network)
+    sides = [confirm.side(args, "a", a.network, a.state, steps=steps)]
     if not args.refine:
         sides.append(confirm.side(args, "b", b.network, b.state))
-    return confirm.replays(args, confirm.trace_of(verdict.counterexample, a.network), *sides)
+    return confirm.replays(args, confirm.trace_of(example, a.network), *sides)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ from nfverify.packet.files import replacing
 MAX_LINES = 40  # of what a compiler says
 # Lines of a Makefile that tell one network from another.
 _OWN_LINE = re.compile(r"^(?:(?:NAME|LDLIBS)\b|#).*$", re.MULTILINE)
+# Variables of the environment that would change what is made behind the cache's back.
+_NOT_PASSED = {
+    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"),
+    *("LDLIBS", "ARCH", "WERROR", "SANITIZE", "CPATH", "LIBRARY_PATH", "CPLUS_INCLUDE_PATH"),
+}
 _TOOLS = ("make", "g++", "clang")
 _PACKAGES = "/var/lib/dpkg/status"  # is written whenever a library is installed
 
@@ -103,8 +108,7 @@ def _make_shared(
 def _run(platform: str, folder: Path, target: str, variables: Sequence[str]) -> None:
     """`make TARGET` there, ended with all that it started."""
     command = ("make", "--silent", target, *variables)
-    drop = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
-    kept = {name: value for name, value in os.environ.items() if name not in drop}
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
     try:
         process = subprocess.Popen(
             command,

@@ -23,12 +23,14 @@ Answer = Literal["confirmed", "not confirmed", "refused", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the models that part: what is built of it, and the machine that says what it does."""
+    """One of the models that part: what is built of it, the machine that says what it does, and
+    what it did in the counterexample, where it could choose."""
 
     name: str
     build: Build
     machine: Machine
     start: SavedState | None = None  # that of the machine, if not from the beginning
+    steps: tuple[tuple[Output, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,14 @@ def confirm(names: Sequence[str], trace: Trace, sides: Sequence[Side]) -> tuple[
     isn't."""
     found = [platform(name) for name in dict.fromkeys(names)]
     trace = monotone(trace)
-    wanted = [Reference(side.machine).run(trace) for side in sides]
+    wanted = [_wanted(side, trace) for side in sides]
     return tuple(_confirm(each, trace, sides, wanted) for each in found)
+
+
+def _wanted(side: Side, trace: Trace) -> Run:
+    """What a side must do. Where the reference chooses otherwise, its state counts for nothing."""
+    run = Reference(side.machine).run(trace)
+    return run if side.steps in (None, run.steps) else Run(side.steps or ())
 
 
 def _confirm(
@@ -105,8 +113,8 @@ def _unlike(side: Side, wanted: Run, got: Run) -> str:
     """What a platform did otherwise than the reference, in words; "" if nothing."""
     parted = Comparison().parted(wanted, got)
     if parted is not None:
-        ours, theirs = (_outputs(side, out) for out in (parted.left, parted.right))
-        return f"at packet {parted.at + 1} it sends {theirs}, and by the reference {ours}"
+        what = f"at packet {parted.at + 1} it sends {_instead(side, parted.left, parted.right)}"
+        return what if wanted.state is not None else f"{what} (the model chooses)"
     if got.failure is not None:
         return got.failure.what
     if wanted.failure is not None or len(got.steps) != len(wanted.steps):
@@ -115,6 +123,17 @@ def _unlike(side: Side, wanted: Run, got: Run) -> str:
         what = states.difference(side.build.network, wanted.state, got.state)
         return f"the state at the end: by the reference {what}" if what else ""
     return ""
+
+
+def _instead(side: Side, wanted: Sequence[Output], got: Sequence[Output]) -> str:
+    """What a platform sends, and by the reference should."""
+    for one, other in zip(wanted, got, strict=False):
+        if one[:2] == other[:2] and one.frame != other.frame:
+            pairs = enumerate(zip(one.frame, other.frame, strict=False))
+            at = next((n for n, (a, b) in pairs if a != b), min(len(one.frame), len(other.frame)))
+            a, b = (frame[at : at + 4].hex() or "nothing" for frame in (one.frame, other.frame))
+            return f"{b} at byte {at}, and by the reference {a}"
+    return f"{_outputs(side, got)}, and by the reference {_outputs(side, wanted)}"
 
 
 def _outputs(side: Side, out: Sequence[Output]) -> str:

@@ -288,3 +288,49 @@ def test_a_fault_in_a_fast_path(command: Command) -> None:
     one, other = (side["events"] for side in linux["sides"])
     assert one != other
     assert xdp["answer"] == "refused"
+
+
+CHOICES = """
+program any_port {
+    set<port> used;
+    entry out {
+        action_state { choose p in 1024..65535 where !(p in used); used = used | {p}; }
+        action_flow  { f[sport] = p; pass; }
+    }
+}
+"""
+FIRST = """
+program first_port {
+    int next = 1024;
+    entry out {
+        match_state  { next <= 65535 }
+        action_flow  { f[sport] = next; pass; }
+        action_state { next = next + 1; }
+    }
+    entry rest { action_flow { drop; } }
+}
+"""
+
+
+def test_what_chooses_is_held_against_the_counterexample(command: Command) -> None:
+    """A platform takes the first choice: a run that took another is not confirmed by it."""
+    Path("any.nfd").write_text(CHOICES)
+    Path("first.nfd").write_text(FIRST)
+    on = ("--confirm-on", "right", "--format", "json")
+    assert command("equiv", "--refine", "any.nfd", "first.nfd", *on) == 1
+    found = json.loads(command.out)
+    sent = found["counterexample"]["events"][-1]["a"]["outputs"]
+    (right,) = found["platforms"]
+    there = right["sides"][0]["events"][-1]
+    assert right["answer"] == ("confirmed" if there == sent else "not confirmed")
+    assert there != sent
+    assert [side["side"] for side in right["sides"]] == ["a"]
+    assert "(the model chooses)" in right["why"]
+
+
+def test_a_counterexample_from_a_state(command: Command, traffic: tuple[Path, Path]) -> None:
+    assert command("run", "asked.nfd", str(traffic[0]), "--state", "s.json", "-q") == 0
+    on = ("--confirm-on", "right,wrong", "--from", "s.json", "--non-ip", "drop")
+    assert command("equiv", "asked.nfd", "slip.nfd", *on) == 1
+    assert "\n  right: confirmed\n" in command.out
+    assert "\n  wrong: not confirmed: " in command.out
