@@ -51,6 +51,10 @@ def check(network: Network, capacity: int | None) -> None:
             _node(node)
         for statement, span in _delays(program.init + program.body, own):
             raise refuse("xdp", statement, span, "a delay is only for what `every` or init sets")
+        for variable in program.state:
+            if any(isinstance(type_, Bytes) for type_ in variable.keys + variable.values):
+                span = mention(program, (variable.name,))
+                raise refuse("xdp", f"{variable.name}, which holds strings of bytes", span)
     for instance in layouts(network):
         for table in instance.tables:
             keys(instance, table, capacity)

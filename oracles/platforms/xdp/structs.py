@@ -16,16 +16,20 @@ INDENT = "    "
 Members = list[tuple[str, str]]  # C type, name
 
 
-def opening(plan: Plan) -> str:
-    """Comment, what the runtime is told, and the runtime."""
+def opening(plan: Plan, *, apart: bool) -> str:
+    """Comment, what the runtime is told, and the runtime. `apart`: the code for plain frames has a
+    stack of its own."""
     writes = int(any(name != "size" for name in plan.written))
     timers = sum(len(i.program.timers) for i in plan.instances)
+    plain = ""
+    if plan.plain:
+        function = "NF_COLD" if apart else "NF_INL"
+        plain = f"#define NF_HAS_PLAIN {function} /* plain frames have code of their own */\n"
     return f"""\
 /* {comment(plan.network.name).replace("*/", "")}: generated from its model by nfverify \
 {nfverify.__version__}. */
 #define NF_WRITES {writes} /* are frames rewritten */
-#define NF_HAS_PLAIN {int(plan.plain)} /* have plain frames code of their own */
-#define NF_TIMERS {timers}
+{plain}#define NF_TIMERS {timers}
 #define NF_TAGS {len(plan.tags)}
 #include "runtime/nf_xdp.h"
 """

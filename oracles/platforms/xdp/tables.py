@@ -147,7 +147,7 @@ class MapCode:
             name = map_name(layout, wide=bool(suffix))
             parts.append(_map(name, struct, self.value, self.capacity))
         if not layout.constant:
-            parts.append(f"static {self.value} {prefix}_sink; /* what finds no room */\n")
+            parts.append(f"static {self.value} {prefix}_sink NF_UNUSED; /* what finds no room */\n")
         parts += [self._pack(), *([self._pack_flow()] if self.code.flow_like else [])]
         parts.append(self._find())
         if not layout.constant:

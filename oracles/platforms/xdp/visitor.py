@@ -36,6 +36,7 @@ _COUNTED = re.compile(r"\b((?:rounds|tries)(?:_\d+)?|i) = 0;")
 _FUNCTION = re.compile(r"(?<=^\}\n)", re.MULTILINE)
 _KEY = re.compile(r"^    (\w+_key) (k(?:_\d+)?);$", re.MULTILINE)
 _STACK_KEYS = 160  # bytes
+_STACK_PLAIN = 200
 _HASH = re.compile(r"^ *\w+_hash\(&\w+\)\n", re.MULTILINE)
 
 
@@ -67,7 +68,7 @@ class XdpVisitor(Visitor):
         head = externs([*structs.items(), *self._values()], resources.externs)
         text = Printer(C).text("\n\n".join([head, *(_HASH.sub("", part) for part in code)]))
         parts = [
-            opening(plan),
+            opening(plan, apart=2 * sum(m.key_bytes for m in self.maps) > _STACK_PLAIN),
             *(struct(name, members) for name, members in structs.items()),
             state_of(plan, self.maps),
             *tables,

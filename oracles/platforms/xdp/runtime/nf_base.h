@@ -21,6 +21,7 @@ typedef __int128 i128;
 
 #define NF_INL static inline __attribute__((always_inline, unused))
 #define NF_COLD static __attribute__((noinline, unused))
+#define NF_UNUSED __attribute__((unused))
 /* One that the verifier looks at once, for all its calls. */
 #define NF_GLOBAL __attribute__((noinline))
 #define nf_likely(x) __builtin_expect(!!(x), 1)

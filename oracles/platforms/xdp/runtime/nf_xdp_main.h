@@ -96,9 +96,9 @@ NF_GLOBAL int nf_odd(struct xdp_md *ctx, u64 time, u32 port)
 }
 
 #define NF_NOT_PLAIN (-6)
-#if NF_HAS_PLAIN
+#ifdef NF_HAS_PLAIN
 /* Untagged IPv4 with TCP or UDP, no options, no fragment: worked on where it lies. */
-NF_INL i32 nf_plain(struct xdp_md *ctx, u64 time, u32 port)
+NF_HAS_PLAIN i32 nf_plain(struct xdp_md *ctx, u64 time, u32 port)
 {
     u8 *frame = (u8 *)(long)ctx->data, *end = (u8 *)(long)ctx->data_end;
     Packet p;
@@ -137,7 +137,7 @@ NF_INL i32 nf_network(struct xdp_md *ctx, u64 time, u32 port)
     i32 out;
     if (nf_test_run && port == NF_NO_PORT)
         return NF_DROP;
-#if NF_HAS_PLAIN
+#ifdef NF_HAS_PLAIN
     out = nf_plain(ctx, time, port);
     if (nf_likely(out != NF_NOT_PLAIN))
         return core->error ? NF_DROP : out;
