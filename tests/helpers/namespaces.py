@@ -33,6 +33,7 @@ _SPACES = (("net", "net"), ("mount", "mnt"))
 _SOL_PACKET, _AUXDATA, _IGNORE_OUTGOING, _RECEIVE_BUFFER = 263, 8, 23, 33
 _EVERY_PROTOCOL = 3
 _TAG_VALID, _TYPE_VALID = 1 << 4, 1 << 6
+_PATIENCE = 60  # s
 _BURST = 32  # frames: the queue of a virtual interface holds 256
 
 
@@ -132,7 +133,10 @@ class Namespace:
 
     def until_heard(self, process: subprocess.Popen[str], names: Sequence[str]) -> None:
         """Waits until somebody listens to all of them, while the process runs, which is to."""
+        limit = time.monotonic() + _PATIENCE
         while process.poll() is None and self._heard(names) != set(names):
+            if time.monotonic() > limit:
+                process.kill()
             time.sleep(0.02)
 
     def _heard(self, names: Sequence[str]) -> set[str]:
