@@ -22,7 +22,7 @@ class Linux(Cpp):
     runtime: ClassVar[tuple[Path, ...]] = (Path(__file__).with_name("runtime"),)
 
     def visit_includes(self) -> str:
-        return '#include "nf_captures.hpp"\n#include "nf_captures.hpp"\n#include "nf_interfaces.hpp"\n#include "nf_memory.hpp"'
+        return '#include "nf_captures.hpp"\n#include "nf_interfaces.hpp"\n#include "nf_memory.hpp"'
 
     def visit_setup(self) -> str:
         return """
