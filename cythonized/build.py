@@ -16,7 +16,7 @@ from nfverify.cythonized.operators import c_source, user_applications
 from nfverify.cythonized.options import Options
 from nfverify.fastpath.plan import Plan
 from nfverify.semantics.operators import Function, resolve
-from nfverify.smat.ir import Network
+from nfverify.smat.ir import Apply, Network
 
 UserC = Sequence[tuple[str, str]]  # name and text of each C file of operators
 
@@ -32,9 +32,17 @@ def unit(network: Network, options: Options, user: UserC = (), fast: Plan | None
 
 def check_operators(network: Network, python: Mapping[str, Function], c: UserC) -> None:
     """ModelError for an operator of the model's own that neither Python nor a C file defines."""
-    for node in user_applications(network):
-        if not any(re.search(rf"\b{re.escape(node.op)}\s*\(", text) for _, text in c):
-            resolve(node, python)
+    for node in lacking(network, c):
+        resolve(node, python)
+
+
+def lacking(network: Network, c: UserC) -> list[Apply]:
+    """Calls of the model's own operators that no C file defines."""
+    return [
+        node
+        for node in user_applications(network)
+        if not any(re.search(rf"\b{re.escape(node.op)}\s*\(", text) for _, text in c)
+    ]
 
 
 def load_library(

@@ -219,7 +219,7 @@ def _user(node: Apply, name: str, index: int) -> OperatorCode:
         "}",
         f"u8 given[{max(1, len(node.args))} * 16] = {{0}}, made[16] = {{0}};",
         *(_passed(arg.type, at) for at, arg in enumerate(node.args)),
-        "const nf_python_operator *table = core->operators;",
+        "const nf_python_operator *table = (const nf_python_operator *)core->operators;",
         f"i32 failed = !table || !table[{index}] || table[{index}](given, made);",
     ]
     if isinstance(node.type, Bytes):

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from nfverify.cythonized.build import UserC
 from nfverify.cythonized.options import Options
 from nfverify.fastpath.plan import Plan
-from nfverify.lang.source import NOWHERE, Diagnostic, ModelError, Span
+from nfverify.lang.source import Diagnostic, ModelError, Span
 from nfverify.oracles.engines.base import Run, Setting
 from nfverify.oracles.needs import Needs
 from nfverify.oracles.platforms.job import Job, Live, Outcome
@@ -83,7 +83,8 @@ class Platform:
     def accept(self, build: Build) -> None:
         """What is asked before anything is built: ModelError as `check`."""
         if build.fast is not None and not self.fast_paths:
-            raise refuse(self.name, "a fast path", NOWHERE, "build it without --fastpath")
+            span = build.network.instances[0].program.span
+            raise refuse(self.name, "a fast path", span, "build it without --fastpath")
         self.check(build)
 
     def check(self, build: Build) -> None:

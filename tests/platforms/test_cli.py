@@ -334,3 +334,27 @@ def test_a_counterexample_from_a_state(command: Command, traffic: tuple[Path, Pa
     assert command("equiv", "asked.nfd", "slip.nfd", *on) == 1
     assert "\n  right: confirmed\n" in command.out
     assert "\n  wrong: not confirmed: " in command.out
+
+
+EVERY_OTHER = """
+op odd(int) -> bool;
+program every_other {
+    int n;
+    entry odds { match_state { odd(n) } action_flow { drop; } action_state { n = n + 1; } }
+    entry rest { action_flow { pass; } action_state { n = n + 1; } }
+}
+"""
+
+
+@pytest.mark.needs("linux")
+def test_operators_in_c(command: Command) -> None:
+    """Of the user's own: as the reference's in Python; a platform takes none in Python alone."""
+    Path("other.nfd").write_text(EVERY_OTHER)
+    Path("odd.c").write_text("u8 odd(i32 n) { return n & 1; }\n")
+    Path("odd.py").write_text("def odd(n): return n % 2 == 1\n")
+    on = ("--engines", "reference,linux", "--examples", "200", "--ops", "odd.py")
+    assert command("test", "other.nfd", *on, "--ops", "odd.c") == 0, command.err
+    assert command("test", "other.nfd", *on) == 2
+    assert "other.nfd:4:32: error: linux can't express the operator odd" in command.err
+    assert command("run", "other.nfd", "x.pcap", "--engine", "linux", "--ops", "odd.py") == 2
+    assert "odd.py: a platform needs operators in C" in command.err

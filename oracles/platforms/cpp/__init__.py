@@ -15,14 +15,14 @@ from shutil import which
 from typing import ClassVar
 
 import nfverify
-from nfverify.cythonized.build import check_operators
+from nfverify.cythonized.build import lacking
 from nfverify.cythonized.compiler import LIBRARIES, RUNTIME
 from nfverify.cythonized.generate import Generated, generate
 from nfverify.cythonized.names import comment
 from nfverify.cythonized.operators import c_source
 from nfverify.cythonized.visitor import Visitor
 from nfverify.oracles.platforms.cpp.printer import CPP, Dialect, Printer
-from nfverify.oracles.platforms.platform import Build, Need, Sources
+from nfverify.oracles.platforms.platform import Build, Need, Sources, refuse
 from nfverify.oracles.platforms.program import ProgramPlatform
 
 HERE = Path(__file__).with_name("runtime")
@@ -51,7 +51,9 @@ class Cpp(Visitor, ProgramPlatform):
     dialect: ClassVar[Dialect] = CPP
 
     def check(self, build: Build) -> None:
-        check_operators(build.network, {}, build.user)
+        for node in lacking(build.network, build.user):
+            hint = f"name a C file that defines {node.op} by --ops FILE.c"
+            raise refuse(self.name, f"the operator {node.op}", node.span, hint)
 
     def sources(self, build: Build) -> Sources:
         self.check(build)
