@@ -92,23 +92,28 @@ def test_wheel_has_the_whole_package_and_nothing_else(dists: Path) -> None:
         assert "nfverify/equivalence/rulesets/_kernel" in kernels
 
 
-@pytest.mark.parametrize("pattern", ["*.whl", "*.tar.gz"], ids=["wheel", "sdist"])
-def test_installed_elsewhere_it_proves_and_compiles(
-    pattern: str, dists: Path, pins: Path, tmp_path: Path
+def test_installed_elsewhere_they_prove_and_compile(
+    dists: Path, pins: Path, tmp_path: Path
 ) -> None:
-    (archive,) = dists.glob(pattern)
+    """The wheel in an empty environment, which gets what it asks for; the sdist in its place."""
     call(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     bin_ = tmp_path / "venv" / "bin"
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
-    call(
-        *(bin_ / "python", "-m", "pip", "install", *quiet, archive),
-        cwd=tmp_path,
-        env={"PIP_CONSTRAINT": str(pins)},  # by the environment, so that it holds for the build too
-    )
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--no-compile")
+    for pattern, more in (("*.whl", ()), ("*.tar.gz", ("--force-reinstall", "--no-deps"))):
+        (archive,) = dists.glob(pattern)
+        call(
+            *(bin_ / "python", "-m", "pip", "install", *quiet, *more, archive),
+            cwd=tmp_path,
+            env={"PIP_CONSTRAINT": str(pins)},  # in the environment: it holds for the build, too
+        )
+        elsewhere = tmp_path / pattern.strip("*.")
+        elsewhere.mkdir()
+        works(bin_, elsewhere, tmp_path / "cache")
+
+
+def works(bin_: Path, elsewhere: Path, cache: Path) -> None:
     where = call(bin_ / "python", "-c", "import nfverify; print(nfverify.__file__)", cwd=elsewhere)
-    assert Path(where.strip()).is_relative_to(tmp_path / "venv")
+    assert Path(where.strip()).is_relative_to(bin_.parent)
     verdict = call(bin_ / "nfverify", "equiv", "lib:edge", "lib:edge-table", cwd=elsewhere)
     assert re.search(r"^equivalent\b", verdict, re.MULTILINE)
     test = elsewhere / "it.nftest.toml"
@@ -117,6 +122,11 @@ def test_installed_elsewhere_it_proves_and_compiles(
     built = call(
         *(bin_ / "nfverify", "build", "lib:firewall", "--emit", "so", "--emit", "exe"),
         cwd=elsewhere,
-        env={"XDG_CACHE_HOME": str(tmp_path / "cache")},
+        env={"XDG_CACHE_HOME": str(cache)},
     )
     assert built == "firewall.so\nfirewall\n"
+    sources = call(
+        *(bin_ / "nfverify", "build", "lib:firewall", "--platform", "linux", "-o", "linux"),
+        cwd=elsewhere,
+    )
+    assert (elsewhere / "linux" / "Makefile").is_file(), sources
