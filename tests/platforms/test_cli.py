@@ -355,6 +355,6 @@ def test_operators_in_c(command: Command) -> None:
     on = ("--engines", "reference,linux", "--examples", "200", "--ops", "odd.py")
     assert command("test", "other.nfd", *on, "--ops", "odd.c") == 0, command.err
     assert command("test", "other.nfd", *on) == 2
-    assert "other.nfd:4:32: error: linux can't express the operator odd" in command.err
+    assert "other.nfd:5:32: error: linux can't express the operator odd" in command.err
     assert command("run", "other.nfd", "x.pcap", "--engine", "linux", "--ops", "odd.py") == 2
     assert "odd.py: a platform needs operators in C" in command.err
