@@ -1,7 +1,7 @@
 """From the sources of a platform to what `make` builds of them, kept in the cache of builds.
 
-What all networks share (`Sources.shared`) is compiled once: its objects are put into the folder
-before `make` looks there.
+Objects are kept by what they are compiled of, so that what networks or platforms have in common is
+compiled once: they are put into the folder before `make` looks there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, partial
 from hashlib import sha256
@@ -25,8 +25,8 @@ from nfverify.oracles.platforms.platform import Platform, Sources
 from nfverify.packet.files import replacing
 
 MAX_LINES = 40  # of what a compiler says
-# Lines of a Makefile that tell one network from another.
-_OWN_LINE = re.compile(r"^(?:(?:NAME|LDLIBS)\b|#).*$", re.MULTILINE)
+_COMPILES = re.compile(r"^(.* -c -o (\S+) (\S+))$", re.MULTILINE)  # of what make would do
+_INCLUDE = re.compile(r"""^\s*#\s*include\s*["<](.+)[">]""", re.MULTILINE)
 # Variables of the environment that would change what is made behind the cache's back.
 _NOT_PASSED = {
     *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"),
@@ -78,36 +78,41 @@ def _make(
     store: Cache, platform: str, sources: Sources, variables: Sequence[str], folder: Path
 ) -> Path:
     write(sources, folder)
-    for target in sources.shared:
-        files = tuple((name, _OWN_LINE.sub("", text)) for name, text in _common(sources))
-        key = _digest(_tools(), tuple(variables), files, target)
-        made = store.object(key, partial(_make_shared, platform, sources, variables, target))
-        shutil.copyfile(made, folder / target)
-    _run(platform, folder, sources.name, variables)
+    commands = _run(platform, folder, sources.name, "--dry-run", *variables)
+    for command, target, source in _COMPILES.findall(commands.replace("\\\n", " ")):
+        if source in sources.files:
+            key = _digest(_tools(), command, _reached(sources, source, command))
+            make = partial(_make_object, platform, sources, variables, target)
+            shutil.copyfile(store.object(key, make), folder / target)
+    _run(platform, folder, sources.name, *variables)
     return folder / sources.name
 
 
-def _common(sources: Sources) -> Iterator[tuple[str, str]]:
-    """The files on which an object that all networks share may depend."""
-    own = sources.name.partition(".")[0]
-    for name, text in sources.files.items():
-        path = PurePosixPath(name)
-        part = path.name.partition(".")[0]
-        if path.suffix != ".md" and part != own and not part.startswith(f"{own}_operators"):
-            yield name, text
-
-
-def _make_shared(
+def _make_object(
     platform: str, sources: Sources, variables: Sequence[str], target: str, folder: Path
 ) -> Path:
     write(sources, folder)
-    _run(platform, folder, target, variables)
+    _run(platform, folder, target, *variables)
     return folder / target
 
 
-def _run(platform: str, folder: Path, target: str, variables: Sequence[str]) -> None:
-    """`make TARGET` there, ended with all that it started."""
-    command = ("make", "--silent", target, *variables)
+def _reached(sources: Sources, start: str, command: str) -> list[tuple[str, str]]:
+    """The files that an object is made of: those in the command, what they include, and so on."""
+    found: dict[str, str] = {}
+    words = {PurePosixPath(word).name for word in command.split()}
+    waiting = [start, *(name for name in sources.files if PurePosixPath(name).name in words)]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = sources.files[name]
+            included = {PurePosixPath(text).name for text in _INCLUDE.findall(found[name])}
+            waiting += [name for name in sources.files if PurePosixPath(name).name in included]
+    return sorted(found.items())
+
+
+def _run(platform: str, folder: Path, target: str, *words: str) -> str:
+    """`make TARGET` there, ended with all that it started: what it said."""
+    command = ("make", "--silent", target, *words)
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
     try:
         process = subprocess.Popen(
@@ -131,9 +136,11 @@ def _run(platform: str, folder: Path, target: str, variables: Sequence[str]) -> 
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    text = said.decode(errors="replace")
     if process.returncode:
-        lines = said.decode(errors="replace").strip().splitlines()[:MAX_LINES]
+        lines = text.strip().splitlines()[:MAX_LINES]
         raise GeneratedCodeError("\n".join([f"make refuses {target} of {platform}", *lines]))
+    return text
 
 
 @cache

@@ -43,11 +43,10 @@ class Build:
 @dataclass(frozen=True, slots=True)
 class Sources:
     """A folder of sources with a Makefile: texts by path, with `/`. `name` is that of what `make`
-    builds, `shared` are objects that it builds alike for every network."""
+    builds."""
 
     name: str
     files: Mapping[str, str]
-    shared: tuple[str, ...] = ()
 
 
 class PlatformEngine(Protocol):

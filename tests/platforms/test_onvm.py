@@ -31,7 +31,7 @@ class Services(Onvm):
     def visit_network(self, build: Build) -> Sources:
         made = super().visit_network(build)
         text = (HERE / "services.cpp").read_text(encoding="utf-8")
-        return Sources(made.name, {**made.files, "host/main.cpp": text}, made.shared)
+        return Sources(made.name, {**made.files, "host/main.cpp": text})
 
 
 def frame(what: int, port: int) -> bytes:

@@ -40,7 +40,8 @@ _FLAGS = """\
 class Cpp(Visitor, ProgramPlatform):
     """Writes NAME.cpp, NAME.h, main.cpp and a Makefile. `packages` are of pkg-config, for what
     main.cpp includes; `runtime` are folders with more headers; `objects` are of more files that
-    `sources` has, the same for all networks, and `rules` stand at the Makefile's end."""
+    `sources` has, the same for all networks, and `rules` stand at the Makefile's end. `mixed`: also
+    NAME.cpp includes headers of the packages, and so its object is that of one platform only."""
 
     needs: ClassVar[tuple[Need, ...]] = (COMPILER, MAKE)
     packages: ClassVar[tuple[str, ...]] = ()
@@ -48,6 +49,7 @@ class Cpp(Visitor, ProgramPlatform):
     runtime: ClassVar[tuple[Path, ...]] = ()
     objects: ClassVar[tuple[str, ...]] = ("main.o",)
     rules: ClassVar[str] = ""
+    mixed: ClassVar[bool] = False
     dialect: ClassVar[Dialect] = CPP
 
     def check(self, build: Build) -> None:
@@ -77,7 +79,7 @@ class Cpp(Visitor, ProgramPlatform):
             "README.md": self.visit_readme(made),
         }
         headers = {f"runtime/{name}": text for name, text in self.headers().items()}
-        return Sources(made.name, {**files, **headers}, self.objects)
+        return Sources(made.name, {**files, **headers})
 
     def headers(self) -> Mapping[str, str]:
         """The runtime, by file name."""
@@ -153,6 +155,7 @@ int main(int argc, char **argv)
         packages = " ".join(self.packages)
         flags = f" $(shell pkg-config --cflags {packages})" if packages else ""
         links = f" $(shell pkg-config --libs {packages})" if packages else ""
+        mixed = "$(NAME).o: FLAGS += $(INCLUDES)\n" if self.mixed else ""
         own = [f"{user.removesuffix('.c')}.o" for user in users]
         objects = " ".join(["$(NAME).o", *self.objects, *own])
         debian = [LIBRARIES[name] for name in made.libraries if name in LIBRARIES]
@@ -166,7 +169,8 @@ CC ?= gcc
 ARCH ?= -march=native
 CXXFLAGS ?= -O2
 WERROR ?=
-FLAGS := {_FLAGS} {flags}
+FLAGS := {_FLAGS}
+INCLUDES :={flags}
 
 ifdef SANITIZE
 CHECKS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \\
@@ -176,8 +180,11 @@ endif
 $(NAME): {objects}
 \t$(CXX) $(CHECKS) -o $@ $^ $(LDLIBS)
 
-%.o: %.cpp $(wildcard *.h runtime/*)
+{mixed}$(NAME).o: $(NAME).cpp $(NAME).h $(wildcard runtime/*.h)
 \t$(CXX) $(FLAGS) $(CXXFLAGS) $(ARCH) $(WERROR) $(CHECKS) -c -o $@ $<
+
+%.o: %.cpp $(wildcard *.h runtime/*)
+\t$(CXX) $(FLAGS) $(INCLUDES) $(CXXFLAGS) $(ARCH) $(WERROR) $(CHECKS) -c -o $@ $<
 
 %.o: %.c $(wildcard runtime/*)
 \t$(CC) -std=gnu11 -Iruntime -O2 $(ARCH) $(CHECKS) -c -o $@ $<

@@ -28,13 +28,14 @@ class Onvm(Cpp):
         Need("DPDK", "libdpdk-dev", lambda: has_package("libdpdk", "21.11")),
     )
     packages: ClassVar[tuple[str, ...]] = ("libdpdk",)
+    libraries: ClassVar[tuple[str, ...]] = ("pcap",)
     runtime: ClassVar[tuple[Path, ...]] = (FILES.parent / "dpdk" / "runtime",)
     lives = True
     given = Needs(monotone=True, longest=65_535)
     objects: ClassVar[tuple[str, ...]] = ("onvm_nf.o", "host/onvm_host.o", "host/main.o")
     rules: ClassVar[str] = f"""\
 
-FLAGS += -I. -Ihost
+INCLUDES += -I. -Ihost
 onvm_nf.o: CHECKS += -Dmain={_MAIN}
 
 # The function for OpenNetVM's manager: make nf ONVM_HOME=... [RTE_TARGET=...]
@@ -49,7 +50,7 @@ $(NAME)_nf: $(NAME).o nf.o
 \t    $(ONVM)/lib/$(RTE_TARGET)/lib/libonvmhelper.a $(LDLIBS) -lm
 
 nf.o: onvm_nf.cpp $(wildcard *.h runtime/*)
-\t$(CXX) $(filter-out -Ihost,$(FLAGS)) $(CXXFLAGS) $(ARCH) $(WERROR) \\
+\t$(CXX) $(FLAGS) $(filter-out -Ihost,$(INCLUDES)) $(CXXFLAGS) $(ARCH) $(WERROR) \\
 \t    -I$(ONVM)/onvm_nflib -I$(ONVM)/lib -c -o $@ $<
 
 clean: clean-nf
@@ -63,7 +64,7 @@ clean-nf:
         del files["main.cpp"]
         for path in sorted((*FILES.glob("*.[ch]*"), *FILES.glob("host/*"))):
             files[path.relative_to(FILES).as_posix()] = path.read_text(encoding="utf-8")
-        return Sources(made.name, files, made.shared)
+        return Sources(made.name, files)
 
     def visit_main(self) -> str:
         return ""
