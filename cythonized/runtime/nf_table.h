@@ -277,8 +277,9 @@ NF_COLD int nf_table_make_room(nf_table *t, u64 more) {
     return failed ? -1 : 0;
 }
 
-/* Room for `more` puts of new keys: 0, or -1 with the table as it was. */
-NF_INL int nf_table_reserve(nf_table *t, u64 more) {
+/* Room for `more` puts of new keys: 0, or -1 with the table as it was. Not always inlined: of C++
+ * gcc then takes everything behind it for as unlikely as the last line. */
+static inline __attribute__((unused)) int nf_table_reserve(nf_table *t, u64 more) {
     if (nf_likely(t->count + more <= t->limit && more <= t->tail))
         return 0;
     return nf_table_make_room(t, more);
