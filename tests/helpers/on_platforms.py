@@ -14,6 +14,7 @@ from agreement import Maker, NonIp, Runner, Step, Trace, describe, difference, r
 from nfverify.cythonized.options import Options
 from nfverify.equivalence.fastpath.derive import derive
 from nfverify.equivalence.reach.script import expand
+from nfverify.lang.source import NOWHERE, Diagnostic
 from nfverify.oracles.campaign import Campaign
 from nfverify.oracles.engines.base import Setting
 from nfverify.oracles.engines.reference import reference
@@ -45,8 +46,10 @@ class Placed:
         run = self.engine.run(events, self.state)
         if run.failure is not None:
             what = f"{run.failure.kind} after {len(run.steps)}: {run.failure.what}"
-            error = RunawayError if run.failure.kind == "refused" else AssertionError
-            raise error(f"{self.engine.name}: {what}\n{run.failure.said}")
+            what = f"{self.engine.name}: {what}\n{run.failure.said}"
+            if run.failure.kind == "refused" and "timers" in run.failure.what:
+                raise RunawayError(Diagnostic("error", "runaway", what, NOWHERE))
+            raise AssertionError(what)
         assert len(run.steps) == len(events)
         assert run.state is not None
         self.state = run.state
