@@ -147,7 +147,7 @@ static int nf_check_captured(nf_capture *c, u64 offset, u32 length)
 
 /* Opens what a descriptor gives, which stays the caller's: 0; -1: no capture of Ethernet, or no
  * memory, as c->error says. nf_capture_close in either case. */
-static int nf_capture_open(nf_capture *c, int fd, const char *name)
+__attribute__((unused)) static int nf_capture_open(nf_capture *c, int fd, const char *name)
 {
     static const struct { u8 magic[4]; u8 length; const char *what; } others[] = {
         {{0x1f, 0x8b}, 2, "gzip data: decompress it first"},
@@ -237,7 +237,7 @@ NF_INL int nf_pcap_next(nf_capture *c, nf_record *r)
 }
 
 /* The next record: 1; 0: the end; -1: the capture breaks off, as c->error says. */
-static int nf_capture_next(nf_capture *c, nf_record *r)
+__attribute__((unused)) static int nf_capture_next(nf_capture *c, nf_record *r)
 {
     return c->ng ? nf_pcapng_next(c, r) : nf_pcap_next(c, r);
 }

@@ -22,16 +22,18 @@ class Linux(Cpp):
     runtime: ClassVar[tuple[Path, ...]] = (Path(__file__).with_name("runtime"),)
 
     def visit_includes(self) -> str:
-        return '#include "nf_captures.hpp"\n#include "nf_interfaces.hpp"\n#include "nf_memory.hpp"'
+        return '#include "nf_interfaces.hpp"\n#include "nf_memory.hpp"\n#include "nf_outputs.hpp"'
 
     def visit_setup(self) -> str:
         return """
     explicit Io(Options &options)
     {
-        if (options.lives())
+        if (options.lives()) {
             interfaces_ = std::make_unique<Interfaces>(options);
-        else
+        } else {
             captures_ = std::make_unique<Captures>(options);
+            outputs_ = std::make_unique<Outputs>(options);
+        }
         if (options.bench)
             memory_ = std::make_unique<Memory>(*captures_);
     }"""
@@ -56,8 +58,8 @@ class Linux(Cpp):
 
     void copy(u16 port, u64 time, const u8 *frame, u32 length, u32 original)
     {
-        if (captures_)
-            captures_->put(port, time, frame, length, original);
+        if (outputs_)
+            outputs_->put(port, time, frame, length, original);
         else
             interfaces_->put(port, frame, length);
     }
@@ -72,12 +74,13 @@ class Linux(Cpp):
         return """
     void close()
     {
-        if (captures_)
-            captures_->flush();
+        if (outputs_)
+            outputs_->flush();
     }"""
 
     def visit_members(self) -> str:
         return """
     std::unique_ptr<Captures> captures_;
+    std::unique_ptr<Outputs> outputs_;
     std::unique_ptr<Interfaces> interfaces_;
     std::unique_ptr<Memory> memory_;"""

@@ -11,7 +11,7 @@ namespace nf {
 
 /* Verdicts of packets that may still be in the pipeline when their burst is over. */
 class Verdicts {
-    static constexpr u32 BURSTS = 16;
+    static constexpr u32 BURSTS = 4;
     std::vector<i32> all_ = std::vector<i32>(BURSTS * Burst::ROOM);
     u32 next_ = 0;
 

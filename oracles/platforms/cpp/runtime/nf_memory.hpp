@@ -34,6 +34,7 @@ class Memory {
     std::vector<u32> originals_; /* lengths on the wire; empty: the same */
     std::vector<u16> ports_;     /* empty: the first */
     u32 count_ = 0, at_ = 0;
+    u32 stride_ = 0; /* of frames that are all as long; else 0 */
     u8 *next_ = nullptr;
 
     static u32 room(u32 length) { return (length + LINE - 1) & ~(LINE - 1); }
@@ -58,6 +59,9 @@ class Memory {
             source.finish(b);
         }
         count_ = u32(lengths.size());
+        stride_ = count_ ? room(lengths[0]) : 0;
+        for (u32 length : lengths)
+            stride_ = room(length) == stride_ ? stride_ : 0;
         frames_ = std::make_unique<Pages>(original_.size());
         lengths_ = std::make_unique<Pages>(4 * u64(count_));
         std::copy(lengths.begin(), lengths.end(), this->lengths());
@@ -78,9 +82,12 @@ class Memory {
     {
         b.n = std::min(b.room, count_ - at_);
         b.lengths = lengths() + at_;
-        for (u32 i = 0; i < b.n; i++) {
-            b.frames[i] = next_;
-            next_ += room(b.lengths[i]);
+        if (stride_) {
+            for (u32 i = 0; i < b.n; i++, next_ += stride_)
+                b.frames[i] = next_;
+        } else {
+            for (u32 i = 0; i < b.n; next_ += room(b.lengths[i++]))
+                b.frames[i] = next_;
         }
         b.originals = originals_.empty() ? nullptr : originals_.data() + at_;
         b.ports = ports_.empty() ? nullptr : ports_.data() + at_;

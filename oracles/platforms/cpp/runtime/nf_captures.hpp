@@ -1,4 +1,4 @@
-/* Captures by libpcap, merged by time or in a schedule's order. */
+/* Captures read by libpcap, merged by time or in a schedule's order. */
 #ifndef NF_CAPTURES_HPP
 #define NF_CAPTURES_HPP
 #include <fcntl.h>
@@ -67,9 +67,10 @@ class Input {
     [[noreturn]] void broken(const std::string &what) const { throw Broken(name_ + ": " + what); }
 
   public:
-    const u16 port;
+    const u16 number, port;
 
-    explicit Input(const Named &named) : name_(named.file), bytes_(named.file), port(u16(named.port))
+    Input(const Named &named, u16 place)
+        : name_(named.file), bytes_(named.file), number(place), port(u16(named.port))
     {
         char error[PCAP_ERRBUF_SIZE];
         FILE *stream = bytes_.stream();
@@ -120,80 +121,11 @@ class Input {
     const u8 *take() { return std::exchange(data_, nullptr); }
 };
 
-/* Are a capture's stamps finer than us? As far as its first packet tells; of a pipe: yes. */
-inline bool finer(const std::string &name)
-{
-    struct stat found;
-    const int fd = open(name.c_str(), O_RDONLY | O_CLOEXEC);
-    bool fine = true;
-    if (fd >= 0 && !fstat(fd, &found) && S_ISREG(found.st_mode)) {
-        nf_capture capture;
-        nf_record record;
-        if (!nf_capture_open(&capture, fd, name.c_str()))
-            nf_capture_next(&capture, &record);
-        fine = capture.finer;
-        nf_capture_close(&capture);
-    }
-    if (fd >= 0)
-        ::close(fd);
-    return fine;
-}
-
-/* What leaves by a port, or by any. */
-class Output {
-    const std::string name_;
-    const i32 port_;
-    const bool fine_;
-    Pcap pcap_{nullptr, pcap_close};
-    std::unique_ptr<pcap_dumper_t, void (*)(pcap_dumper_t *)> dump_{nullptr, pcap_dump_close};
-
-    void check() const
-    {
-        if (!dump_ || ferror(pcap_dump_file(dump_.get())))
-            throw Failure(name_ + ": " + strerror(errno));
-    }
-
-  public:
-    Output(const Named &named, bool fine) : name_(named.file), port_(named.port), fine_(fine)
-    {
-        pcap_.reset(pcap_open_dead_with_tstamp_precision(
-            DLT_EN10MB, NF_MAX_CAPTURED,
-            fine ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO));
-        FILE *stream = fdopen(dup(named.fd), "w");
-        if (!pcap_ || !stream)
-            throw Failure(name_ + ": " + strerror(errno));
-        dump_.reset(pcap_dump_fopen(pcap_.get(), stream));
-        check();
-    }
-
-    void put(u16 port, u64 time, const u8 *frame, u32 length, u32 original)
-    {
-        if (port_ >= 0 && port_ != port)
-            return;
-        const u64 seconds = time / 1000000000, fraction = time % 1000000000;
-        if (seconds >> 32)
-            throw Failure(name_ + ": a pcap file can't hold the time " + std::to_string(time) + " ns");
-        pcap_pkthdr header = {};
-        header.ts.tv_sec = time_t(seconds);
-        header.ts.tv_usec = suseconds_t(fine_ ? fraction : fraction / 1000);
-        header.caplen = length;
-        header.len = original;
-        pcap_dump(reinterpret_cast<u8 *>(dump_.get()), &header, frame);
-    }
-
-    void flush()
-    {
-        pcap_dump_flush(dump_.get());
-        check();
-    }
-};
-
 class Captures {
     static constexpr u32 BYTES = 4 << 20; /* of a burst's frames */
 
     Schedule &schedule_;
     std::vector<std::unique_ptr<Input>> inputs_;
-    std::vector<std::unique_ptr<Output>> outputs_;
     std::vector<u8> data_ = std::vector<u8>(BYTES);
     std::string broken_;
     u16 port_ = 0;
@@ -234,6 +166,7 @@ class Captures {
             b.originals[b.n] = input->original();
             b.times[b.n] = time_;
             b.ports[b.n] = input->port;
+            b.owners[b.n] = input;
             b.frames[b.n] = &data_[used];
             memcpy(b.frames[b.n], input->take(), b.lengths[b.n]);
             used += b.lengths[b.n];
@@ -244,15 +177,11 @@ class Captures {
   public:
     explicit Captures(Options &options) : schedule_(options.schedule)
     {
-        bool fine = false;
-        for (const Named &input : options.inputs) {
-            inputs_.push_back(std::make_unique<Input>(input));
-            fine |= finer(input.file);
-        }
-        for (const Named &output : options.outputs)
-            outputs_.push_back(std::make_unique<Output>(output, fine));
+        for (const Named &input : options.inputs)
+            inputs_.push_back(std::make_unique<Input>(input, u16(inputs_.size())));
     }
 
+    /* Owners are the Inputs. */
     bool receive(Burst &b)
     {
         if (broken_.empty()) {
@@ -267,19 +196,7 @@ class Captures {
         return true;
     }
 
-    void put(u16 port, u64 time, const u8 *frame, u32 length, u32 original)
-    {
-        for (const auto &output : outputs_)
-            output->put(port, time, frame, length, original);
-    }
-
     void finish(Burst &) {}
-
-    void flush()
-    {
-        for (const auto &output : outputs_)
-            output->flush();
-    }
 };
 
 }

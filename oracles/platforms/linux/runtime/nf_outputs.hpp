@@ -1,0 +1,102 @@
+/* Captures written by libpcap. */
+#ifndef NF_OUTPUTS_HPP
+#define NF_OUTPUTS_HPP
+#include "nf_captures.hpp"
+
+namespace nf {
+
+/* Are a capture's stamps finer than us? As far as its first packet tells; of a pipe: yes. */
+inline bool finer(const std::string &name)
+{
+    struct stat found;
+    const int fd = open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    bool fine = true;
+    if (fd >= 0 && !fstat(fd, &found) && S_ISREG(found.st_mode)) {
+        nf_capture capture;
+        nf_record record;
+        if (!nf_capture_open(&capture, fd, name.c_str()))
+            nf_capture_next(&capture, &record);
+        fine = capture.finer;
+        nf_capture_close(&capture);
+    }
+    if (fd >= 0)
+        ::close(fd);
+    return fine;
+}
+
+/* What leaves by a port, or by any. */
+class Output {
+    const std::string name_;
+    const i32 port_;
+    const bool fine_;
+    Pcap pcap_{nullptr, pcap_close};
+    std::unique_ptr<pcap_dumper_t, void (*)(pcap_dumper_t *)> dump_{nullptr, pcap_dump_close};
+
+    void check() const
+    {
+        if (!dump_ || ferror(pcap_dump_file(dump_.get())))
+            throw Failure(name_ + ": " + strerror(errno));
+    }
+
+  public:
+    Output(const Named &named, bool fine) : name_(named.file), port_(named.port), fine_(fine)
+    {
+        pcap_.reset(pcap_open_dead_with_tstamp_precision(
+            DLT_EN10MB, NF_MAX_CAPTURED,
+            fine ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO));
+        FILE *stream = fdopen(dup(named.fd), "w");
+        if (!pcap_ || !stream)
+            throw Failure(name_ + ": " + strerror(errno));
+        dump_.reset(pcap_dump_fopen(pcap_.get(), stream));
+        check();
+    }
+
+    void put(u16 port, u64 time, const u8 *frame, u32 length, u32 original)
+    {
+        if (port_ >= 0 && port_ != port)
+            return;
+        const u64 last = u64(UINT32_MAX) * 1000000000 + 999999999; /* that a capture can hold */
+        const u64 seconds = std::min(time, last) / 1000000000, fraction = std::min(time, last) % 1000000000;
+        pcap_pkthdr header = {};
+        header.ts.tv_sec = time_t(seconds);
+        header.ts.tv_usec = suseconds_t(fine_ ? fraction : fraction / 1000);
+        header.caplen = length;
+        header.len = original;
+        pcap_dump(reinterpret_cast<u8 *>(dump_.get()), &header, frame);
+    }
+
+    void flush()
+    {
+        pcap_dump_flush(dump_.get());
+        check();
+    }
+};
+
+class Outputs {
+    std::vector<std::unique_ptr<Output>> outputs_;
+
+  public:
+    explicit Outputs(const Options &options)
+    {
+        bool fine = false;
+        for (const Named &input : options.inputs)
+            fine |= finer(input.file);
+        for (const Named &output : options.outputs)
+            outputs_.push_back(std::make_unique<Output>(output, fine));
+    }
+
+    void put(u16 port, u64 time, const u8 *frame, u32 length, u32 original)
+    {
+        for (const auto &output : outputs_)
+            output->put(port, time, frame, length, original);
+    }
+
+    void flush()
+    {
+        for (const auto &output : outputs_)
+            output->flush();
+    }
+};
+
+}
+#endif
