@@ -31,13 +31,14 @@ def check_confirm(args: argparse.Namespace) -> None:
         if args.capacity is not None and not getattr(args, "engines", None):
             raise UsageError("--capacity is of platforms: add --confirm-on P")
         return
-    from nfverify.oracles.platforms.registry import names
+    from nfverify.oracles.platforms.registry import names, platform
 
     given = _names(args)
     for name in given:
         if name not in names():
             known = ", ".join(names())
             raise UsageError(f"--confirm-on: no platform {name!a}; there are {known}")
+        platform(name)  # a broken one is known before anything is proved
     if not given:
         raise UsageError("--confirm-on names no platform")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfverify.cli import states
@@ -13,7 +16,7 @@ from nfverify.cli.platform_options import (
     found_platform,
     platform_options,
 )
-from nfverify.packet.files import replacing
+from nfverify.packet.files import STANDARD, replacing
 
 if TYPE_CHECKING:
     from nfverify.cli.run import Files
@@ -75,6 +78,8 @@ def run_on(args: argparse.Namespace, network: Network, until: tuple[bool, int] |
     from nfverify.cli.run import Files
 
     platform = found_platform(args.engine)
+    if args.state:
+        _check_writable(args.state)
     job: Job | Live
     if is_live(args):
         job = _live(args, network, platform)
@@ -148,6 +153,14 @@ def _start(args: argparse.Namespace, network: Network) -> bytes | None:
 
     data = states.read(args.start)
     return state_binary.dump(network, states.decode(network, data, args.start))
+
+
+def _check_writable(file: str) -> None:
+    """OSError for a state that could not be written in the end."""
+    folder = Path(file).resolve().parent
+    if file != STANDARD and not os.access(folder, os.W_OK | os.X_OK):
+        number = errno.EACCES if folder.is_dir() else errno.ENOENT
+        raise OSError(number, os.strerror(number), file)
 
 
 def _save(network: Network, state: bytes, file: str) -> None:

@@ -63,7 +63,7 @@ def require(platform: Platform) -> None:
     missing = platform.missing()
     if missing:
         what = " and ".join(need.what for need in missing)
-        packages = " ".join(dict.fromkeys(need.package for need in missing))
+        packages = " ".join(dict.fromkeys(need.package for need in missing if need.package))
         hint = f" (Debian, Ubuntu: apt-get install {packages})" if packages else ""
         raise BuildError(f"{platform.name} needs {what}{hint}")
 

@@ -73,30 +73,58 @@ def _confirm(
     there: Platform, trace: Trace, sides: Sequence[Side], wanted: Sequence[Run]
 ) -> Confirmation:
     replayed: list[Replayed] = []
+    told = True
     for side, right in zip(sides, wanted, strict=True):
-        setting = Setting(non_ip=side.machine.non_ip, user=tuple(side.build.user))
         try:
-            there.accept(side.build)
-            engine = there.engine(side.build, setting)
+            got = _run(there, trace, side)
         except ModelError as error:
-            why = f"{side.name}: {str(error).partition(chr(10))[0]}"
-            return Confirmation(there.name, "refused", why, tuple(replayed))
-        except (BuildError, OSError) as error:
-            return Confirmation(there.name, "missing", f"{side.name}: {error}", tuple(replayed))
-        except GeneratedCodeError as error:  # our fault, and no reason to lose the counterexample
-            why = f"{side.name}: {str(error).partition(chr(10))[0]}"
-            return Confirmation(there.name, "not confirmed", why, tuple(replayed))
-        barred = _barred(engine, trace)
-        if barred:
-            return Confirmation(there.name, "refused", barred, tuple(replayed))
-        got = engine.run(trace, side.start)
+            return _open(there, "refused", f"{side.name}: {_line(error)}", replayed)
+        except _Barred as error:
+            return _open(there, "refused", str(error), replayed)
+        except Exception as error:  # whatever it is, the counterexample mustn't be lost
+            answer: Answer = "missing" if there.missing() else "not confirmed"
+            return _open(there, answer, f"{side.name}: {_line(error)}", replayed)
         replayed.append(Replayed(side.name, got.steps, _unlike(side, right, got)))
+        told = told and got.state is not None
     unlike = [f"{each.side}: {each.what}" for each in replayed if each.what]
-    answer: Answer = "not confirmed" if unlike else "confirmed"
-    why = "; ".join(unlike)
-    if not unlike and len({each.steps for each in replayed}) < len(replayed):
+    if unlike:
+        return _open(there, "not confirmed", "; ".join(unlike), replayed)
+    if len({each.steps for each in replayed}) == len(replayed):
+        return _open(there, "confirmed", "", replayed)
+    if told:
         why = "by the states at the end, which are those of the reference"
+        return _open(there, "confirmed", why, replayed)
+    return _open(there, "not confirmed", "it doesn't tell the states, which part", replayed)
+
+
+def _open(there: Platform, answer: Answer, why: str, replayed: Sequence[Replayed]) -> Confirmation:
     return Confirmation(there.name, answer, why, tuple(replayed))
+
+
+def _line(error: Exception) -> str:
+    """What an error says in one line."""
+    lines = str(error).splitlines() or [""]
+    match error:
+        case ModelError() | OSError():
+            return lines[0]
+        case BuildError() | GeneratedCodeError():
+            return ": ".join(line.strip() for line in lines[:2])
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+class _Barred(Exception):
+    """A trace with a packet that can't be given."""
+
+
+def _run(there: Platform, trace: Trace, side: Side) -> Run:
+    """A side, built and run there. _Barred; ModelError, and all that a platform raises."""
+    there.accept(side.build)
+    setting = Setting(non_ip=side.machine.non_ip, user=tuple(side.build.user))
+    engine = there.engine(side.build, setting)
+    barred = _barred(engine, trace)
+    if barred:
+        raise _Barred(barred)
+    return engine.run(trace, side.start)
 
 
 def _barred(engine: PlatformEngine, trace: Trace) -> str:
