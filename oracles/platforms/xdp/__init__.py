@@ -22,6 +22,7 @@ from nfverify.oracles.platforms.platform import Build, Need, Platform, Sources
 from nfverify.oracles.platforms.xdp.engine import XdpEngine
 from nfverify.oracles.platforms.xdp.expressible import check
 from nfverify.oracles.platforms.xdp.libbpf import PACKAGE, found
+from nfverify.oracles.platforms.xdp.limits import refusing
 from nfverify.oracles.platforms.xdp.live import OPTIONS, run_live
 from nfverify.oracles.platforms.xdp.visitor import XdpVisitor
 
@@ -95,7 +96,9 @@ class Xdp(Platform):
         return Sources(f"{name}.bpf.o", {**files, **headers})
 
     def engine(self, build: Build, setting: Setting) -> XdpEngine:
-        return XdpEngine(build.network, self.object(build), setting.non_ip == "drop")
+        made = XdpEngine(build.network, self.object(build), setting.non_ip == "drop")
+        made.start()  # now, for the kernel may refuse it
+        return made
 
     def run(self, build: Build, job: Job) -> Outcome:
         engine = self.engine(build, Setting(non_ip=job.non_ip))
@@ -111,7 +114,8 @@ class Xdp(Platform):
 
     def object(self, build: Build) -> bytes:
         """The compiled program. ModelError, BuildError."""
-        return built(self, self.sources(build)).read_bytes()
+        with refusing(build.network):
+            return built(self, self.sources(build)).read_bytes()
 
 
 @cache

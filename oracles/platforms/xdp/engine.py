@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from nfverify.oracles.engines.base import Failure, Run
 from nfverify.oracles.needs import Needs
+from nfverify.oracles.platforms.xdp.limits import refusing
 from nfverify.oracles.platforms.xdp.loader import LONGEST, SHORTEST, Loaded
 from nfverify.oracles.platforms.xdp.state import MapState
 from nfverify.oracles.trace import Event, port_names
@@ -89,10 +90,11 @@ class XdpEngine:
         return Needs(shortest=SHORTEST, longest=LONGEST)
 
     def start(self, state: SavedState | None = None) -> XdpSession:
-        """The only session, begun anew. BuildError: the kernel refuses the program."""
+        """The only session, begun anew. ModelError: the kernel refuses a program of this size."""
         if not self._loaded:
             settings = {"nf_test_run": 1, "nf_non_ip_drop": int(self.drop_non_ip)}
-            loaded = Loaded(self.data, self.network.name, settings)
+            with refusing(self.network):
+                loaded = Loaded(self.data, self.network.name, settings)
             self._loaded.append(XdpSession(self.network, loaded, MapState(self.network, loaded)))
         session = self._loaded[0]
         if state is None:

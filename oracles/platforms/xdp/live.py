@@ -15,6 +15,7 @@ from nfverify.oracles.platforms.files import FAILED
 from nfverify.oracles.platforms.job import Live, Outcome
 from nfverify.oracles.platforms.xdp.attach import MODES, Attached, AttachError, Mode, index_of
 from nfverify.oracles.platforms.xdp.engine import PROGRAM, failure
+from nfverify.oracles.platforms.xdp.limits import refusing
 from nfverify.oracles.platforms.xdp.loader import Loaded
 from nfverify.oracles.platforms.xdp.state import MapState
 from nfverify.semantics import state_binary
@@ -44,7 +45,8 @@ def run_live(network: Network, data: bytes, live: Live) -> Outcome:
     with ExitStack() as stack:
         try:
             indices = {interface: index_of(interface) for interface in live.interfaces}
-            loaded = stack.enter_context(Loaded(data, network.name, settings))
+            with refusing(network):
+                loaded = stack.enter_context(Loaded(data, network.name, settings))
             maps = MapState(network, loaded)
             if live.start is None:
                 maps.begin()
