@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hostile_frames import frame
 from ir_build import arp, udp
+from sharing import shared
 
 from nfverify.cli.main import main
 from nfverify.packet.pcap import Writer, read
@@ -42,18 +43,22 @@ program later {
 """
 
 
+MODELS = {"counter": COUNTER, "split": SPLIT, "later": LATER}
+
+
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory):
     """Each model as (its file, the program built of it under sanitizers)."""
-    folder = tmp_path_factory.mktemp("programs")
-    found = {}
-    for name, text in (("counter", COUNTER), ("split", SPLIT), ("later", LATER)):
+    folder = shared(tmp_path_factory, "programs", sanitized)
+    return {name: (str(folder / f"{name}.nfd"), str(folder / name)) for name in MODELS}
+
+
+def sanitized(folder):
+    for name, text in MODELS.items():
         model = folder / f"{name}.nfd"
         model.write_text(text)
         command = ["build", str(model), "--emit", "exe", "--sanitize", "-o", str(folder), "--quiet"]
         assert main(command) == 0
-        found[name] = (str(model), str(folder / name))
-    return found
 
 
 def capture(path, *packets, nanosecond=False):

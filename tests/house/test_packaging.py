@@ -1,6 +1,5 @@
 """The sdist and the wheel: complete, and each does its work in an empty environment elsewhere."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from sharing import shared
 
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = (".so", ".pyc", "_kernel.c")
@@ -48,19 +48,16 @@ def package_files(folder: Path, prefix: str = "nfverify") -> Iterator[str]:
 @pytest.fixture(scope="session")
 def dists(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An sdist of a copy of the tree, and the wheel that this sdist (not the tree) builds."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers build them once, together
-        shared = shared.parent
-    tree, out = shared / "packaging" / "tree", shared / "packaging" / "dist"
+    return shared(tmp_path_factory, "packaging", packages) / "dist"
+
+
+def packages(folder: Path) -> None:
     skip = shutil.ignore_patterns(
         ".*", "build", "dist", "tests", "*.egg-info", "__pycache__", "*.so", "_kernel.c"
     )
-    with (shared / "packaging.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not out.exists():
-            shutil.copytree(ROOT, tree, symlinks=True, ignore=skip)
-            call(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, ".", cwd=tree)
-    return out
+    tree = folder / "tree"
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=skip)
+    call(*(sys.executable, "-m", "build", "--no-isolation"), "--outdir", folder / "dist", cwd=tree)
 
 
 @pytest.fixture(scope="module")
