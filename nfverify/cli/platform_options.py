@@ -9,20 +9,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nfverify.cli.fast_options import fast_plan
-from nfverify.cli.options import UsageError, build_options, positive, split_operators
+from nfverify.cli.options import UsageError, build_options, split_operators
 
 if TYPE_CHECKING:
     from nfverify.oracles.platforms.platform import Build, Platform
     from nfverify.smat.ir import Network
 
-MAX_CAPACITY = 1 << 28  # keys
+MAX_CAPACITY = 1 << 24  # keys
 _OPTION = re.compile(r"([a-z][a-z0-9-]*)=(.*)", re.ASCII | re.DOTALL)
 
 
 def add_capacity(parser: argparse.ArgumentParser) -> None:
     """`--capacity`."""
     what = "keys that a table without `max` may hold, where tables don't grow (xdp)"
-    parser.add_argument("--capacity", type=positive, metavar="N", help=what)
+    parser.add_argument("--capacity", type=_capacity, metavar="N", help=what)
+
+
+def _capacity(text: str) -> int:
+    """How many keys: what memory of the kernel's may well have."""
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and 0 < int(text) <= MAX_CAPACITY):
+        raise argparse.ArgumentTypeError(f"{text!a} is no number from 1 to {MAX_CAPACITY}")
+    return int(text)
 
 
 def found_platform(name: str) -> Platform:
@@ -39,8 +46,6 @@ def build_of(args: argparse.Namespace, network: Network, *, sanitize: bool = Fal
     python, user = split_operators(args.ops)
     if python:
         raise UsageError(f"{python[0]}: a platform needs operators in C: FILE.c")
-    if args.capacity is not None and args.capacity > MAX_CAPACITY:
-        raise UsageError(f"--capacity {args.capacity}: at most {MAX_CAPACITY}")
     options = replace(build_options(args), sanitize=sanitize)
     plan = fast_plan(args, network)
     return Build(network, options, tuple(user), plan, args.capacity)
