@@ -8,6 +8,22 @@ from nfverify.cythonized.layout import InstanceLayout
 from nfverify.cythonized.plan import Plan
 from nfverify.cythonized.routing import targets
 from nfverify.oracles.platforms.xdp.tables import MapCode
+from nfverify.smat.ir import (
+    FALSE,
+    Compare,
+    Const,
+    Delete,
+    If,
+    Now,
+    Program,
+    SetTag,
+    Stmt,
+    Table,
+    Tag,
+    Touch,
+    Write,
+    walk,
+)
 
 INDENT = "    "
 
@@ -130,7 +146,34 @@ def _dummy(time: str) -> list[str]:
 def firing(plan: Plan) -> str:
     """`fire`: the timers due, earliest first, ties in the order of their setting."""
     slots = [i for i in plan.instances for _ in i.program.timers]
-    return "\n".join([_fire_one(plan, slots), _FIRE])
+    steady = _STEADY if quiet(plan) else _RESTLESS
+    return "\n".join([_STEADILY, steady, _fire_one(plan, slots), _FIRE])
+
+
+def quiet(plan: Plan) -> bool:
+    """Do timers assign no keys of maps, and not look at the clock? Then those that change nothing
+    once will change nothing (decision 23)."""
+    programs = [i.program for i in plan.instances if i.program.timers]
+    return not any(
+        isinstance(node, Now | SetTag) or (isinstance(node, Write | Delete | Touch) and node.keys)
+        for program in programs
+        for node in walk(of_timers(program))
+    ) and not any(variable.aged for program in programs for variable in program.state)
+
+
+def of_timers(program: Program) -> tuple[Stmt, ...]:
+    """What packets of timers can come to: of a body that is one table, nothing behind an entry
+    whose guard tests only what their tags are."""
+    body = tuple(s for s in program.body if not (isinstance(s, If) and s.condition == FALSE))
+    match body:
+        case (Table(entries=(first, *_)),):
+            assigned = {n.name for n in walk(body) if isinstance(n, SetTag)}
+            tags = [dict(timer.tags) for timer in program.timers]
+            match first.match_flow, first.match_state:
+                case (Compare(op="==", left=Tag(name=name), right=Const(value=value)),), ():
+                    if name not in assigned and all(t.get(name, 0) == value for t in tags):
+                        return first.body
+    return body
 
 
 def _fire_one(plan: Plan, slots: Sequence[InstanceLayout]) -> str:
@@ -150,23 +193,57 @@ def _fire_one(plan: Plan, slots: Sequence[InstanceLayout]) -> str:
         "nf_state.core.now = due;",
         *tests,
         "timer->due = ~0ULL;",
-        "if (out != NF_DELAY)",
+        "if (out != NF_DELAY) {",
+        f"{INDENT}fire_period = 0;",
         f"{INDENT}return 0;",
+        "}",
         "timer->due = due + nf_packet.delay;",
         "timer->number = nf_state.core.timers_made++;",
         *(f"timer->tags[{i}] = nf_packet.tags[{i}];" for i in range(len(plan.tags))),
         "if (timer->due < due || timer->due == ~0ULL)",
         f"{INDENT}nf_state.core.error = NF_RUNAWAY;",
+        "fire_steady(timer->due - due);",
         "return 0;",
     ]
     body = "".join(f"{INDENT}{line}\n" for line in lines)
     return f"NF_GLOBAL int fire_one(u32 slot)\n{{\n{body}}}\n"
 
 
+_STEADILY = """\
+/* How many firings in a row, all of this period, changed no variable and no counter. */
+static volatile u32 fire_steadily;
+static volatile u64 fire_period;
+"""
+
+_RESTLESS = """\
+NF_INL void fire_steady(u64 period)
+{
+    (void)period;
+}
+"""
+
+_STEADY = """\
+static State fire_before; /* the variables as they were */
+
+NF_INL void fire_steady(u64 period)
+{
+    const u64 *now = (const u64 *)&nf_state;
+    u64 *before = (u64 *)&fire_before, differ = period ^ fire_period;
+    for (u32 i = offsetof(State, core.overflow) / 8; i < sizeof(State) / 8; i++) {
+        differ |= now[i] ^ before[i];
+        before[i] = now[i];
+    }
+    fire_period = period;
+    fire_steadily = differ ? 0 : fire_steadily + 1;
+}
+"""
+
 _FIRE = """\
 NF_GLOBAL int fire_all(u64 until)
 {
     nf_core *core = &nf_state.core;
+    fire_steadily = 0;
+    fire_period = 0; /* the first firing has nothing to be compared with */
     for (u32 fired = nf_zero; fired <= NF_MAX_FIRINGS; fired++) {
         u32 slot = NF_TIMERS;
         u64 due = until, number = ~0ULL;
@@ -180,7 +257,15 @@ NF_GLOBAL int fire_all(u64 until)
         }
         if (slot >= NF_TIMERS || core->error || !nf_loop(core))
             return 0;
-        fire_one(slot);
+        if (fire_steadily >= NF_TIMERS && fire_period) { /* what is left changes nothing, too */
+            u64 skipped = (until - due) / fire_period * fire_period;
+            for (u32 i = 0; i < NF_TIMERS; i++)
+                if (core->timers[i].due != ~0ULL)
+                    core->timers[i].due += skipped;
+            fire_steadily = 0;
+        } else {
+            fire_one(slot);
+        }
     }
     core->error = NF_RUNAWAY;
     return 0;

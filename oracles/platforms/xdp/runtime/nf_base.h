@@ -86,8 +86,6 @@ NF_INL void nf_put48(u8 *p, u64 v)
         U r = nf_rem_u##N(nf_size_i##N(a), nf_size_i##N(b));                                       \
         return (I)(a < 0 ? 0 - r : r);                                                             \
     }                                                                                              \
-    NF_SHIFTS(U, I, N)
-#define NF_SHIFTS(U, I, N)                                                                         \
     NF_INL U nf_shl_u##N(U a, U n, u32 width) { return n < width ? a << n : 0; }                   \
     NF_INL U nf_shr_u##N(U a, U n, u32 width) { return n < width ? a >> n : 0; }                   \
     NF_INL I nf_shr_i##N(I a, U n, u32 width) { return n < width ? a >> n : 0; }                   \
@@ -95,11 +93,47 @@ NF_INL void nf_put48(u8 *p, u64 v)
 
 NF_ARITHMETIC(u32, i32, 32)
 NF_ARITHMETIC(u64, i64, 64)
-NF_SHIFTS(u128, i128, 128)
 
 NF_INL u128 nf_u128(u64 high, u64 low) { return (u128)high << 64 | low; }
 NF_INL u64 nf_high(u128 a) { return (u64)(a >> 64); }
 NF_INL u64 nf_low(u128 a) { return (u64)a; }
+
+/* Shifts of 128 bits by halves: clang has no others. */
+NF_INL u128 nf_shl_u128(u128 a, u128 n, u32 width)
+{
+    u64 high = nf_high(a), low = nf_low(a), by = nf_low(n);
+    if (n >= width)
+        return 0;
+    if (by >= 64)
+        return nf_u128(low << (by - 64), 0);
+    return by ? nf_u128(high << by | low >> (64 - by), low << by) : a;
+}
+
+NF_INL u128 nf_shr_u128(u128 a, u128 n, u32 width)
+{
+    u64 high = nf_high(a), low = nf_low(a), by = nf_low(n);
+    if (n >= width)
+        return 0;
+    if (by >= 64)
+        return nf_u128(0, high >> (by - 64));
+    return by ? nf_u128(high >> by, low >> by | high << (64 - by)) : a;
+}
+
+NF_INL i128 nf_shr_i128(i128 a, u128 n, u32 width)
+{
+    u64 by = nf_low(n);
+    u128 signs = 0;
+    if (n >= width)
+        return 0;
+    if (a < 0 && by)
+        signs = by >= 64 ? nf_u128(~0ULL, ~0ULL << 1 << (127 - by)) : nf_u128(~0ULL << (64 - by), 0);
+    return (i128)(nf_shr_u128((u128)a, n, 128) | signs);
+}
+
+NF_INL i128 nf_sign_128(u128 a, u32 width)
+{
+    return nf_shr_i128((i128)nf_shl_u128(a, 128 - width, 128), 128 - width, 128);
+}
 NF_INL u64 nf_pick(u32 c, u64 a, u64 b) { return c ? a : b; }
 NF_INL i32 nf_choose(u32 c, i32 a, i32 b) { return c ? a : b; }
 NF_INL u32 nf_yes(void) { return 1; }

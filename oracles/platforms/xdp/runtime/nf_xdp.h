@@ -32,14 +32,14 @@ typedef struct nf_core {
     u64 now;          /* ns: the latest stamp */
     u32 started;      /* init has run */
     i32 error;        /* NF_OK, or what ended the run: all frames are dropped from then on */
-    u64 overflow;     /* assignments that found their map full */
     u64 order;        /* of assignments to maps with `timeout` or `max` */
     u64 timers_made;
     u64 arrived, left; /* frames, while the program is attached */
-    u64 counters[NF_COUNTERS];
 #if NF_TIMERS
     nf_timer timers[NF_TIMERS];
 #endif
+    u64 overflow;     /* assignments that found their map full */
+    u64 counters[NF_COUNTERS];
 } nf_core;
 
 /* Set before the program is loaded. In test runs, struct nf_meta stands before each frame; else time
