@@ -1,7 +1,8 @@
 """What tests of platforms need of the system: left out by name without it, and failing in CI.
 
 `.ci/packages` has the names of system packages; beside them there are `root` (for BPF programs and
-network interfaces of the kernel's) and `bpf` (a kernel that loads BPF programs for this user).
+network interfaces of the kernel's), `bpf` (a kernel that loads BPF programs for this user) and
+`netns` (network namespaces may be made).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import namespaces
 import pytest
 
 PACKAGES = Path(__file__).parents[2] / ".ci" / "packages"
@@ -25,7 +27,7 @@ IMPLIED = {
     "onvm": ("g++", "pkg-config", "dpdk", "pcap"),
     "xdp": ("clang", "libbpf", "root", "bpf"),
     "bpftool": ("bpftool", "root"),
-    "namespaces": ("ip", "ethtool", "root"),
+    "namespaces": ("ip", "ethtool", "root", "netns"),
 }
 
 
@@ -51,7 +53,9 @@ def missing(*names: str) -> tuple[str, ...]:
         found.append("root: run as the superuser")
     if "bpf" in names and not loads_programs():
         found.append("bpf: a kernel that lets this user load BPF programs")
-    packages = [name for name in names if name not in ("root", "bpf")]
+    if "netns" in names and (why := namespaces.unavailable()):
+        found.append(f"netns: {why}")
+    packages = [name for name in names if name not in ("root", "bpf", "netns")]
     if packages:
         done = subprocess.run([PACKAGES, *packages], capture_output=True, text=True, check=False)
         assert done.returncode in (0, 1), done.stderr

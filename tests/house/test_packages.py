@@ -64,4 +64,4 @@ def test_ci_has_everything() -> None:
     )
     known = {line.split()[0] for line in listed.stdout.splitlines()}
     parts = {part for parts in platforms.IMPLIED.values() for part in parts}
-    assert parts - known == {"root", "bpf"}
+    assert parts - known == {"root", "bpf", "netns"}
