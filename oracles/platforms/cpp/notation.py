@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>0x[0-9a-fA-F]+[uUlL]*|[0-9]+[uUlL]*)|(?P<name>[A-Za-z_]\w*)"
+    r'|(?P<text>"[^"\\#()\[\]\n]*")'
     r"|(?P<op><<|>>|<=|>=|==|!=|[-+*/%&|^~<>()\[\],.]))",
     re.ASCII,
 )
@@ -45,6 +46,8 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Number:
+    """Or a text in quotation marks, without brackets, `#` and backslashes: what platforms add."""
+
     text: str
 
 
@@ -220,7 +223,7 @@ class _Reader:
         if kind == "op" or text in ("if", "else", "and", "or", "not"):
             raise self.wrong()
         self.take()
-        return Number(text) if kind == "number" else Name(text)
+        return Name(text) if kind == "name" else Number(text)
 
 
 def type_text(text: str) -> str:
