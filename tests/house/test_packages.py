@@ -39,6 +39,33 @@ def test_what_is_missing_is_named_with_its_package(poor: Path) -> None:
     assert "missing: clang (package clang llvm); left out: tests of the platform xdp" in done.stderr
 
 
+def tool(folder: Path, name: str, text: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).write_text(f"#!/bin/bash\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_what_is_missing_is_installed(poor: Path, user: int) -> None:
+    """By root, or by sudo; under the first of its names that this system knows."""
+    bin_ = poor.parent / "bin"
+    log = poor.parent / "log"
+    (bin_ / "bpftool").unlink(missing_ok=True)
+    tool(bin_, "id", f"echo {user}")
+    tool(bin_, "apt-cache", '[ "$2" != bpftool ]')
+    made = f'printf "#!/bin/bash\\n" >{bin_}/clang; chmod +x {bin_}/clang'
+    tool(bin_, "apt-get", f'echo "$0 $*" >>{log}; [ "$1" != install ] || {{ {made}; }}')
+    tool(bin_, "sudo", f'echo sudo >>{log}; [ "$1" = -n ] && shift; exec "$@"')
+    done = subprocess.run([poor], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    said = log.read_text()
+    assert "install -y -q --no-install-recommends clang llvm linux-tools-common\n" in said
+    assert ("sudo" in said) == (user != 0)
+    # It came with no bpftool that runs.
+    assert "missing: bpftool" in done.stderr
+    assert "missing: clang" not in done.stderr
+
+
 def test_left_out_elsewhere_but_a_failure_in_ci(
     poor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
