@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass
 
 from nfverify.cythonized.resources import Dense, Resources
-from nfverify.cythonized.rulesets import ruleset_code
-from nfverify.smat.ruleset import Ruleset
+from nfverify.cythonized.rulesets import ruleset_code, simplified
+from nfverify.packet.fields import FIELDS
+from nfverify.smat.ruleset import Bounds, Ruleset, full
 
+_MAX_COMPARED = 32  # rows; more are looked at in a loop
 _SUPPORT = re.compile(r"^NF_COLD \w+ \w+_(?:init|free|bytes)\(void\) \{.*\}\n", re.MULTILINE)
 _SCAN = re.compile(
     r"NF_INL u32 (?P<name>\w+)\((?P<parameters>[^)]*)\) \{\n(?:    \(void\)\w+;\n)*"
@@ -35,12 +37,49 @@ class BpfResources(Resources):
     def ruleset(self, ruleset: Ruleset) -> str:
         if ruleset not in self._rulesets:
             name = f"nf_ruleset_{len(self._rulesets)}"
-            code = ruleset_code(ruleset, name)
-            if code.kind not in ("constant", "comparisons"):
-                code = ruleset_code(ruleset, name, classifier=False)
-            self.header.append(_SCAN.sub(_looped, _SUPPORT.sub("", code.header)))
+            if len(simplified(ruleset)) <= _MAX_COMPARED:
+                self.header.append(_compared(ruleset, name))
+            else:
+                text = ruleset_code(ruleset, name, classifier=False).header
+                self.header.append(_SCAN.sub(_looped, _SUPPORT.sub("", text)))
             self._rulesets[ruleset] = name
         return self._rulesets[ruleset]
+
+
+def _compared(ruleset: Ruleset, name: str) -> str:
+    """A short list as comparisons in order: what follows the first match isn't looked at."""
+    types = [f"u{FIELDS[column].width}" for column in ruleset.columns]
+    parameters = zip(types, ruleset.columns, strict=True)
+    given = ", ".join(f"{t} {c}" for t, c in parameters) or "void"
+    lines = [f"NF_INL u32 {name}({given})", "{"]
+    lines += [f"    (void){column};" for column in ruleset.columns]
+    for row in simplified(ruleset):
+        tests = [
+            _within(column, bounds)
+            for column, bounds in zip(ruleset.columns, row.bounds, strict=True)
+            if bounds != full(column)
+        ]
+        lines += [f"    if ({' && '.join(tests)})"] if tests else []
+        lines.append(f"    {'    ' if tests else ''}return {int(row.accept)};")
+    return "\n".join([*lines, "    return 0;", "}", ""])
+
+
+def _within(column: str, bounds: Bounds) -> str:
+    low, high = bounds
+    size = high - low + 1
+    if size == 1:
+        return f"{column} == {_number(low)}"
+    if size & size - 1 == 0 and low % size == 0:  # a prefix
+        return f"({column} & {_number(full(column)[1] - size + 1)}) == {_number(low)}"
+    tests = [f"{column} >= {_number(low)}"] if low else []
+    tests += [f"{column} <= {_number(high)}"] if high != full(column)[1] else []
+    return " && ".join(tests)
+
+
+def _number(value: int) -> str:
+    if value >> 64:
+        return f"((u128){value >> 64:#x}u << 64 | {value & (1 << 64) - 1:#x}u)"
+    return f"{value:#x}u"
 
 
 def _looped(match: re.Match[str]) -> str:

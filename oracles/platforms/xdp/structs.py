@@ -16,9 +16,9 @@ INDENT = "    "
 Members = list[tuple[str, str]]  # C type, name
 
 
-def opening(plan: Plan, *, apart: bool) -> str:
-    """Comment, what the runtime is told, and the runtime. `apart`: the code for plain frames has a
-    stack of its own."""
+def opening(plan: Plan, *, fails: bool, apart: bool) -> str:
+    """Comment, what the runtime is told, and the runtime. `fails`: a packet can end the run;
+    `apart`: the code for plain frames has a stack of its own."""
     writes = int(any(name != "size" for name in plan.written))
     timers = sum(len(i.program.timers) for i in plan.instances)
     plain = ""
@@ -29,6 +29,7 @@ def opening(plan: Plan, *, apart: bool) -> str:
 /* {comment(plan.network.name).replace("*/", "")}: generated from its model by nfverify \
 {nfverify.__version__}. */
 #define NF_WRITES {writes} /* are frames rewritten */
+#define NF_FAILS {int(fails)} /* can a packet end the run */
 {plain}#define NF_TIMERS {timers}
 #define NF_TAGS {len(plan.tags)}
 #include "runtime/nf_xdp.h"

@@ -62,21 +62,25 @@ class XdpVisitor(Visitor):
             for table in plan.tables()
             if resources.dense(table) is None
         ]
-        code = [self.visit_arrival(plan), self.visit_departure(plan)]
-        code += [self.visit_instance(plan, i, resources) for i in plan.instances]
+        functions = [self.visit_arrival(plan), self.visit_departure(plan)]
+        functions += [self.visit_instance(plan, i, resources) for i in plan.instances]
         structs = dict(self._structs(plan))
         head = externs([*structs.items(), *self._values()], resources.externs)
-        text = Printer(C).text("\n\n".join([head, *(_HASH.sub("", part) for part in code)]))
+        text = Printer(C).text("\n\n".join([head, *(_HASH.sub("", part) for part in functions)]))
+        code = self._keys_aside(_loops(text))
+        timers = any(i.program.timers for i in plan.instances)
+        fails = timers or any("nf_loop" in part for part in (code, *resources.header))
+        apart = 2 * sum(m.key_bytes for m in self.maps) > _STACK_PLAIN
         parts = [
-            opening(plan, apart=2 * sum(m.key_bytes for m in self.maps) > _STACK_PLAIN),
+            opening(plan, fails=fails, apart=apart),
             *(struct(name, members) for name, members in structs.items()),
             state_of(plan, self.maps),
             *tables,
             *resources.header,
-            self._keys_aside(_loops(text)),
+            code,
             self.visit_machine(plan),
             start(plan, self.maps),
-            *([firing(plan)] if any(i.program.timers for i in plan.instances) else []),
+            *([firing(plan)] if timers else []),
             '#include "runtime/nf_xdp_main.h"',
         ]
         return "\n\n".join(part.strip("\n") for part in parts) + "\n"

@@ -5,9 +5,9 @@
 #define NF_XDP_MAIN_H
 
 /* Where and when a frame came in. */
-NF_INL bool nf_arrival(struct xdp_md *ctx, u64 *time, u32 *port)
+NF_INL bool nf_arrival(struct xdp_md *ctx, const bool test, u64 *time, u32 *port)
 {
-    if (nf_test_run) {
+    if (test) {
         const struct nf_meta *meta = (void *)(long)ctx->data_meta;
         if ((void *)(meta + 1) > (void *)(long)ctx->data)
             return false;
@@ -24,11 +24,11 @@ NF_INL bool nf_arrival(struct xdp_md *ctx, u64 *time, u32 *port)
     return true;
 }
 
-NF_INL int nf_departure(struct xdp_md *ctx, u32 in, i32 out)
+NF_INL int nf_departure(struct xdp_md *ctx, const bool test, u32 in, i32 out)
 {
     if (out < 0)
         return XDP_DROP;
-    if (nf_test_run) {
+    if (test) {
         struct nf_meta *meta = (void *)(long)ctx->data_meta;
         if ((void *)(meta + 1) > (void *)(long)ctx->data)
             return XDP_ABORTED;
@@ -118,16 +118,21 @@ NF_HAS_PLAIN i32 nf_plain(struct xdp_md *ctx, u64 time, u32 port)
 }
 #endif
 
-NF_INL i32 nf_network(struct xdp_md *ctx, u64 time, u32 port)
+/* Before the first packet, and once the run is over: 0 if there is nothing to be done. */
+NF_COLD int nf_unusual(u64 time, u32 port)
+{
+    if (nf_state.core.error || (nf_test_run && port == NF_NO_PORT))
+        return 0;
+    start(time);
+    return 1;
+}
+
+NF_INL i32 nf_network(struct xdp_md *ctx, const bool test, u64 time, u32 port)
 {
     nf_core *core = &nf_state.core;
-    if (nf_unlikely(core->error))
+    static_assert(offsetof(nf_core, error) == offsetof(nf_core, started) + 4, "one word");
+    if (nf_unlikely(nf_ld64(&core->started) != 1) && !nf_unusual(time, port)) /* and no error */
         return NF_DROP;
-    if (nf_unlikely(!core->started)) {
-        if (nf_test_run && port == NF_NO_PORT)
-            return NF_DROP;
-        start(time);
-    }
     if (time < core->now)
         time = core->now;
 #if NF_TIMERS
@@ -135,33 +140,39 @@ NF_INL i32 nf_network(struct xdp_md *ctx, u64 time, u32 port)
 #endif
     core->now = time;
     i32 out;
-    if (nf_test_run && port == NF_NO_PORT)
+    if (test && port == NF_NO_PORT)
         return NF_DROP;
 #ifdef NF_HAS_PLAIN
     out = nf_plain(ctx, time, port);
-    if (nf_likely(out != NF_NOT_PLAIN))
-        return core->error ? NF_DROP : out;
+    if (nf_unlikely(out == NF_NOT_PLAIN))
 #endif
-    out = nf_odd(ctx, time, port);
-    return core->error ? NF_DROP : out;
+        out = nf_odd(ctx, time, port);
+#if NF_FAILS
+    if (core->error)
+        return NF_DROP;
+#endif
+    return out;
 }
 
 SEC("xdp.frags")
 int nf(struct xdp_md *ctx)
 {
+    const bool test = nf_test_run; /* read once: it is volatile */
     u64 time;
     u32 port;
-    if (!nf_arrival(ctx, &time, &port))
-        return nf_test_run ? XDP_ABORTED : XDP_PASS;
-    if (!nf_enter())
-        return XDP_ABORTED;
-    if (nf_test_run)
-        return nf_departure(ctx, port, nf_network(ctx, time, port));
+    if (!nf_arrival(ctx, test, &time, &port))
+        return test ? XDP_ABORTED : XDP_PASS;
     nf_core *core = &nf_state.core;
-    if (nf_count && core->arrived >= nf_count)
-        return nf_leave(XDP_PASS);
-    core->arrived++;
-    int action = nf_departure(ctx, port, nf_network(ctx, time, port));
+    if (!test) {
+        if (!nf_enter())
+            return XDP_ABORTED;
+        if (nf_count && core->arrived >= nf_count)
+            return nf_leave(XDP_PASS);
+        core->arrived++;
+    }
+    int action = nf_departure(ctx, test, port, nf_network(ctx, test, time, port));
+    if (test)
+        return action;
     core->left += action != XDP_DROP;
     return nf_leave(action);
 }
