@@ -37,7 +37,8 @@ PARTS = (
     Part("C++ program around them", (PLATFORMS / "cpp" / "runtime",), 752),
     Part("linux", (PLATFORMS / "linux",), None),
     Part("dpdk", (PLATFORMS / "dpdk",), 167),
-    Part("onvm", (PLATFORMS / "onvm" / "__init__.py", PLATFORMS / "onvm" / "runtime"), None),
+    Part("onvm", tuple(sorted((PLATFORMS / "onvm").glob("*.*"))), None),
+    Part("onvm's host", (PLATFORMS / "onvm" / "host",), None),
     Part("xdp", (PLATFORMS / "xdp",), None),
 )
 
