@@ -102,13 +102,12 @@ template <class Io, class Engine> class Loop {
         advance(now);
     }
 
-    void tell(const char *end)
+    void tell()
     {
         const u64 lost = io_.lost();
         if (lost)
             fprintf(stderr, "%llu lost; ", (unsigned long long)lost);
         nf_summary(engine_.counters(), arrived_, left_);
-        fputs(end, stderr);
     }
 
     /* Is it time to end? */
@@ -118,7 +117,7 @@ template <class Io, class Engine> class Loop {
         last_ = n ? now : last_;
         if (double(now - told_) >= options_.stats * 1e9) {
             told_ = now;
-            tell("");
+            tell();
         }
         return stopped || arrived_ >= options_.count || double(now - last_) >= options_.idle * 1e9;
     }
@@ -167,7 +166,7 @@ template <class Io, class Engine> class Loop {
     void summary()
     {
         if (!options_.quiet)
-            tell("");
+            tell();
     }
 };
 
@@ -231,8 +230,7 @@ template <class Io, class Engine> int work(Options &options)
 /* A platform's main. */
 template <class Io, class Engine = Network> int run(int argc, char **argv)
 {
-    const char *slash = strrchr(argc ? argv[0] : "nf", '/');
-    nf_program = slash ? slash + 1 : argc ? argv[0] : "nf";
+    nf_program = nf_describe()->name; /* what is built for a cache has another */
     const char *lacks = nf_cpu_lacks();
     if (lacks)
         return nf_complain("needs a processor with %s", lacks);
