@@ -12,9 +12,11 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 from measuring import machine
+from pages import fill, table
 from xdp_harness import NOTHING, TX, Bench, compiled
 from xdp_traffic import trace
 
@@ -117,11 +119,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--packets", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--passes", type=int, default=5)
+    parser.add_argument(
+        "--docs", type=Path, metavar="DIR", help="write a table into performance.md"
+    )
     options = parser.parse_args(arguments)
     if os.geteuid() != 0:
         print("XDP programs are loaded by root only")
         return
-    print(f"{machine()}, Linux {os.uname().release}; medians of {options.rounds} rounds")
+    where = f"{machine()}, Linux {os.uname().release}; medians of {options.rounds} rounds"
+    print(where)
+    rows = []
     print(
         f"{'ns a packet':18}{'by hand':>9}{'generated':>11}{'ratio':>8}{'gross':>8}{'harness':>10}"
         f"{'first':>10}{'gen.':>8}"
@@ -132,6 +139,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sizes = (packets, options.rounds, options.passes)
             figures = measured(name, ROWS[name], flows, *sizes)
             print(report(f"{name} {flows:,}", figures), flush=True)
+            hand, mine = figures.net(figures.hand), figures.net(figures.generated)
+            ratio, harness = f"{mine / hand:.2f}", f"{median(figures.harness):.1f}"
+            rows.append([name, f"{flows:,}", f"{hand:.1f}", f"{mine:.1f}", ratio, harness])
+    if options.docs:
+        head = ["by hand", "flows", "by hand, ns", "generated, ns", "ratio", "harness, ns"]
+        fill(
+            options.docs / "performance.md", {"xdp machine": f"{where}.", "xdp": table(head, rows)}
+        )
 
 
 if __name__ == "__main__":
