@@ -47,14 +47,19 @@ static __always_inline int parse(struct xdp_md *ctx, struct plain *p)
     p->ports = (void *)(ip + 1);
     if (ip->protocol == IPPROTO_TCP) {
         struct tcphdr *tcp = (void *)(ip + 1);
-        if ((void *)(tcp + 1) > end || tcp->doff < 5 || ip->tot_len < bpf_htons(40))
+        if ((void *)(tcp + 1) > end)
+            return 0;
+        __u32 header = tcp->doff * 4;
+        if (header < sizeof(*tcp) || bpf_ntohs(ip->tot_len) < sizeof(*ip) + header)
+            return 0;
+        if ((void *)tcp + header > end)
             return 0;
         p->sum = &tcp->check;
         return 1;
     }
     if (ip->protocol == IPPROTO_UDP) {
         struct udphdr *udp = (void *)(ip + 1);
-        if ((void *)(udp + 1) > end)
+        if ((void *)(udp + 1) > end || bpf_ntohs(ip->tot_len) < sizeof(*ip) + sizeof(*udp))
             return 0;
         p->sum = &udp->check;
         return 1;
