@@ -2,7 +2,8 @@
 
 Run as `python benchmarks/bench_tables.py [--rounds N] [--flows N]`. Flows have keys and values of
 16 bytes. A round fills a table in a fresh process, in batches of 32 with a step of growth after
-each; "own" leaves out the time in which the machine ran something else. Needs gcc.
+each; "own" leaves out the time in which the machine ran something else. Needs gcc. Where DPDK is
+there, its rte_hash stands beside them: it has a fixed size, and its hash isn't keyed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import subprocess
 import tempfile
 from pathlib import Path
+from shutil import which
 from statistics import median
 
 from measuring import machine
@@ -24,6 +26,22 @@ def build(folder: Path) -> Path:
     program = folder / "bench_tables"
     source = HERE / "bench_tables.c"
     subprocess.run(["gcc", *FLAGS, f"-I{RUNTIME}", source, "-o", program], check=True)
+    return program
+
+
+def build_rte_hash(folder: Path) -> Path | None:
+    """The same figures of DPDK's hash table; None: there is no DPDK."""
+    program = folder / "bench_rte_hash"
+    if which("pkg-config") is None or subprocess.call(["pkg-config", "--exists", "libdpdk"]):
+        return None
+    told = [
+        subprocess.run(["pkg-config", what, "libdpdk"], capture_output=True, text=True, check=True)
+        for what in ("--cflags", "--libs")
+    ]
+    flags, libraries = (done.stdout.replace(" -I", " -isystem").split() for done in told)
+    source = HERE / "bench_rte_hash.c"
+    command = ["gcc", *flags, *FLAGS, "-Wno-unused-parameter", source, "-o", program, *libraries]
+    subprocess.run(command, check=True)
     return program
 
 
@@ -55,9 +73,19 @@ def main() -> None:
         for what in ("memory", "memory-aged"):
             kilobytes = figures(program, what, 1_000_000)[0]
             print(f"{what:<11}  1,000,000 flows: {kilobytes / 1024:.1f} MB")
-        for flows in (1_000, 10_000, 100_000, 1_000_000):
+        rte_hash = build_rte_hash(Path(folder))
+        if rte_hash is not None:
+            kilobytes = figures(rte_hash, "memory", 1_000_000)[0]
+            print(f"rte_hash     1,000,000 flows: {kilobytes / 1024:.1f} MB")
+        for flows in (1_000, 10_000, 100_000, 1_000_000, 10_000_000):
             hundredths = [figures(program, "lookup", flows)[0] for _ in range(3)]
-            print(f"lookup      {flows:>10,} flows: {min(hundredths) / 100:.1f} ns")
+            mean = min(figures(program, "fill", flows)[2] for _ in range(3))
+            line = f"{flows:>10,} flows: lookup {min(hundredths) / 100:.1f} ns, insert {mean} ns"
+            if rte_hash is not None:
+                theirs = [figures(rte_hash, "lookup", flows)[0] for _ in range(3)]
+                mean = min(figures(rte_hash, "fill", flows)[0] for _ in range(3))
+                line += f"; rte_hash {min(theirs) / 100:.1f} and {mean} ns"
+            print(line)
 
 
 if __name__ == "__main__":
