@@ -169,8 +169,13 @@ def joined(traces: Sequence[Sequence[Event]]) -> list[Event]:
 
 
 def recorded(
-    network: ir.Network, events: Sequence[Event], needs: Needs, non_ip: NonIp = "bypass"
+    network: ir.Network,
+    events: Sequence[Event],
+    needs: Needs,
+    non_ip: NonIp = "bypass",
+    rest: int = 20_000_000,
 ) -> Trace:
-    """The reference on the events that can be given, in the way that they can be."""
+    """The reference on the events that can be given, in the way that they can be, and on `rest` ns
+    behind them."""
     given = fitted(events, needs)
-    return record_events(network, given, engine="closures", non_ip=non_ip, rest=20_000_000)
+    return record_events(network, given, engine="closures", non_ip=non_ip, rest=rest)
