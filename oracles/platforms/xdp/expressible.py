@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from nfverify.cythonized.layout import InstanceLayout, TableLayout, layouts, width_of
 from nfverify.lang.source import NOWHERE, Span
 from nfverify.oracles.platforms.platform import refuse
+from nfverify.semantics.machine import MAX_TIME
 from nfverify.smat.ir import (
     And,
     Apply,
@@ -51,6 +52,8 @@ def check(network: Network, capacity: int | None) -> None:
             _node(node)
         for statement, span in _delays(program.init + program.body, own):
             raise refuse("xdp", statement, span, "a delay is only for what `every` or init sets")
+        if any(timer.delay >= MAX_TIME for timer in program.timers):
+            raise refuse("xdp", "a timer that is due after the end of time", program.span)
         for variable in program.state:
             if any(isinstance(type_, Bytes) for type_ in variable.keys + variable.values):
                 span = mention(program, (variable.name,))

@@ -306,18 +306,19 @@ class MapCode:
         insert = self._either("bpf_map_update_elem({map}, {key}, made, BPF_NOEXIST)", "failed = ")
         found = self._either("bpf_map_lookup_elem({map}, {key})", "e = ")
         text.append(
-            f"NF_INL {value} *{prefix}_insert({prefix}_key *k, const {value} *made)\n{{\n"
-            f"    {value} *e;\n    long failed;\n{insert}"
+            f"NF_INL {value} *{prefix}_insert(State *S, {prefix}_key *k, const {value} *made)\n"
+            f"{{\n    {value} *e;\n    long failed;\n{insert}"
+            f"    if (failed && failed != NF_FULL)\n        S->core.overflow++;\n"
             f"    if (failed)\n        return NULL;\n{found}    return e;\n}}\n"
         )
         lines = [
             f"{value} made, *e;",
             f"{prefix}_fresh(S, &made{now});",
-            f"e = {prefix}_insert(k, &made);",
+            f"e = {prefix}_insert(S, k, &made);",
             "if (e)",
             "    return e;",
         ]
-        again = [f"e = {prefix}_insert(k, &made);", "if (e)", "    return e;"]
+        again = [f"e = {prefix}_insert(S, k, &made);", "if (e)", "    return e;"]
         if variable.timeout is not None:
             text.append(self._expire(variable.timeout))
             lines += [f"bpf_for_each_map_elem(&{self.map}, {prefix}_expire, &now, 0);", *again]

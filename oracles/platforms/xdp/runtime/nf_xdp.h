@@ -18,6 +18,7 @@ enum { NF_MALFORMED_FRAMES, NF_NON_IP_FRAMES, NF_RESUBMIT_LIMIT, NF_LOOP_LIMIT, 
        NF_BAD_PORT, NF_NO_CHOICE, NF_MALFORMED_INNER, NF_TOO_DEEP, NF_TOO_BIG, NF_COUNTERS };
 enum { NF_OK = 0, NF_RUNAWAY = -2 };
 enum { NF_MAX_FIRINGS = 1 << 20 };
+enum { NF_FULL = -7 }; /* -E2BIG: what an update of a full map gives */
 
 /* A timer set by `init` or `every`; `due` UINT64_MAX: none. `number`: ties fire in its order. */
 typedef struct nf_timer {
