@@ -40,7 +40,16 @@ def build_rte_hash(folder: Path) -> Path | None:
     ]
     flags, libraries = (done.stdout.replace(" -I", " -isystem").split() for done in told)
     source = HERE / "bench_rte_hash.c"
-    command = ["gcc", *flags, *FLAGS, "-Wno-unused-parameter", source, "-o", program, *libraries]
+    command: list[str | Path] = [
+        "gcc",
+        *flags,
+        *FLAGS,
+        "-Wno-unused-parameter",
+        source,
+        "-o",
+        program,
+        *libraries,
+    ]
     subprocess.run(command, check=True)
     return program
 
