@@ -19,13 +19,41 @@ namespace nf {
 
 constexpr u32 VLAN_TAG = 4;
 
+struct Socket {
+    const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+    Socket() = default;
+    Socket(const Socket &) = delete;
+    Socket &operator=(const Socket &) = delete;
+    ~Socket()
+    {
+        if (fd >= 0)
+            close(fd);
+    }
+};
+
+struct Mapping {
+    u8 *data = nullptr;
+    size_t bytes = 0;
+
+    Mapping() = default;
+    Mapping(const Mapping &) = delete;
+    Mapping &operator=(const Mapping &) = delete;
+    ~Mapping()
+    {
+        if (data)
+            munmap(data, bytes);
+    }
+};
+
 class Interface {
     static constexpr u32 BLOCK = 1 << 18, BLOCKS = 128; /* 32 MiB: an eighth of a second at 2 Gbit/s */
     static constexpr u32 TRIES = 20000, PAUSE = 50;     /* of sending; us */
 
     const std::string name_;
-    int fd_;
-    u8 *ring_ = nullptr;
+    const bool quiet_;
+    const Socket socket_;
+    Mapping ring_;
     u32 block_ = 0, rest_ = 0; /* the block that is read, and its packets that are still to come */
     u8 *packet_ = nullptr;     /* the next of them */
     std::vector<u32> done_;    /* blocks that the burst is the last to need */
@@ -40,31 +68,33 @@ class Interface {
         throw Failure(name_ + ": " + what + ": " + strerror(errno));
     }
 
-    template <class T> void set(int option, const T &value, const char *what)
+    template <class T> void set(int option, const T &value, const char *what) const
     {
-        if (setsockopt(fd_, SOL_PACKET, option, &value, sizeof value))
+        if (setsockopt(socket_.fd, SOL_PACKET, option, &value, sizeof value))
             fail(what);
     }
 
     tpacket_block_desc *block() const
     {
-        return reinterpret_cast<tpacket_block_desc *>(ring_ + size_t(block_) * BLOCK);
+        return reinterpret_cast<tpacket_block_desc *>(ring_.data + size_t(block_) * BLOCK);
     }
 
     /* Frames that the system puts together, or whose checksums it leaves open, are not what was sent. */
-    void warn(const char *what)
+    void warn(const char *what) const
     {
+        if (quiet_)
+            return;
         fprintf(stderr, "%s: warning: %s: %s (ethtool -K INTERFACE gro off lro off; at the sender tx off "
                         "tso off gso off)\n", nf_program, name_.c_str(), what);
     }
 
-    void look_at_offloads()
+    void look_at_offloads() const
     {
         ethtool_value value = {ETHTOOL_GGRO, 0};
         ifreq request = {};
         name_.copy(request.ifr_name, sizeof request.ifr_name - 1);
         request.ifr_data = reinterpret_cast<char *>(&value);
-        if (!ioctl(fd_, SIOCETHTOOL, &request) && value.data)
+        if (!ioctl(socket_.fd, SIOCETHTOOL, &request) && value.data)
             warn("generic receive offload is on, which may join packets");
     }
 
@@ -81,10 +111,11 @@ class Interface {
         request.tp_retire_blk_tov = 1; /* ms */
         set(PACKET_RX_RING, request, "a ring for packets");
         void *ring = mmap(nullptr, size_t(BLOCK) * BLOCKS, PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_POPULATE, fd_, 0);
+                          MAP_SHARED | MAP_POPULATE, socket_.fd, 0);
         if (ring == MAP_FAILED)
             fail("a ring for packets");
-        ring_ = static_cast<u8 *>(ring);
+        ring_.data = static_cast<u8 *>(ring);
+        ring_.bytes = size_t(BLOCK) * BLOCKS;
     }
 
     void bind_to(unsigned index)
@@ -95,9 +126,9 @@ class Interface {
         address.sll_ifindex = int(index);
         int error = 0;
         socklen_t length = sizeof error;
-        if (bind(fd_, reinterpret_cast<sockaddr *>(&address), sizeof address))
+        if (bind(socket_.fd, reinterpret_cast<sockaddr *>(&address), sizeof address))
             fail("binding to it");
-        getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length);
+        getsockopt(socket_.fd, SOL_SOCKET, SO_ERROR, &error, &length);
         if ((errno = error))
             fail("binding to it");
         packet_mreq all = {};
@@ -120,36 +151,19 @@ class Interface {
     }
 
   public:
-    explicit Interface(const std::string &name)
-        : name_(name), fd_(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0))
+    Interface(const std::string &name, bool quiet) : name_(name), quiet_(quiet)
     {
+        if (socket_.fd < 0)
+            fail("a packet socket");
         const unsigned index = if_nametoindex(name.c_str());
-        if (fd_ < 0 || !index) {
-            const int error = errno;
-            if (fd_ >= 0)
-                close(fd_);
-            errno = error;
-            fail(fd_ < 0 ? "a packet socket" : "there is no such interface");
-        }
+        if (!index)
+            fail("there is no such interface");
         look_at_offloads();
-        try {
-            open_ring();
-            bind_to(index);
-        } catch (const Failure &) {
-            this->~Interface();
-            throw;
-        }
-    }
-    Interface(const Interface &) = delete;
-    Interface &operator=(const Interface &) = delete;
-    ~Interface()
-    {
-        if (ring_)
-            munmap(ring_, size_t(BLOCK) * BLOCKS);
-        close(fd_);
+        open_ring();
+        bind_to(index);
     }
 
-    int descriptor() const { return fd_; }
+    int descriptor() const { return socket_.fd; }
 
     /* Is there a packet? */
     bool look()
@@ -200,7 +214,7 @@ class Interface {
     void release()
     {
         for (u32 number : done_) {
-            auto *b = reinterpret_cast<tpacket_block_desc *>(ring_ + size_t(number) * BLOCK);
+            auto *b = reinterpret_cast<tpacket_block_desc *>(ring_.data + size_t(number) * BLOCK);
             __atomic_store_n(&b->hdr.bh1.block_status, u32(TP_STATUS_KERNEL), __ATOMIC_RELEASE);
         }
         done_.clear();
@@ -221,7 +235,7 @@ class Interface {
     {
         u32 tries = 0;
         for (u32 sent = 0; sent < n_;) {
-            const int done = sendmmsg(fd_, messages_ + sent, n_ - sent, 0);
+            const int done = sendmmsg(socket_.fd, messages_ + sent, n_ - sent, 0);
             if (done > 0) {
                 sent += u32(done);
                 tries = 0;
@@ -243,7 +257,7 @@ class Interface {
     {
         tpacket_stats_v3 counts = {};
         socklen_t length = sizeof counts;
-        if (!getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &counts, &length))
+        if (!getsockopt(socket_.fd, SOL_PACKET, PACKET_STATISTICS, &counts, &length))
             lost_ += counts.tp_drops; /* since the last time */
         return lost_;
     }
@@ -255,7 +269,7 @@ class Interface {
         socklen_t length = sizeof error;
         if (!(events & (POLLERR | POLLNVAL)))
             return;
-        getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length);
+        getsockopt(socket_.fd, SOL_SOCKET, SO_ERROR, &error, &length);
         if (error)
             throw Broken(name_ + ": " + strerror(error));
     }
@@ -270,12 +284,14 @@ class Interfaces {
   public:
     explicit Interfaces(const Options &options)
     {
+        std::string names;
         for (const std::string &name : options.live) {
-            all_.push_back(std::make_unique<Interface>(name));
+            names += (names.empty() ? "" : ", ") + name;
+            all_.push_back(std::make_unique<Interface>(name, options.quiet));
             polled_.push_back({all_.back()->descriptor(), POLLIN, 0});
         }
         if (!options.quiet)
-            fprintf(stderr, "%s: running on %zu interfaces\n", nf_program, all_.size());
+            fprintf(stderr, "%s: running on %s\n", nf_program, names.c_str());
     }
 
     /* What is there, in order of time. */
