@@ -35,7 +35,8 @@ CLANG ?= clang
 # Types of the kernel's headers that are this machine's own.
 SYSTEM = -idirafter /usr/include/$(shell uname -m)-linux-gnu
 FLAGS = -std=gnu11 -O2 -g -target bpf -mcpu=v3 -fno-strict-aliasing -fwrapv \\
-    -I. -Iruntime $(SYSTEM) -Wall -Wextra {quiet}
+    -I. -Iruntime $(SYSTEM) -Wall -Wextra -Wno-unknown-warning-option \\
+    {quiet}
 
 $(NAME).bpf.o: $(NAME).bpf.c $(wildcard runtime/*.h)
 	$(CLANG) $(FLAGS) $(WERROR) -c $< -o $@
@@ -45,9 +46,14 @@ clean:
 
 .PHONY: clean
 """
-_QUIET = (
-    "-Wno-unused-parameter -Wno-unused-function -Wno-sign-compare -Wno-unused-but-set-variable"
-    " \\\n    -Wno-tautological-compare -Wno-bitwise-instead-of-logical"
+# What a model may say and a C programmer would not.
+_QUIET = " \\\n    ".join(
+    (
+        "-Wno-unused-parameter -Wno-unused-function -Wno-unused-but-set-variable",
+        "-Wno-sign-compare -Wno-tautological-compare -Wno-tautological-constant-compare",
+        "-Wno-self-assign -Wno-bitwise-instead-of-logical -Wno-bool-operation",
+        "-Wno-constant-logical-operand -Wno-parentheses-equality -Wno-missing-field-initializers",
+    )
 )
 _README = """\
 # {title} as an XDP program
