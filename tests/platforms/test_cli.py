@@ -358,3 +358,13 @@ def test_operators_in_c(command: Command) -> None:
     assert "other.nfd:5:32: error: linux can't express the operator odd" in command.err
     assert command("run", "other.nfd", "x.pcap", "--engine", "linux", "--ops", "odd.py") == 2
     assert "odd.py: a platform needs operators in C" in command.err
+
+
+def test_a_difference_in_state_alone(command: Command) -> None:
+    for name, step in (("one", 1), ("two", 2)):
+        entry = f"entry all {{ action_state {{ n = n + {step}; }} action_flow {{ pass; }} }}"
+        Path(f"{name}.nfd").write_text(f"program count {{ int n; {entry} }}\n")
+    on = ("--observe", "packets+state", "--confirm-on", "right")
+    assert command("equiv", "one.nfd", "two.nfd", *on) == 1
+    shown = "right: confirmed: by the states at the end, which are those of the reference"
+    assert shown in command.out
