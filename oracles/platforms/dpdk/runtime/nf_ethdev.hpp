@@ -131,6 +131,8 @@ class Ethdev : public Platform {
     }
 
     explicit Ethdev(Options &options) : options_(options) {}
+    Ethdev(const Ethdev &) = delete;
+    ~Ethdev() { close(); }
 
     bool receive(Burst &b)
     {
@@ -166,8 +168,9 @@ class Ethdev : public Platform {
             rte_eth_dev_stop(port);
             rte_eth_dev_close(port);
         }
+        if (!queues_.empty())
+            rte_eal_cleanup();
         queues_.clear();
-        rte_eal_cleanup();
     }
 };
 
