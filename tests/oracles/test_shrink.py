@@ -176,6 +176,10 @@ def test_needs() -> None:
             assert one.port == other.port or other.time >= min(one.time + 1000, 10**12)
     only = Campaign(network, judge, 1, Needs(ports=frozenset({1}))).trace(1)
     assert {event.port for event in only} == {1}
+    sizes = Needs(shortest=60, longest=100)
+    some = Campaign(network, judge, 1, together([Needs(), sizes])).trace(2)
+    assert some
+    assert all(60 <= len(event.frame) <= 100 for event in some)
 
 
 def test_captures_and_back(tmp_path: Path) -> None:
