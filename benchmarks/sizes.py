@@ -32,21 +32,46 @@ class Part:
         return sum(lines(file) for path in self.paths for file in sources(path))
 
 
+XDP = PLATFORMS / "xdp"
+HOST = tuple(
+    XDP / f"{name}.py"
+    for name in (
+        *("attach", "btf", "engine", "libbpf", "links"),
+        *("live", "loader", "maps", "rows", "state"),
+    )
+)
+RUNTIME = PLATFORMS / "cpp" / "runtime"
+PROGRAM = tuple(RUNTIME / f"nf_{name}.hpp" for name in ("burst", "network", "options", "program"))
 PARTS = (
-    Part("C++ back end (prints programs)", tuple(sorted((PLATFORMS / "cpp").glob("*.py"))), 1137),
-    Part("C++ program around them", (PLATFORMS / "cpp" / "runtime",), 752),
+    Part("C++ back end: prints programs", tuple(sorted((PLATFORMS / "cpp").glob("*.py"))), 1137),
+    Part("C++ program: options, loop, statistics", PROGRAM, 752),
+    Part(
+        "its captures, states, schedules, `--bench`",
+        tuple(sorted(set(RUNTIME.glob("*.hpp")) - set(PROGRAM))),
+        None,
+    ),
     Part("linux", (PLATFORMS / "linux",), None),
-    Part("dpdk", (PLATFORMS / "dpdk",), 167),
+    Part(
+        "dpdk",
+        (PLATFORMS / "dpdk" / "__init__.py", PLATFORMS / "dpdk" / "runtime" / "nf_ethdev.hpp"),
+        167,
+    ),
+    Part(
+        "dpdk: captures to the ns, `--bench`",
+        (PLATFORMS / "dpdk" / "runtime" / "nf_dpdk.hpp",),
+        None,
+    ),
     Part("onvm", tuple(sorted((PLATFORMS / "onvm").glob("*.*"))), None),
     Part("onvm's host", (PLATFORMS / "onvm" / "host",), None),
-    Part("xdp", (PLATFORMS / "xdp",), None),
+    Part("xdp: programs", tuple(sorted(set(XDP.rglob("*.*")) - set(HOST))), None),
+    Part("xdp: loads, attaches, reads maps", HOST, None),
 )
 
 
 def sources(path: Path) -> Iterator[Path]:
     """The file, or those of the folder."""
     if path.is_file():
-        yield path
+        yield from [path] if path.name.endswith(SUFFIXES) else []
     else:
         yield from sorted(f for f in path.rglob("*") if f.name.endswith(SUFFIXES))
 
