@@ -27,6 +27,13 @@ class Need:
     package: str
     found: Callable[[], bool]
 
+    def present(self) -> bool:
+        """Is it here? What can't be looked for isn't."""
+        try:
+            return self.found()
+        except Exception:
+            return False
+
 
 @dataclass(frozen=True, slots=True)
 class Build:
@@ -77,7 +84,7 @@ class Platform:
 
     def missing(self) -> tuple[Need, ...]:
         """What this machine lacks of its needs."""
-        return tuple(need for need in self.needs if not need.found())
+        return tuple(need for need in self.needs if not need.present())
 
     def accept(self, build: Build) -> None:
         """What is asked before anything is built: ModelError as `check`."""

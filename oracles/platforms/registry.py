@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from nfverify.cythonized.faults import BuildError
-from nfverify.oracles.platforms.platform import Platform
+from nfverify.oracles.platforms.platform import Need, Platform
 
 GROUP = "nfverify.platforms"
 _PACKAGE = "nfverify.oracles.platforms"
@@ -86,7 +86,7 @@ def _loader(entry: EntryPoint) -> Callable[[], Platform | Broken]:
             found = _made(entry.load())
         except Exception as error:  # whatever a package does when it is imported
             return Broken(entry.name, _package(entry), f"{type(error).__name__}: {error}")
-        if found is None:
+        if found is None or not _is_sound(found):
             return Broken(entry.name, _package(entry), f"{entry.value} is no platform")
         if found.name != entry.name:
             what = f"{entry.value} calls itself {found.name!a}"
@@ -101,6 +101,13 @@ def _made(loaded: object) -> Platform | None:
     if isinstance(loaded, type) and issubclass(loaded, Platform):
         return loaded()
     return loaded if isinstance(loaded, Platform) else None
+
+
+def _is_sound(found: Platform) -> bool:
+    """Does it say what it is, and what it needs?"""
+    texts = getattr(found, "name", None), getattr(found, "text", None)
+    needs = isinstance(found.needs, tuple) and all(isinstance(n, Need) for n in found.needs)
+    return needs and all(isinstance(text, str) for text in texts)
 
 
 def _clash(entry: EntryPoint, first: EntryPoint) -> Callable[[], Broken]:

@@ -68,15 +68,26 @@ class Absent(Right):
         require(self)
 
 
+class Unsure(Right):
+    name = "unsure"
+    text = "can't tell what it needs"
+    needs = (Need("luck", "", lambda: 1 / 0),)
+
+
+class Mute(Platform):
+    needs = ("nothing",)
+
+
 class Other(Right):
     name = "elsewhere"
 """
-GOOD = {name.lower(): f"fakes:{name}" for name in ("Right", "Wrong", "Picky", "Absent")}
+GOOD = {name.lower(): f"fakes:{name}" for name in ("Right", "Wrong", "Picky", "Absent", "Unsure")}
 BAD = {
     "crashing": "crashes:Platform",
     "gone": "nowhere:Platform",
     "misnamed": "fakes:Other",
     "nothing": "fakes:Engine",
+    "mute": "fakes:Mute",
     "shapeless": "fakes:Shape",
 }
 

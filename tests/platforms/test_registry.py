@@ -73,10 +73,12 @@ def test_a_broken_one_is_named_and_stops_no_other(
         assert "right      present    the reference under another name" in out
         assert "crashing   broken     of bad-ones" in out
         assert "a quantum computer (missing: apt-get install quantum-dev)" in out
+        assert "luck (missing)" in out
         for name, why in {
             "crashing": "RuntimeError: no such device",
             "gone": "ModuleNotFoundError: No module named 'nowhere'",
             "misnamed": "fakes:Other calls itself 'elsewhere'",
+            "mute": "fakes:Mute is no platform",
             "nothing": "fakes:Engine is no platform",
             "shapeless": "AttributeError: ",
         }.items():
