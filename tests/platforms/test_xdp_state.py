@@ -135,7 +135,7 @@ def test_a_full_table_ends_the_run() -> None:
     small = engine("lib:monitor", capacity=2)
     run = small.run(EVENTS)
     assert run.failure is not None
-    assert run.failure.what == "a table is full: 1 keys found no room (--capacity)"
+    assert run.failure.what == "a table is full: no room for 1 of its keys (--capacity)"
     assert len(run.steps) == 2
     large = engine("lib:monitor").run(EVENTS).state
     with pytest.raises(ModelError, match="room for 2 keys"):

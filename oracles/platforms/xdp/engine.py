@@ -30,7 +30,7 @@ def failure(network: Network, maps: MapState) -> Failure | None:
     if error:
         return Failure("crash", f"the program ended with error {error}")
     if lost:
-        return Failure("refused", f"a table is full: {lost:,} keys found no room (--capacity)")
+        return Failure("refused", f"a table is full: no room for {lost:,} of its keys (--capacity)")
     return None
 
 
@@ -41,7 +41,6 @@ class XdpSession:
     network: Network
     loaded: Loaded
     maps: MapState
-    _lost: int = 0  # keys that found no room until now
     _now: int = 0
 
     def step(self, event: Event) -> tuple[Output, ...] | Failure:
@@ -57,11 +56,10 @@ class XdpSession:
         failed = failure(self.network, self.maps)
         if failed is not None:
             return failed
-        match verdict.code:
-            case 1:
-                return ()
-            case 3:
-                return (Output(self._now, verdict.out, verdict.frame),)
+        if verdict.code == DROP:
+            return ()
+        if verdict.code == TX:
+            return (Output(self._now, verdict.out, verdict.frame),)
         return Failure("crash", f"the program returned {verdict.code}")
 
     def wait(self, time: int) -> Failure | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ctypes import byref, c_uint32
 from dataclasses import dataclass
 from mmap import PROT_READ, mmap
@@ -14,7 +14,7 @@ from pathlib import Path
 from nfverify.oracles.platforms.xdp.btf import Btf, Layout
 from nfverify.oracles.platforms.xdp.libbpf import check, libbpf
 
-HASH, ARRAY, DEVMAP = 1, 2, 14  # bpf_map_type
+HASH, ARRAY = 1, 2  # bpf_map_type
 _BATCH = 4096  # rows at once
 _READ_ONLY = ".rodata"
 
@@ -83,11 +83,6 @@ class Map:
     def pin(self, path: Path) -> None:
         """Gives it a name in a bpffs. OSError."""
         check(libbpf().bpf_obj_pin(self.fd, os.fsencode(path)), f"pinning {self.name}")
-
-    def fill(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Assigns many keys. FullError."""
-        for key, value in rows:
-            self.put(key, value)
 
     def rows(self, *, take: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """All keys with their values, in no order; with `take`, they are gone then."""
