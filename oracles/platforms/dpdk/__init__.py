@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from shutil import which
-from typing import ClassVar
 
 from nfverify.oracles.needs import Needs
 from nfverify.oracles.platforms.cpp import Cpp, has_package
@@ -20,7 +19,7 @@ class Dpdk(Cpp):
 
     name = "dpdk"
     text = "C++ and DPDK: captures, network interfaces, and network cards without the kernel"
-    needs: ClassVar[tuple[Need, ...]] = (
+    needs = (
         *Cpp.needs,
         Need("pkg-config", "pkg-config", lambda: which("pkg-config") is not None),
         Need("DPDK", "libdpdk-dev", lambda: has_package("libdpdk", "21.11")),

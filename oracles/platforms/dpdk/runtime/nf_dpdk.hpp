@@ -75,23 +75,27 @@ class Dpdk : public Ethdev {
   public:
     explicit Dpdk(Options &options) : Ethdev(options)
     {
-        std::vector<std::string> devices;
+        std::string devices;
+        size_t n = 0;
+        const auto device = [&](const std::string &arguments) {
+            devices += " --vdev=net_pcap" + std::to_string(n++) + "," + arguments;
+        };
         const auto file = [](int fd) { return "/proc/self/fd/" + std::to_string(fd); };
         for (const std::string &name : options.live)
-            devices.push_back("rx_iface_in=" + name + ",tx_iface=" + name);
+            device("rx_iface_in=" + name + ",tx_iface=" + name);
         for (const Named &input : options.inputs) {
             const int fd = open(input.file.c_str(), O_RDONLY | O_CLOEXEC);
             if (fd < 0 || lseek(fd, 0, SEEK_CUR))
                 throw Failure(input.file + ": " + strerror(errno) + " (DPDK reads no pipes)");
-            devices.push_back("rx_pcap=" + file(fd));
+            device("rx_pcap=" + file(fd));
         }
         for (const Named &output : options.outputs) {
-            devices.push_back("tx_pcap=" + file(output.fd));
+            device("tx_pcap=" + file(output.fd));
             outputs_.push_back({output});
         }
         if (!options.lives())
             captures_ = std::make_unique<Captures>(options);
-        begin(devices);
+        begin(devices, n);
         if (options.bench)
             memory_ = std::make_unique<Memory>(*this);
     }

@@ -3,9 +3,7 @@
 #define NF_ETHDEV_HPP
 #include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <rte_mbuf_dyn.h>
 #include <sched.h>
-#include <iterator>
 #include <sstream>
 #include "nf_program.hpp"
 
@@ -18,7 +16,6 @@ class Ethdev : public Platform {
     std::vector<std::vector<rte_mbuf *>> queues_; /* by port: what is to leave */
     rte_mempool *pool_;
     u64 lost_ = 0;
-    int stamp_ = -1; /* where an mbuf has its time, if the driver tells it in us */
 
     static void check(int error, const char *what)
     {
@@ -29,11 +26,9 @@ class Ethdev : public Platform {
     void start(u16 port)
     {
         const rte_eth_conf conf = {};
-        u16 rx = 1024, tx = 1024; /* descriptors */
         check(rte_eth_dev_configure(port, 1, 1, &conf), "port");
-        check(rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx, &tx), "port");
-        check(rte_eth_rx_queue_setup(port, 0, rx, u32(SOCKET_ID_ANY), nullptr, pool_), "port");
-        check(rte_eth_tx_queue_setup(port, 0, tx, u32(SOCKET_ID_ANY), nullptr), "port");
+        check(rte_eth_rx_queue_setup(port, 0, 0, u32(SOCKET_ID_ANY), nullptr, pool_), "port");
+        check(rte_eth_tx_queue_setup(port, 0, 0, u32(SOCKET_ID_ANY), nullptr), "port");
         check(rte_eth_dev_start(port), "port");
         rte_eth_promiscuous_enable(port);
     }
@@ -41,12 +36,11 @@ class Ethdev : public Platform {
     void flush(u16 port)
     {
         std::vector<rte_mbuf *> &queue = queues_[port];
-        const u16 n = u16(queue.size());
-        u16 sent = 0;
-        for (u32 tries = 0; sent < n && tries < TRIES; tries++)
-            sent = u16(sent + rte_eth_tx_burst(port, 0, queue.data() + sent, u16(n - sent)));
-        lost_ += n - sent;
-        rte_pktmbuf_free_bulk(queue.data() + sent, n - sent);
+        rte_mbuf **next = queue.data(), **end = next + queue.size();
+        for (u32 tries = 0; next < end && tries < TRIES; tries++)
+            next += rte_eth_tx_burst(port, 0, next, u16(end - next));
+        lost_ += u64(end - next);
+        rte_pktmbuf_free_bulk(next, u32(end - next));
         queue.clear();
     }
 
@@ -58,7 +52,7 @@ class Ethdev : public Platform {
         for (const u64 now = nanoseconds(CLOCK_REALTIME); b.n < end; b.n++, m++) {
             b.frames[b.n] = rte_pktmbuf_mtod(*m, u8 *);
             b.lengths[b.n] = b.originals[b.n] = (*m)->pkt_len;
-            b.times[b.n] = stamp_ < 0 ? now : 1000 * *RTE_MBUF_DYNFIELD(*m, stamp_, u64 *);
+            b.times[b.n] = now;
             b.ports[b.n] = port;
         }
     }
@@ -67,17 +61,14 @@ class Ethdev : public Platform {
     Options &options_;
 
     /* DPDK with the user's arguments, or with ones that need neither huge pages nor privileges. */
-    void begin(const std::vector<std::string> &devices)
+    void begin(const std::string &devices, size_t count)
     {
         const bool cards = !options_.eal.empty();
-        const u32 n = cards ? 16384 : 1024 + 2 * LOT * u32(devices.size()); /* mbufs */
-        std::ostringstream text("nf ", std::ios::ate);
-        text << options_.eal;
+        const u32 n = cards ? 16384 : 1024 + 2 * LOT * u32(count); /* mbufs */
+        std::ostringstream text("nf " + options_.eal, std::ios::ate);
         if (!cards)
             text << "--no-huge --no-pci --no-shconf --no-telemetry --iova-mode=va --log-level=error"
-                 << " -m " << 32 + n / 14 << " -l " << sched_getcpu();
-        for (const std::string &device : devices)
-            text << " --vdev=net_pcap" << &device - devices.data() << "," << device;
+                 << " -m " << 32 + n / 14 << " -l " << sched_getcpu() << devices;
         std::istringstream eal(text.str());
         std::vector<std::string> words{std::istream_iterator<std::string>(eal), {}};
         std::vector<char *> arguments;
@@ -93,13 +84,9 @@ class Ethdev : public Platform {
         pool_ = rte_pktmbuf_pool_create("frames", n, 256, 0, room, SOCKET_ID_ANY);
         check(pool_ ? 0 : -rte_errno, "memory for frames");
         queues_.resize(rte_eth_dev_count_avail());
-        if (cards && queues_.size() != nf_describe()->n_ports)
-            throw Failure("DPDK: " + std::to_string(queues_.size()) + " ports, not one for each of "
-                          "the model's");
+        check(cards && queues_.size() != nf_describe()->n_ports ? -ENODEV : 0, "a port for each");
         for (u16 port = 0; port < queues_.size(); port++)
             start(port);
-        if (!cards)
-            stamp_ = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, nullptr);
     }
 
     rte_mbuf *make(const u8 *frame, u32 length)
@@ -122,16 +109,14 @@ class Ethdev : public Platform {
 
   public:
     static constexpr const char *HELP =
-        "  --eal ARGUMENTS     DPDK's own, as '-a 0000:01:00.0 -l 2': its ports, in order, instead\n";
+        "  --eal ARGUMENTS     DPDK's, as '-a 0000:01:00.0 -l 2': its ports in order, instead\n";
 
     static bool option(Options &options, const std::string &name, const char *value)
     {
-        options.eal = value;
-        return name == "--eal";
+        return name == "--eal" && !(options.eal = value).empty();
     }
 
     explicit Ethdev(Options &options) : options_(options) {}
-    Ethdev(const Ethdev &) = delete;
     ~Ethdev() { close(); }
 
     bool receive(Burst &b)
