@@ -57,6 +57,19 @@ static const u16 nf_plain_needs[4096] = {
 #undef NF_4
 #undef NF_NEVER
 
+/* Bytes that the IPv4 packet must have to be plain; over all that there can be: it isn't. */
+NF_INL u32 nf_plain_least(const u8 *frame, u32 proto)
+{
+#ifdef __bpf__ /* where everything is done by branches */
+    u32 words = frame[46] >> 4;
+    if (proto == 6)
+        return words < 5 ? 0xffff : 20 + 4 * words;
+    return proto == 17 ? 28 : 0xffff;
+#else
+    return nf_plain_needs[proto << 4 | frame[46] >> 4];
+#endif
+}
+
 /* 1 iff the frame is plain: h's frame, length, a and b are set. With `writes` (a constant), frames
  * are left to nf_parse too whose checksum is 0xffff, where RFC 1624 needs to know which words
  * differ. Each branch leads to nf_parse, so they are as predictable as the odd frames are rare; in
@@ -66,7 +79,7 @@ NF_INL u32 nf_parse_fast(nf_head *h, u8 *frame, u32 length, const u32 writes)
     if (nf_unlikely(length < NF_PLAIN_LENGTH))
         return 0;
     u32 proto = frame[23];
-    u32 needs = nf_plain_needs[proto << 4 | frame[46] >> 4];
+    u32 needs = nf_plain_least(frame, proto);
     h->frame = frame;
     h->length = length;
 #ifdef __SSSE3__ /* from TTL, proto, checksum, addresses and ports to a and b at once */

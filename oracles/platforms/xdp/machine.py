@@ -194,7 +194,7 @@ def _fire_one(plan: Plan, slots: Sequence[InstanceLayout]) -> str:
         *tests,
         "timer->due = ~0ULL;",
         "if (out != NF_DELAY) {",
-        f"{INDENT}fire_period = 0;",
+        f"{INDENT}nf_fire_period = 0;",
         f"{INDENT}return 0;",
         "}",
         "timer->due = due + nf_packet.delay;",
@@ -202,48 +202,48 @@ def _fire_one(plan: Plan, slots: Sequence[InstanceLayout]) -> str:
         *(f"timer->tags[{i}] = nf_packet.tags[{i}];" for i in range(len(plan.tags))),
         "if (timer->due < due || timer->due == ~0ULL)",
         f"{INDENT}nf_state.core.error = NF_RUNAWAY;",
-        "fire_steady(timer->due - due);",
+        "nf_fire_steady(timer->due - due);",
         "return 0;",
     ]
     body = "".join(f"{INDENT}{line}\n" for line in lines)
-    return f"NF_GLOBAL int fire_one(u32 slot)\n{{\n{body}}}\n"
+    return f"NF_GLOBAL int nf_fire_one(u32 slot)\n{{\n{body}}}\n"
 
 
 _STEADILY = """\
 /* How many firings in a row, all of this period, changed no variable and no counter. */
-static volatile u32 fire_steadily;
-static volatile u64 fire_period;
+static volatile u32 nf_fire_steadily;
+static volatile u64 nf_fire_period;
 """
 
 _RESTLESS = """\
-NF_INL void fire_steady(u64 period)
+NF_INL void nf_fire_steady(u64 period)
 {
     (void)period;
 }
 """
 
 _STEADY = """\
-static State fire_before; /* the variables as they were */
+static State nf_fire_before; /* the variables as they were */
 
-NF_INL void fire_steady(u64 period)
+NF_INL void nf_fire_steady(u64 period)
 {
     const u64 *now = (const u64 *)&nf_state;
-    u64 *before = (u64 *)&fire_before, differ = period ^ fire_period;
+    u64 *before = (u64 *)&nf_fire_before, differ = period ^ nf_fire_period;
     for (u32 i = offsetof(State, core.overflow) / 8; i < sizeof(State) / 8; i++) {
         differ |= now[i] ^ before[i];
         before[i] = now[i];
     }
-    fire_period = period;
-    fire_steadily = differ ? 0 : fire_steadily + 1;
+    nf_fire_period = period;
+    nf_fire_steadily = differ ? 0 : nf_fire_steadily + 1;
 }
 """
 
 _FIRE = """\
-NF_GLOBAL int fire_all(u64 until)
+NF_GLOBAL int nf_fire_all(u64 until)
 {
     nf_core *core = &nf_state.core;
-    fire_steadily = 0;
-    fire_period = 0; /* the first firing has nothing to be compared with */
+    nf_fire_steadily = 0;
+    nf_fire_period = 0; /* the first firing has nothing to be compared with */
     for (u32 fired = nf_zero; fired <= NF_MAX_FIRINGS; fired++) {
         u32 slot = NF_TIMERS;
         u64 due = until, number = ~0ULL;
@@ -257,25 +257,25 @@ NF_GLOBAL int fire_all(u64 until)
         }
         if (slot >= NF_TIMERS || core->error || !nf_loop(core))
             return 0;
-        if (fire_steadily >= NF_TIMERS && fire_period) { /* what is left changes nothing, too */
-            u64 skipped = (until - due) / fire_period * fire_period;
+        if (nf_fire_steadily >= NF_TIMERS && nf_fire_period) { /* the rest does the same */
+            u64 skipped = (until - due) / nf_fire_period * nf_fire_period;
             for (u32 i = 0; i < NF_TIMERS; i++)
                 if (core->timers[i].due != ~0ULL)
                     core->timers[i].due += skipped;
-            fire_steadily = 0;
+            nf_fire_steadily = 0;
         } else {
-            fire_one(slot);
+            nf_fire_one(slot);
         }
     }
     core->error = NF_RUNAWAY;
     return 0;
 }
 
-NF_INL void fire(u64 until)
+NF_INL void nf_fire(u64 until)
 {
     for (u32 i = 0; i < NF_TIMERS; i++)
         if (nf_unlikely(nf_state.core.timers[i].due <= until)) {
-            fire_all(until);
+            nf_fire_all(until);
             return;
         }
 }

@@ -1,6 +1,6 @@
 /* The program: a frame's time and port, the timers due before it, the network, where it leaves.
  *
- * Generated code defines nf_state, network_plain, network_odd, start and fire before. */
+ * Generated code defines nf_state, network_plain, network_odd, start and nf_fire before. */
 #ifndef NF_XDP_MAIN_H
 #define NF_XDP_MAIN_H
 
@@ -136,7 +136,7 @@ NF_INL i32 nf_network(struct xdp_md *ctx, const bool test, u64 time, u32 port)
     if (time < core->now)
         time = core->now;
 #if NF_TIMERS
-    fire(time);
+    nf_fire(time);
 #endif
     core->now = time;
     i32 out;
