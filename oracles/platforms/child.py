@@ -13,9 +13,9 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 
 
-def foreground(program: Path, arguments: Sequence[str], name: str = "nfverify") -> int:
+def foreground(program: Path, arguments: Sequence[str]) -> int:
     """Runs a program to its end, which is ours if we are killed: its exit code, 128 + n for a
-    signal. `name` is what it calls itself. OSError if it can't be started."""
+    signal. OSError if it can't be started."""
     libc = ctypes.CDLL(None)
 
     def tied() -> None:
@@ -33,8 +33,7 @@ def foreground(program: Path, arguments: Sequence[str], name: str = "nfverify") 
     # In a group of its own, so that Ctrl-C comes to it once, from us.
     before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     try:
-        command = (name, *arguments)
-        process = subprocess.Popen(command, executable=program, preexec_fn=tied, process_group=0)
+        process = subprocess.Popen((program, *arguments), preexec_fn=tied, process_group=0)
         for number in early:
             process.send_signal(number)
         code = process.wait()

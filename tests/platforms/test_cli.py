@@ -191,7 +191,7 @@ def test_a_capture_that_breaks_off(
     for name in ("closures", engine):
         out = ("-o", f"{name}.pcap", "--state", f"{name}.json")
         assert command("run", "asked.nfd", "cut.pcap", "--engine", name, *out) == 2
-        assert "nfverify: error: cut.pcap: " in command.err
+        assert ": error: cut.pcap: " in command.err
         assert "What was before it was run, and its outputs are written." in command.err
     assert list(read("closures.pcap")) == list(read(f"{engine}.pcap"))
     assert Path("closures.json").read_text() == Path(f"{engine}.json").read_text()
