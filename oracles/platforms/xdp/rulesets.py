@@ -20,6 +20,9 @@ _SCAN = re.compile(
 )
 
 
+_BOUND = re.compile(r"(?P<name>\w+)\[(?P<count>[24]) \* i(?: \+ (?P<at>\d))?\]")
+
+
 @dataclass(slots=True)
 class BpfResources(Resources):
     """What goes to the head of the program."""
@@ -82,6 +85,14 @@ def _number(value: int) -> str:
     return f"{value:#x}u"
 
 
+def _of_row(match: re.Match[str]) -> str:
+    """A number of row i, addressed so that the verifier sees that it is inside of the array."""
+    count = match["count"]
+    return (
+        f"((const typeof({match['name']}[0]) (*)[{count}]){match['name']})[i][{match['at'] or 0}]"
+    )
+
+
 def _looped(match: re.Match[str]) -> str:
     """A scan as a function for one row, which the verifier looks at once."""
     name, parameters = match["name"], match["parameters"].split(", ")
@@ -90,7 +101,7 @@ def _looped(match: re.Match[str]) -> str:
     read = "".join(f"    {ctype} {column} = p->{column};\n" for ctype, column in columns)
     used = "".join(f"    (void){column};\n" for _, column in columns)
     given = ", ".join(f".{column} = {column}" for _, column in columns)
-    test = match["test"].replace(" && ", "\n        && ")
+    test = _BOUND.sub(_of_row, match["test"]).replace(" && ", "\n        && ")
     return f"""\
 typedef struct {name}_packet {{
 {members}    u32 accepted;
