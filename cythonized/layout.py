@@ -189,23 +189,27 @@ class InstanceLayout:
 
 def layouts(network: Network) -> tuple[InstanceLayout, ...]:
     """The layout of every instance, in order."""
-    names = Names()
-    return tuple(_instance(names.new(i.name), i.name, i.program) for i in network.instances)
+    names, ids = Names(), set[str]()
+    return tuple(_instance(names.new(i.name), i.name, i.program, ids) for i in network.instances)
 
 
-def _instance(name: str, title: str, program: Program) -> InstanceLayout:
+def _instance(name: str, title: str, program: Program, ids: set[str]) -> InstanceLayout:
     names = Names()
     plains = []
     for variable in program.state:
         if not variable.keys:
             cells, end = _cells(names, (variable,), 0)
             plains.append(Plain(variable, cells[0], end, name))
-    tables = [_table(name, names, group) for group in _groups(program)]
+    tables = [_table(name, names, group, ids) for group in _groups(program)]
     return InstanceLayout(name, title, program, tuple(plains), tuple(tables))
 
 
-def _table(owner: str, names: Names, group: tuple[StateVar, ...]) -> TableLayout:
-    table = names.new(group[0].name if len(group) == 1 else "_and_".join(v.name for v in group))
+def _table(owner: str, names: Names, group: tuple[StateVar, ...], ids: set[str]) -> TableLayout:
+    wanted = group[0].name if len(group) == 1 else "_and_".join(v.name for v in group)
+    table = names.new(wanted)
+    while f"{owner}_{table}" in ids:  # table b_c of a, and c of a_b
+        table = names.new(wanted)
+    ids.add(f"{owner}_{table}")
     inner = Names()
     cells, end = _cells(inner, group, 0)
     presence = None

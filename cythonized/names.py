@@ -11,18 +11,23 @@ _PLAIN = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]", re.ASCII)
 MAX_NAME = 60
 
-# Keywords of C and Cython, and the lower-case macros of the C library's headers.
+# Keywords of C, C++ and Cython, and the lower-case macros of the C library's headers and of ours.
 _C = """
     auto break case char const continue default do double else enum extern float for goto if inline
     int long register restrict return short signed sizeof static struct switch typedef union
     unsigned void volatile while asm typeof bool true false complex imaginary
     cdef cpdef cimport ctypedef cppclass bint object include nogil gil noexcept public readonly api
     inline fused by new del operator except print exec self none
+    alignas alignof and_eq bitand bitor catch char8_t char16_t char32_t co_await co_return co_yield
+    compl concept consteval constexpr constinit const_cast decltype delete dynamic_cast explicit
+    export friend mutable namespace not_eq nullptr or_eq private protected reinterpret_cast requires
+    static_assert static_cast template this thread_local throw typeid typename using virtual wchar_t
+    xor xor_eq memcpy memset memmove
     linux unix i386 errno stdin stdout stderr assert offsetof alloca environ main signbit isnan
     isinf isfinite isnormal isgreater isless isunordered fpclassify setjmp va_list va_start va_end
     va_arg va_copy major minor makedev
     u8 u16 u32 u64 u128 i8 i16 i32 i64 i128
-    core ring head fast out packet state network nf
+    core ring head fast out packet state network nf order stamp nothing
 """
 RESERVED = frozenset(_C.split()) | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
 
