@@ -69,11 +69,10 @@ class Ethdev : public Platform {
         if (!cards)
             text << "--no-huge --no-pci --no-shconf --no-telemetry --iova-mode=va --log-level=error"
                  << " -m " << 32 + n / 14 << " -l " << sched_getcpu() << devices;
-        std::istringstream eal(text.str());
-        std::vector<std::string> words{std::istream_iterator<std::string>(eal), {}};
+        std::string line = text.str();
         std::vector<char *> arguments;
-        for (std::string &word : words)
-            arguments.push_back(word.data());
+        for (char *word = strtok(line.data(), " "); word; word = strtok(nullptr, " "))
+            arguments.push_back(word);
         cpu_set_t processors;
         sched_getaffinity(0, sizeof processors, &processors);
         rte_openlog_stream(stderr);
