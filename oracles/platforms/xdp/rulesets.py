@@ -15,7 +15,7 @@ _SUPPORT = re.compile(r"^NF_COLD \w+ \w+_(?:init|free|bytes)\(void\) \{.*\}\n", 
 _SCAN = re.compile(
     r"NF_INL u32 (?P<name>\w+)\((?P<parameters>[^)]*)\) \{\n(?:    \(void\)\w+;\n)*"
     r"    for \(u32 i = 0; i < (?P<rows>\d+); i\+\+\)\n"
-    r"        if \((?P<test>.*?)\) return (?P<accepts>[^;]*);\n    return 0;\n\}\n",
+    r"        if \((?P<test>.*?)\) return [^;]*;\n    return 0;\n\}\n",
     re.DOTALL,
 )
 
@@ -96,6 +96,7 @@ def _of_row(match: re.Match[str]) -> str:
 def _looped(match: re.Match[str]) -> str:
     """A scan as a function for one row, which the verifier looks at once."""
     name, parameters = match["name"], match["parameters"].split(", ")
+    words = -(-int(match["rows"]) // 64)
     columns = [parameter.split(" ") for parameter in parameters]
     members = "".join(f"    {parameter};\n" for parameter in parameters)
     read = "".join(f"    {ctype} {column} = p->{column};\n" for ctype, column in columns)
@@ -114,7 +115,7 @@ static long {name}_row(u64 i, {name}_packet *p)
     nf_settled(i);
     if (!({test}))
         return 0;
-    p->accepted = {match["accepts"]};
+    p->accepted = nf_bit({name}_accept, i, {words});
     return 1;
 }}
 

@@ -80,6 +80,17 @@ NF_INL u64 nf_swapped_ports(u64 b)
 /* A loop whose bound is checked where it stands; false if the kernel's patience is over. */
 #define nf_loop(core) (nf_may_loop || ((core)->error = NF_RUNAWAY, false))
 
+/* A bit of an array of `words`. */
+NF_INL u32 nf_bit(const u64 *bits, u64 number, const u64 words)
+{
+    u64 word = number / 64;
+    nf_settled(word);
+    if (word >= words)
+        return 0;
+    nf_settled(word);
+    return bits[word] >> number % 64 & 1;
+}
+
 /* One CPU at a time: the state is one, and packets are processed one after the other. */
 NF_INL bool nf_enter(void)
 {

@@ -140,7 +140,7 @@ NF_INL i32 nf_network(struct xdp_md *ctx, const bool test, u64 time, u32 port)
 #endif
     core->now = time;
     i32 out;
-    if (test && port == NF_NO_PORT)
+    if (test && nf_unlikely(port == NF_NO_PORT))
         return NF_DROP;
 #ifdef NF_HAS_PLAIN
     out = nf_plain(ctx, time, port);
