@@ -79,6 +79,7 @@ class Xdp(Platform):
         Need("clang", "clang", lambda: which("clang") is not None),
         Need("make", "make", lambda: which("make") is not None),
         Need("libbpf", PACKAGE, lambda: found() and HEADERS.is_file()),
+        Need("Linux 6.9 or later", "", lambda: _kernel() >= (6, 9)),  # for may_goto
         Need("root", "", lambda: os.geteuid() == 0),
     )
     lives: ClassVar[bool] = True
@@ -122,6 +123,13 @@ class Xdp(Platform):
         """The compiled program. ModelError, BuildError."""
         with refusing(build.network):
             return built(self, self.sources(build)).read_bytes()
+
+
+def _kernel() -> tuple[int, ...]:
+    """The release of the system's kernel; nothing on others."""
+    if os.uname().sysname != "Linux":
+        return ()
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 
 @cache
