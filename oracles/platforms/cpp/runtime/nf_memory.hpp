@@ -80,15 +80,24 @@ class Memory {
 
     bool receive(Burst &b)
     {
-        b.n = std::min(b.room, count_ - at_);
-        b.lengths = lengths() + at_;
+        return receive(b, [](u32, u8 *frame, u32) { return frame; });
+    }
+
+    /* `hand(i, frame, length)` says where frame i of the burst is then. */
+    template <class Hand> bool receive(Burst &b, Hand hand)
+    {
+        const u32 n = std::min(b.room, count_ - at_), *const length = lengths() + at_;
+        u8 **const frames = b.frames, *next = next_;
         if (stride_) {
-            for (u32 i = 0; i < b.n; i++, next_ += stride_)
-                b.frames[i] = next_;
+            for (u32 i = 0, stride = stride_; i < n; i++, next += stride)
+                frames[i] = hand(i, next, length[i]);
         } else {
-            for (u32 i = 0; i < b.n; next_ += room(b.lengths[i++]))
-                b.frames[i] = next_;
+            for (u32 i = 0; i < n; next += room(length[i++]))
+                frames[i] = hand(i, next, length[i]);
         }
+        next_ = next;
+        b.n = n;
+        b.lengths = lengths() + at_;
         b.originals = originals_.empty() ? nullptr : originals_.data() + at_;
         b.ports = ports_.empty() ? nullptr : ports_.data() + at_;
         at_ += b.n;

@@ -43,18 +43,15 @@ class Dpdk : public Ethdev {
     /* Frames from memory, as a driver of external buffers hands them over. */
     bool again(Burst &b)
     {
-        const bool more = memory_->receive(b);
-        u8 **frames = b.frames;
-        const u32 *lengths = b.lengths, n = b.n;
-        for (u32 i = 0; i < n; i++) {
+        return memory_->receive(b, [this](u32 i, u8 *frame, u32 length) {
             rte_mbuf *m = &ring_[i % std::size(ring_)];
-            m->buf_addr = frames[i];
-            m->pkt_len = lengths[i];
-            frames[i] = rte_pktmbuf_mtod(m, u8 *);
-        }
-        return more;
+            m->buf_addr = frame;
+            m->pkt_len = length;
+            return rte_pktmbuf_mtod(m, u8 *);
+        });
     }
 
+    /* To each output of the port. */
     void put(u16 port, u64 time, rte_mbuf *m, u32 original)
     {
         if (!captures_)
