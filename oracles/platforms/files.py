@@ -22,16 +22,18 @@ Arrivals = tuple[list[Event], CaptureError | None, bool]
 def run_files(engine: PlatformEngine, network: Network, job: Job) -> Outcome:
     """The captures of a job as one trace, in memory, and what came out into captures."""
     trace, broken, nanosecond = _read(job.inputs)
-    for number, event in enumerate(trace, 1):
-        before = trace[number - 2] if number > 1 else None
+    why = "" if broken is None else str(broken)
+    for number, event in enumerate(trace):
+        before = trace[number - 1] if number else None
         if engine.needs.fit(event, before) is None:
-            why = f"packet {number} ({len(event.frame)} bytes) can't be given to {engine.name}"
-            return Outcome(FAILED, broken=why)
+            why = f"packet {number + 1} ({len(event.frame)} bytes) can't be given to {engine.name}"
+            trace = trace[:number]
+            break
     start = None if job.start is None else state_binary.load(network, job.start, "the state")
     run = engine.run(trace, start, _until(trace, job))
     left = _write(job, trace, run, nanosecond)
     summary = f"{len(trace):,} packets in, {left:,} out"
-    why = str(broken) if broken is not None else run.failure.what if run.failure else ""
+    why = run.failure.what if run.failure else why
     state = None
     if job.saves and run.state is not None:
         state = state_binary.dump(network, run.state)
