@@ -121,6 +121,32 @@ class Input {
     const u8 *take() { return std::exchange(data_, nullptr); }
 };
 
+/* Are a capture's stamps finer than us? As far as its first packet tells; of a pipe: yes. */
+inline bool finer(const std::string &name)
+{
+    struct stat found;
+    const int fd = open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    bool fine = true;
+    if (fd >= 0 && !fstat(fd, &found) && S_ISREG(found.st_mode)) {
+        nf_capture capture;
+        nf_record record;
+        if (!nf_capture_open(&capture, fd, name.c_str()))
+            nf_capture_next(&capture, &record);
+        fine = capture.finer;
+        nf_capture_close(&capture);
+    }
+    if (fd >= 0)
+        ::close(fd);
+    return fine;
+}
+
+/* The resolution of outputs is that of the inputs: is one finer than us? */
+inline bool finer(const Options &options)
+{
+    const auto fine = [](const Named &input) { return finer(input.file); };
+    return std::any_of(options.inputs.begin(), options.inputs.end(), fine);
+}
+
 class Captures {
     static constexpr u32 BYTES = 4 << 20; /* of a burst's frames */
 

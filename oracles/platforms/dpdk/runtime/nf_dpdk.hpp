@@ -13,12 +13,19 @@ class Dpdk : public Ethdev {
         const Named &named;
         off_t end = NF_PCAP_HEADER;
         std::vector<std::array<u32, 4>> records = {}; /* net_pcap writes the clock's time */
+
+        void write(const void *data, size_t size, off_t at) const
+        {
+            if (pwrite(named.fd, data, size, at) != ssize_t(size))
+                throw Failure(named.file + ": " + strerror(errno));
+        }
     };
 
     std::vector<Output> outputs_;
     std::unique_ptr<Captures> captures_;
     std::unique_ptr<Memory> memory_;
     rte_mbuf ring_[32] = {};
+    const bool fine_;
 
     /* A frame of several pieces is copied. */
     bool read(Burst &b)
@@ -60,7 +67,8 @@ class Dpdk : public Ethdev {
         u16 device = u16(options_.inputs.size());
         for (Output &out : outputs_) {
             if (out.named.port < 0 || out.named.port == port) {
-                out.records.push_back({u32(seconds), u32(time % 1000000000), m->pkt_len, original});
+                const u32 fraction = u32(time % 1000000000) / (fine_ ? 1 : 1000);
+                out.records.push_back({u32(seconds), fraction, m->pkt_len, original});
                 rte_mbuf_refcnt_update(m, 1);
                 leave(device, m);
             }
@@ -70,7 +78,7 @@ class Dpdk : public Ethdev {
     }
 
   public:
-    explicit Dpdk(Options &options) : Ethdev(options)
+    explicit Dpdk(Options &options) : Ethdev(options), fine_(finer(options))
     {
         std::string devices;
         size_t n = 0;
@@ -87,6 +95,8 @@ class Dpdk : public Ethdev {
             device("rx_pcap=" + file(fd));
         }
         for (const Named &output : options.outputs) {
+            if (lseek(output.fd, 0, SEEK_CUR) < 0)
+                throw Failure(output.file + ": DPDK writes no pipes");
             device("tx_pcap=" + file(output.fd));
             outputs_.push_back({output});
         }
@@ -117,9 +127,7 @@ class Dpdk : public Ethdev {
         Ethdev::finish(b);
         for (Output &out : outputs_) {
             for (const auto &record : out.records) {
-                const ssize_t put = pwrite(out.named.fd, record.data(), sizeof record, out.end);
-                if (put < 0 && errno != ESPIPE)
-                    throw Failure(out.named.file + ": " + strerror(errno));
+                out.write(record.data(), sizeof record, out.end);
                 out.end += off_t(sizeof record + record[2]);
             }
             out.records.clear();
@@ -133,6 +141,9 @@ class Dpdk : public Ethdev {
         Slots none;
         finish(none.burst);
         Ethdev::close();
+        const u32 header[] = {fine_ ? 0xa1b23c4d : 0xa1b2c3d4, 0x40002, 0, 0, NF_MAX_CAPTURED, 1};
+        for (const Output &out : outputs_)
+            out.write(header, sizeof header, 0);
     }
 };
 

@@ -5,25 +5,6 @@
 
 namespace nf {
 
-/* Are a capture's stamps finer than us? As far as its first packet tells; of a pipe: yes. */
-inline bool finer(const std::string &name)
-{
-    struct stat found;
-    const int fd = open(name.c_str(), O_RDONLY | O_CLOEXEC);
-    bool fine = true;
-    if (fd >= 0 && !fstat(fd, &found) && S_ISREG(found.st_mode)) {
-        nf_capture capture;
-        nf_record record;
-        if (!nf_capture_open(&capture, fd, name.c_str()))
-            nf_capture_next(&capture, &record);
-        fine = capture.finer;
-        nf_capture_close(&capture);
-    }
-    if (fd >= 0)
-        ::close(fd);
-    return fine;
-}
-
 /* What leaves by a port, or by any. */
 class Output {
     const std::string name_;
@@ -78,9 +59,7 @@ class Outputs {
   public:
     explicit Outputs(const Options &options)
     {
-        bool fine = false;
-        for (const Named &input : options.inputs)
-            fine |= finer(input.file);
+        const bool fine = finer(options);
         for (const Named &output : options.outputs)
             outputs_.push_back(std::make_unique<Output>(output, fine));
     }
