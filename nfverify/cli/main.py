@@ -117,7 +117,10 @@ def _dispatch(argv: list[str]) -> int:
         parser.print_help(sys.stderr)
         return USAGE_ERROR
     args.no_color = args.no_color or bool(os.environ.get("NO_COLOR"))
-    code: int = run(args)
+    try:
+        code: int = run(args)
+    except SystemExit as stop:  # in a platform or an operator of another's: no verdict of ours
+        raise RuntimeError(f"the run was ended by sys.exit({stop.code!r})") from stop
     return code
 
 

@@ -37,10 +37,13 @@ _PACKAGES = "/var/lib/dpkg/status"  # is written whenever a library is installed
 
 
 def write(sources: Sources, folder: Path) -> list[Path]:
-    """All files into a folder, which is made: their paths. OSError."""
+    """All files into a folder, which is made: their paths. OSError; BuildError for a path that
+    leads out of it."""
     written = []
     for name, text in sources.files.items():
         path = folder / PurePosixPath(name)
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            raise BuildError(f"the platform's file {name!a} is not inside the folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(str(path)) as stream:
             stream.write(text.encode())

@@ -84,8 +84,9 @@ def _loader(entry: EntryPoint) -> Callable[[], Platform | Broken]:
     def load() -> Platform | Broken:
         try:
             found = _made(entry.load())
-        except Exception as error:  # whatever a package does when it is imported
-            return Broken(entry.name, _package(entry), f"{type(error).__name__}: {error}")
+        except (Exception, SystemExit) as error:  # whatever a package does when it is imported
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            return Broken(entry.name, _package(entry), what)
         if found is None or not _is_sound(found):
             return Broken(entry.name, _package(entry), f"{entry.value} is no platform")
         if found.name != entry.name:

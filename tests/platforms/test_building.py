@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from platforms import needs
 
-from nfverify.cythonized.faults import GeneratedCodeError
-from nfverify.oracles.platforms.building import built
+from nfverify.cythonized.faults import BuildError, GeneratedCodeError
+from nfverify.oracles.platforms.building import built, write
 from nfverify.oracles.platforms.platform import Platform, Sources
 
 pytestmark = needs("g++")
@@ -72,3 +72,10 @@ def test_what_is_refused_is_no_build(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(GeneratedCodeError, match=r"make refuses main\.o of small"):
         built(Small(), sources("one", main_cpp="int main() { return other(); }\n"))
     assert objects(tmp_path) == 1
+
+
+@pytest.mark.parametrize("path", ["../above.c", "/tmp/above.c", "runtime/../../above.c"])
+def test_no_file_is_written_elsewhere(tmp_path: Path, path: str) -> None:
+    with pytest.raises(BuildError, match="is not inside the folder"):
+        write(Sources("x", {path: ""}), tmp_path / "into" / "it")
+    assert not list(tmp_path.rglob("above.c"))

@@ -134,3 +134,28 @@ def test_naming_platforms_loads_none() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.rpartition(".")[2] for name in done.stdout.split()}
     assert not loaded & {*OURS, "cpp", "program"}
+
+
+LEAVING = """
+from sys import exit
+from nfverify.oracles.platforms.platform import Platform
+
+class Leaving(Platform):
+    name = "leaving"
+    text = "ends Python"
+
+    def check(self, build):
+        exit(0)
+"""
+
+
+def test_one_that_ends_python_is_no_verdict(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (site / "leaving.py").write_text(LEAVING)
+    (site / "gone_at_once.py").write_text("import sys\nsys.exit(0)\n")
+    install(site, "leaving", {"leaving": "leaving:Leaving", "at-once": "gone_at_once:X"})
+    assert main(["platforms"]) == 2
+    out, err = capsys.readouterr()
+    assert "leaving  present" in out
+    assert "SystemExit: 0" in err
+    assert main(["test", "lib:napt", "--engines", "reference,leaving"]) == 4
+    assert "ended by sys.exit(0)" in capsys.readouterr().err
