@@ -11,6 +11,7 @@ from platforms import require
 
 from nfverify.lang.source import ModelError
 from nfverify.oracles.needs import Needs
+from nfverify.smat.load import load_text
 
 ROOT = Path(__file__).parents[2]
 MODELS = sorted((*(ROOT / "models").glob("*.nfd"), *(ROOT / "benchmarks/models").glob("*.nfd")))
@@ -59,6 +60,15 @@ def test_fast_paths_agree(platform: str, chain: str) -> None:
     check(made, traffic(source, COMMON, 5, (3, 4, 6, 5)))
 
 
+@pytest.mark.parametrize("platform", ["linux", "xdp"])
+def test_all_public_ports_are_used_up(platform: str) -> None:
+    """64,512 new endpoints, and one more: the solver's trace for the last entry."""
+    require(platform)
+    trace = solved("lib:napt", COMMON, 1 << 17)
+    assert len(trace.events) > 64_512
+    check(engine(platform, network_of("lib:napt")), trace)
+
+
 @pytest.mark.parametrize("model", UNBOUNDED)
 def test_tables_without_a_bound_are_refused(model: str) -> None:
     require("xdp")
@@ -71,3 +81,14 @@ def test_frames_that_are_no_ip_may_be_dropped(platform: str) -> None:
     require(platform)
     made = engine(platform, network_of("lib:edge"), non_ip="drop")
     check(made, traffic("lib:edge", COMMON, 3, (2,), "drop"))
+
+
+@pytest.mark.parametrize("platform", ["linux", "xdp"])
+def test_a_fault_is_seen(platform: str) -> None:
+    """A NAPT that leaves out every other port is told from the right one."""
+    require(platform)
+    right = (ROOT / "models/napt.nfd").read_text()
+    wrong = load_text(right.replace("next = next + 1;", "next = next + 2;"), "napt.nfd")
+    trace = traffic("lib:napt", COMMON, 1, MIXED)
+    with pytest.raises(AssertionError, match="they part"):
+        check(engine(platform, wrong), trace)
