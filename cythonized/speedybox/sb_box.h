@@ -143,7 +143,7 @@ static i32 sb_flow_of(sb_box *b, const u64 *key, u64 h) {
         return SB_NO_FLOW;
     }
     r->fid = fid;
-    r->head.class = SB_SLOW;
+    r->head.number = SB_SLOW;
     nf_mat_live(&b->mat, &r->head);
     return fid;
 }
@@ -184,7 +184,7 @@ static sb_record *sb_record_flow(sb_box *b, i32 fid, u32 reached) {
     } else {
         f->count = 0;
     }
-    r->head.class = (u16)class;
+    r->head.number = (u16)class;
     nf_mat_live(&b->mat, &r->head);
     if (class == SB_SLOW)
         return r;

@@ -70,14 +70,14 @@ static void sb_end(sb_box *b, sb_packet *p, u32 reached, sb_packet *first) {
         return;
     sb_flow *f = b->flows + p->fid;
     sb_record *r = sb_record_flow(b, p->fid, reached);
-    if (r->head.class == SB_SLOW)
+    if (r->head.number == SB_SLOW)
         return;
     if (p->dropped != f->drops || (first && !sb_as_said(b, f, first, p))) {
         u32 may_drop = 0;
         for (u32 i = 0; i < f->count; i++)
             may_drop |= f->operations[i].kind == SB_SF && f->operations[i].drops;
         b->counts.mistaken += !(p->dropped && may_drop && !f->drops);
-        r->head.class = SB_SLOW;
+        r->head.number = SB_SLOW;
     } else {
         b->counts.recorded++;
     }
@@ -170,7 +170,7 @@ NF_INL void sb_rewrite(u8 *frame, const sb_record *r) {
 
 /* State functions, events and headers: what needs the flow's rows. */
 static void sb_serve(sb_box *b, sb_packet *p, const sb_record *r) {
-    const u32 class = r->head.class;
+    const u32 class = r->head.number;
     const i32 fid = r->fid;
     sb_flow *f = b->flows + fid;
     nf_complete(&p->head);
@@ -249,7 +249,7 @@ static u32 sb_pass(sb_box *b, sb_arrival *a, sb_out *out) {
     b->now = a;
     sb_record *r = a->may ? (sb_record *)nf_mat_find(&b->mat, a->key, a->hash, NF_MAT_LINE) : NULL;
     const u32 serves = r && nf_mat_serves(&b->mat, &r->head) && !a->ends;
-    const u32 class = serves ? r->head.class : SB_SLOW;
+    const u32 class = serves ? r->head.number : SB_SLOW;
     if (class == SB_PLAIN) {
         b->counts.served++;
         sb_rewrite(p->head.frame, r);

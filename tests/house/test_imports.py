@@ -78,6 +78,9 @@ def test_the_direction_is_really_checked(tmp_path: Path) -> None:
     for name in ("smat", "lang", "packet"):
         (package / name).mkdir()
         (package / name / "__init__.py").write_text("import nfverify.semantics\n")
+    for name in ("", "dpdk", "linux", "onvm", "xdp"):
+        (package / "oracles/platforms" / name).mkdir()
+        (package / "oracles/platforms" / name / "__init__.py").touch()
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     command = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
