@@ -13,6 +13,7 @@ from nfverify.oracles.trace import Event, arrivals
 from nfverify.packet.files import replacing
 from nfverify.packet.pcap import TIME_LIMIT, CaptureError, CutFrame, Writer, read
 from nfverify.semantics import state_binary
+from nfverify.semantics.state import SavedState
 from nfverify.smat.ir import Network
 
 FAILED = 2  # exit code
@@ -30,7 +31,7 @@ def run_files(engine: PlatformEngine, network: Network, job: Job) -> Outcome:
             trace = trace[:number]
             break
     start = None if job.start is None else state_binary.load(network, job.start, "the state")
-    run = engine.run(trace, start, _until(trace, job))
+    run = engine.run(trace, start, None if why else _until(trace, start, job))
     left = _write(job, trace, run, nanosecond)
     summary = f"{len(trace):,} packets in, {left:,} out"
     why = run.failure.what if run.failure else why
@@ -55,12 +56,14 @@ def _read(inputs: Sequence[tuple[int, str]]) -> Arrivals:
     return found, None, nanosecond
 
 
-def _until(trace: Sequence[Event], job: Job) -> int | None:
+def _until(trace: Sequence[Event], start: SavedState | None, job: Job) -> int | None:
     """Up to when to run on, ns. ValueError for a time that no clock shows."""
     if job.until is None:
         return None
     relative, time = job.until
-    time += max((event.time for event in trace), default=0) if relative else 0
+    if relative:
+        begun = 0 if start is None or start.now is None else start.now
+        time += max((begun, *(event.time for event in trace)))
     if time >= TIME_LIMIT:
         raise ValueError("times are below 2^62 ns")
     return time

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import struct
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -185,3 +187,17 @@ def test_a_signal_ends_a_pipe_that_is_silent(program: Path, tmp_path: Path) -> N
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 128 + signal.SIGTERM
     assert len(found(tmp_path / "out.pcap")) in (0, 1)
+
+
+def test_a_pipe_is_read_once_and_keeps_its_resolution(program: Path, tmp_path: Path) -> None:
+    """Its writer may be gone before the program looks how fine its stamps are."""
+    pipe, out = tmp_path / "pipe", tmp_path / "out.pcap"
+    os.mkfifo(pipe)
+    for magic, fraction in ((0xA1B2C3D4, 7), (0xA1B23C4D, 7)):
+        data = pcap([(1, fraction, FRAME)], magic=magic)
+        writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+        writer.start()
+        subprocess.run([program, pipe, "-o", out, "--quiet"], timeout=20, check=True)
+        writer.join()
+        assert out.read_bytes()[:4] == data[:4]
+        assert found(out)[0][:2] == (10**9 + fraction * (1000 if magic == 0xA1B2C3D4 else 1), FRAME)

@@ -21,6 +21,8 @@ from nfverify.oracles.platforms.xdp.engine import XdpEngine
 from nfverify.oracles.platforms.xdp.maps import Map
 from nfverify.oracles.states import difference
 from nfverify.oracles.trace import Event
+from nfverify.semantics.machine import Machine
+from nfverify.semantics.state import SavedState
 from nfverify.semantics.state_json import dump
 from nfverify.smat.load import load, load_text
 
@@ -182,3 +184,16 @@ def test_time_passes_without_packets() -> None:
     wrong = replace(run.state, timers=run.state.timers * 2)
     with pytest.raises(ModelError, match="can't hold a timer"):
         made.run((), wrong)
+
+
+def test_a_state_of_before_the_first_packet_is_stamped_by_it() -> None:
+    made = engine(KINDS)
+    name = made.network.instances[0].name
+    start = SavedState(None, {name: {"old": {(int(IPv4Address("10.0.0.1")),): (7, 0)}}})
+    events = [event._replace(time=event.time + 20 * SECOND) for event in EVENTS]
+    machine = Machine(made.network, state=start)
+    for event in events:
+        machine.step(*event)
+    run = made.run(events, start)
+    assert run.state is not None
+    assert difference(made.network, machine.save(), run.state) == ""

@@ -108,7 +108,7 @@ def start(plan: Plan, maps: Sequence[MapCode]) -> str:
     lines = ["S->core.now = time;", "S->core.started = 1;"]
     functions = []
     for code in maps:
-        if code.layout.aged and code.layout.members[0].variable.entries:
+        if code.layout.aged:  # what it begins with, or a state of before the first packet has
             name = f"{code.code.prefix}_restamp"
             functions.append(
                 f"static long {name}(void *map, const void *key, {code.value} *e, u64 *time)\n{{\n"

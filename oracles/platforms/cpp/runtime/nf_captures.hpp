@@ -20,7 +20,7 @@ using Pcap = std::unique_ptr<pcap_t, void (*)(pcap_t *)>;
 class Bytes {
     int fd_;
     u64 offset_ = 0;
-    bool classic_ = false;
+    bool classic_ = false, fine_ = true; /* stamps in ns, as far as is known */
 
     static ssize_t read(void *cookie, char *data, size_t room)
     {
@@ -33,6 +33,7 @@ class Bytes {
             const u32 magic = nf_ld32(data);
             self.classic_ = magic == 0xa1b2c3d4 || magic == 0xa1b23c4d || magic == 0xd4c3b2a1
                             || magic == 0x4d3cb2a1;
+            self.fine_ = magic != 0xa1b2c3d4 && magic != 0xd4c3b2a1;
         }
         for (u64 at = 16; self.classic_ && at < 20; at++)
             if (at >= self.offset_ && got > 0 && at - self.offset_ < u64(got))
@@ -51,6 +52,8 @@ class Bytes {
     Bytes(const Bytes &) = delete;
     Bytes &operator=(const Bytes &) = delete;
     ~Bytes() { ::close(fd_); }
+
+    bool fine() const { return fine_; }
 
     FILE *stream() { return fopencookie(this, "r", {read, nullptr, nullptr, nullptr}); }
 };
@@ -115,19 +118,23 @@ class Input {
         return true;
     }
 
+    bool fine() const { return bytes_.fine(); }
     u64 time() const { return time_; }
     u32 length() const { return header_->caplen; }
     u32 original() const { return std::max(header_->len, header_->caplen); }
     const u8 *take() { return std::exchange(data_, nullptr); }
 };
 
-/* Are a capture's stamps finer than us? As far as its first packet tells; of a pipe: yes. */
+/* Are a capture's stamps finer than us? As far as its first packet tells; of a pipe's, if its first
+ * bytes don't say no. */
 inline bool finer(const std::string &name)
 {
     struct stat found;
+    if (stat(name.c_str(), &found) || !S_ISREG(found.st_mode))
+        return true; /* opening a pipe again may wait for ever */
     const int fd = open(name.c_str(), O_RDONLY | O_CLOEXEC);
     bool fine = true;
-    if (fd >= 0 && !fstat(fd, &found) && S_ISREG(found.st_mode)) {
+    if (fd >= 0) {
         nf_capture capture;
         nf_record record;
         if (!nf_capture_open(&capture, fd, name.c_str()))
@@ -143,7 +150,7 @@ inline bool finer(const std::string &name)
 /* The resolution of outputs is that of the inputs: is one finer than us? */
 inline bool finer(const Options &options)
 {
-    const auto fine = [](const Named &input) { return finer(input.file); };
+    const auto fine = [](const Named &input) { return input.fine && finer(input.file); };
     return std::any_of(options.inputs.begin(), options.inputs.end(), fine);
 }
 
@@ -203,8 +210,10 @@ class Captures {
   public:
     explicit Captures(Options &options) : schedule_(options.schedule)
     {
-        for (const Named &input : options.inputs)
+        for (Named &input : options.inputs) {
             inputs_.push_back(std::make_unique<Input>(input, u16(inputs_.size())));
+            input.fine = inputs_.back()->fine();
+        }
     }
 
     /* Owners are the Inputs. */

@@ -13,7 +13,8 @@ namespace nf {
 struct Named { /* PORT=FILE */
     i32 port;  /* -1: any */
     std::string file;
-    int fd = -1; /* of an output, which is open when Io is made */
+    int fd = -1;      /* of an output, which is open when Io is made */
+    bool fine = true; /* of an input that is open: may its stamps be finer than us? */
 };
 
 struct Options {
