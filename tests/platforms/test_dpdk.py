@@ -10,12 +10,15 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from model_bench import udp
 from on_platforms import network_of
 from platforms import require
 
 from nfverify.oracles.platforms.platform import Build
 from nfverify.oracles.platforms.program import ProgramPlatform
 from nfverify.oracles.platforms.registry import platform
+from nfverify.semantics import state_binary
+from nfverify.semantics.state import SavedState
 
 # Two ports of a driver that always has a frame, and takes all that leave.
 NULLS = "--no-huge -m 600 --no-pci --no-shconf --no-telemetry --log-level=error --vdev=net_null0"
@@ -75,3 +78,18 @@ def test_bench(name: str, tmp_path: Path) -> None:
     told = json.loads(run(name, str(source), "--bench", "2"))
     assert told["packets"] == 300
     assert len(told["ns"]) == len(told["first"]) == 2
+
+
+@pytest.mark.parametrize("name", ["linux", "dpdk", "onvm"])
+def test_what_a_capture_can_not_take(name: str, tmp_path: Path) -> None:
+    """A full disk; a time past 2^32 s, unless a log says it exactly. Nothing is left behind."""
+    source, start, out, log = (tmp_path / n for n in ("in.pcap", "in.bin", "out.pcap", "log"))
+    source.write_bytes(pcap([udp("10.0.0.1", 1000, "8.8.8.8", 53)]))
+    time = (1 << 62) - 1
+    start.write_bytes(state_binary.dump(network_of("lib:napt"), SavedState(time, {})))
+    assert "/dev/full: No space left" in run(name, str(source), "-o", "/dev/full", code=2)
+    words = (str(source), "--start", str(start), "-o", str(out), "--state", f"{out}.json")
+    assert f"can't hold the time {time} ns" in run(name, *words, code=2)
+    assert sorted(tmp_path.iterdir()) == [start, source]
+    run(name, *words, "--log", str(log))
+    assert log.read_text() == f"0 1 {time}\n"

@@ -67,6 +67,9 @@ class Dpdk : public Ethdev {
         u16 device = u16(options_.inputs.size());
         for (Output &out : outputs_) {
             if (out.named.port < 0 || out.named.port == port) {
+                if (time / 1000000000 > UINT32_MAX && options_.log.empty())
+                    throw Failure(out.named.file + ": a pcap file can't hold the time "
+                                  + std::to_string(time) + " ns");
                 const u32 fraction = u32(time % 1000000000) / (fine_ ? 1 : 1000);
                 out.records.push_back({u32(seconds), fraction, m->pkt_len, original});
                 rte_mbuf_refcnt_update(m, 1);

@@ -9,7 +9,7 @@ namespace nf {
 class Output {
     const std::string name_;
     const i32 port_;
-    const bool fine_;
+    const bool fine_, logged_; /* does a log have the exact times? */
     Pcap pcap_{nullptr, pcap_close};
     std::unique_ptr<pcap_dumper_t, void (*)(pcap_dumper_t *)> dump_{nullptr, pcap_dump_close};
 
@@ -20,7 +20,8 @@ class Output {
     }
 
   public:
-    Output(const Named &named, bool fine) : name_(named.file), port_(named.port), fine_(fine)
+    Output(const Named &named, bool fine, bool logged)
+        : name_(named.file), port_(named.port), fine_(fine), logged_(logged)
     {
         pcap_.reset(pcap_open_dead_with_tstamp_precision(
             DLT_EN10MB, NF_MAX_CAPTURED,
@@ -37,6 +38,8 @@ class Output {
         if (port_ >= 0 && port_ != port)
             return;
         const u64 last = u64(UINT32_MAX) * 1000000000 + 999999999; /* that a capture can hold */
+        if (time > last && !logged_)
+            throw Failure(name_ + ": a pcap file can't hold the time " + std::to_string(time) + " ns");
         const u64 seconds = std::min(time, last) / 1000000000, fraction = std::min(time, last) % 1000000000;
         pcap_pkthdr header = {};
         header.ts.tv_sec = time_t(seconds);
@@ -61,7 +64,7 @@ class Outputs {
     {
         const bool fine = finer(options);
         for (const Named &output : options.outputs)
-            outputs_.push_back(std::make_unique<Output>(output, fine));
+            outputs_.push_back(std::make_unique<Output>(output, fine, !options.log.empty()));
     }
 
     void put(u16 port, u64 time, const u8 *frame, u32 length, u32 original)

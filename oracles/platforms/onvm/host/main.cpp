@@ -135,8 +135,10 @@ class Hosted {
     {
         if (host().stop())
             throw nf::Told();
-        host_.reset();
+        end();
     }
+
+    void end() { host_.reset(); }
 
     void save(nf::Target &target)
     {
@@ -153,6 +155,7 @@ Hosted *Hosted::only;
 class Ports : public nf::Dpdk {
   public:
     using Dpdk::Dpdk;
+    ~Ports() { Hosted::only->end(); } /* its memory is DPDK's */
     void close()
     {
         Hosted::only->stop();
