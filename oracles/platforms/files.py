@@ -33,7 +33,8 @@ def run_files(engine: PlatformEngine, network: Network, job: Job) -> Outcome:
     start = None if job.start is None else state_binary.load(network, job.start, "the state")
     run = engine.run(trace, start, None if why else _until(trace, start, job))
     left = _write(job, trace, run, nanosecond)
-    summary = f"{len(trace):,} packets in, {left:,} out"
+    arrived = len(trace) if run.failure is None else min(len(trace), len(run.steps))
+    summary = f"{arrived:,} packets in, {left:,} out"
     why = run.failure.what if run.failure else why
     state = None
     if job.saves and run.state is not None:

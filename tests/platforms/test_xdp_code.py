@@ -33,6 +33,10 @@ REFUSED = {
         3,
     ),
     "map<IP, int> m;\nentry { action_state { m[f[sip]] = 1; } }": ("m without a bound", 3),
+    "map<IP, int> m max 20000000;\nentry { action_state { m[f[sip]] = 1; } }": (
+        "m with over 16,777,216 keys",
+        3,
+    ),
     "bit<128> x = 3;\nentry { action_state { x = x * x; } }": ("`*` of 128 bits", 3),
 }
 

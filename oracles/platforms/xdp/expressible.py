@@ -166,8 +166,11 @@ def keys(instance: InstanceLayout, table: TableLayout, capacity: int | None) -> 
     if capacity is None:
         span = mention(instance.program, tuple(m.variable.name for m in table.members))
         names = " and ".join(m.variable.name for m in table.members)
-        hint = "declare it with `max`, or give --capacity"
-        raise refuse("xdp", f"{names} without a bound on its keys", span, hint)
+        if variable.capacity is None:
+            what = f"{names} without a bound on its keys"
+            raise refuse("xdp", what, span, "declare it with `max`, or give --capacity")
+        what = f"{names} with over {MAX_CAPACITY:,} keys"
+        raise refuse("xdp", what, span, "declare it with a smaller `max`, or give --capacity")
     return min(capacity, MAX_CAPACITY), True
 
 
