@@ -47,6 +47,8 @@ def pcap(frames: Sequence[bytes], link: int = 1) -> bytes:
 def test_ports_of_any_driver() -> None:
     assert "1,000 packets in" in run("dpdk", f"--eal={NULLS} --vdev=net_null1", "--count", "1000")
     assert "a port for each" in run("dpdk", f"--eal={NULLS}", "--count", "1000", code=2)
+    for name in ("dpdk", "onvm"):
+        assert "a port for each" in run(name, "--live", "nope0,nope1", code=2)
 
 
 def test_long_frames(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ class Ethdev : public Platform {
         pool_ = rte_pktmbuf_pool_create("frames", n, 256, 0, room, SOCKET_ID_ANY);
         check(pool_ ? 0 : -rte_errno, "memory for frames");
         queues_.resize(rte_eth_dev_count_avail());
-        check(cards && queues_.size() != nf_describe()->n_ports ? -ENODEV : 0, "a port for each");
+        const size_t wanted = cards ? nf_describe()->n_ports : count;
+        check(queues_.size() != wanted ? -ENODEV : 0, "a port for each");
         for (u16 port = 0; port < queues_.size(); port++)
             start(port);
     }
