@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nfverify.semantics.machine import Output
     from nfverify.smat.ir import Network
 
+CAPACITY = 65_536  # keys where --capacity isn't given: a trace is short, and overflow ends a run
+
 
 def add_confirm(parser: argparse.ArgumentParser) -> None:
     """`--confirm-on`, and what platforms are told."""
@@ -71,7 +73,8 @@ def side(
         machine: Machine = FastMachine(plan, operators=given, non_ip=args.non_ip, state=start)
     else:
         machine = Machine(network, operators=given, non_ip=args.non_ip, state=start)
-    build = Build(network, user=tuple(user), fast=plan, capacity=args.capacity)
+    capacity = args.capacity or CAPACITY
+    build = Build(network, user=tuple(user), fast=plan, capacity=capacity)
     return Side(name, build, machine, start, steps)
 
 
