@@ -1,0 +1,1 @@
+"""The gate: all checks that a repository asks for, in one run."""
