@@ -125,6 +125,8 @@ class Result:
     series: tuple[Series, ...] = ()
     relation: tuple[str, ...] = ()  # what proves it
     reason: str = ""  # of `accepted`, `unknown` and `error`
+    identity: str = ""  # what a baseline names to accept a difference that has no `changes`
+    internal: bool = False  # an error that is nfverify's own fault: exit code 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Results:
     results: tuple[Result, ...]
     seconds: float = 0.0
     expired: tuple[str, ...] = ()  # entries of a baseline that no longer count
+    notes: tuple[str, ...] = ()  # such as entries of a baseline that nothing needs any more
 
     @property
     def status(self) -> Status:

@@ -18,8 +18,10 @@ _TOKEN = re.compile(
 
 
 def places(text: str) -> Mapping[Place, Range]:
-    """The headers of tables and the keys in them, in a text that tomllib has read."""
+    """The headers of tables and the keys in them, in a text that tomllib has read; the tables of
+    an array, [[NAME]], are NAME[1], NAME[2] and so on."""
     found: dict[Place, Range] = {}
+    counts: dict[str, int] = {}
     table: Place = ()
     depth, starts, header = 0, True, False
     for token in _TOKEN.finditer(text):
@@ -36,6 +38,10 @@ def places(text: str) -> Mapping[Place, Range]:
             case None if word and header and depth and starts:
                 table = (word,)
                 found.setdefault(table, token.span())
+                if depth == 2:
+                    counts[word] = counts.get(word, 0) + 1
+                    table = (f"{word}[{counts[word]}]",)
+                    found.setdefault(table, token.span())
                 if token["word"]:  # [a.b] is a table in [a]
                     found.setdefault((word.partition(".")[0],), token.span())
             case None if word and starts and not depth:

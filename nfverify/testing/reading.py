@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from nfverify.lang.source import Diagnostic, ModelError, Source, Span
+from nfverify.lang.source import Diagnostic, ModelError, Source
 from nfverify.oracles.engines.table import names as engine_names
 from nfverify.packet.fields import FIELDS
 from nfverify.smat.report import did_you_mean
@@ -25,11 +23,10 @@ from nfverify.testing.spec import (
     EquivTest,
     ReplayTest,
 )
+from nfverify.testing.toml import read_toml
 from nfverify.testing.values import Table
 
-MAX_FILE = 1 << 20  # bytes
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,79}", re.ASCII)
-_AT = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 _KINDS = "`equiv = [A, B]`, `test = MODEL` or `replay = MODEL`"
 _COMMON = ("ignore", "non-ip", "ops", "skip", "xfail")
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -47,38 +44,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 
 def read_tests(path: Path) -> list[AnyTest]:
     """The tests of a file, in its order. ModelError with all that is wrong; OSError."""
-    name = os.path.relpath(path)
-    with path.open("rb") as stream:
-        data = stream.read(MAX_FILE + 1)
-    if len(data) > MAX_FILE:
-        raise _unreadable(Source(name, ""), f"over {MAX_FILE >> 20} MB")
-    try:
-        source = Source(name, data.decode().replace("\r\n", "\n"))
-    except UnicodeDecodeError as error:
-        raise _unreadable(Source(name, ""), f"byte {error.start}: not UTF-8") from None
-    try:
-        document = tomllib.loads(source.text)
-    except tomllib.TOMLDecodeError as error:
-        raise _not_toml(source, str(error)) from None
-    except RecursionError:
-        raise _unreadable(source, "brackets are nested too deep") from None
+    document, source = read_toml(path, "strings stand in quotes; `[its-name]` begins a test")
     return _tests(document, source, path.resolve().parent)
-
-
-def _unreadable(source: Source, message: str) -> ModelError:
-    return ModelError(Diagnostic("error", "toml", message, Span(source, 0, 0)))
-
-
-def _not_toml(source: Source, said: str) -> ModelError:
-    found = _AT.fullmatch(said)
-    message, offset = said.removesuffix(" (at end of document)"), len(source.text.rstrip())
-    if found:
-        lines = source.text.split("\n")[: int(found[2]) - 1]
-        message, offset = found[1], sum(len(line) + 1 for line in lines) + int(found[3]) - 1
-    offset = min(offset, len(source.text))
-    hint = "strings stand in quotes; `[its-name]` begins a test"
-    span = Span(source, offset, offset)
-    return ModelError(Diagnostic("error", "toml", f"not TOML: {message}", span, hint))
 
 
 def _tests(document: Mapping[str, object], source: Source, folder: Path) -> list[AnyTest]:

@@ -25,6 +25,7 @@ class Table:
     source: Source
     where: Mapping[Place, Range]
     folder: Path
+    code: str = "test"  # of the diagnostics
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def span(self, *place: str) -> Span:
@@ -35,12 +36,12 @@ class Table:
 
     def wrong(self, message: str, hint: str = "") -> None:
         """Of the whole table."""
-        self.diagnostics.append(Diagnostic("error", "test", message, self.span(), hint))
+        self.diagnostics.append(Diagnostic("error", self.code, message, self.span(), hint))
 
     def bad(self, key: str, what: str, hint: str = "") -> None:
         """Of one key."""
         message = f"`{key}` {what}"
-        self.diagnostics.append(Diagnostic("error", "test", message, self.span(key), hint))
+        self.diagnostics.append(Diagnostic("error", self.code, message, self.span(key), hint))
 
     # Values -------------------------------------------------------------------------------
 
