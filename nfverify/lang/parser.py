@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
-from typing import BinaryIO
+from pathlib import Path
 
 from nfverify.lang import ast
 from nfverify.lang.faults import Fault, Faults
+from nfverify.lang.files import DISK, Files
 from nfverify.lang.grammar import grammar
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.lang.tokens import END, tokenise
@@ -31,15 +30,14 @@ def parse(source: Source) -> ast.File:
     return file
 
 
-def read_source(path: str) -> Source:
+def read_source(path: str, files: Files = DISK) -> Source:
     """The text of a file, or of standard input for `-`; ModelError if it can't be a model."""
     name = "<stdin>" if path == "-" else path
     try:
         if path == "-":
-            data = _read(sys.stdin.buffer)
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
-            with open(path, "rb", opener=_open_regular) as stream:
-                data = _read(stream)
+            data = files.read(Path(path), MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise _unreadable(name, f"{name} can't be read: {reason}") from None
@@ -60,20 +58,6 @@ def decode(name: str, data: bytes) -> Source:
         message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
         hint = "a model is text in UTF-8"
         raise ModelError(Diagnostic("error", "lexical", message, span, hint)) from None
-
-
-def _open_regular(path: str, flags: int) -> int:
-    """Files and pipes are read; a directory or device is not, and is not even opened."""
-    mode = os.stat(path).st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(None, "it is a directory")
-    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        raise OSError(None, "it is not a regular file")
-    return os.open(path, flags)
-
-
-def _read(stream: BinaryIO) -> bytes:
-    return stream.read(MAX_BYTES + 1)
 
 
 def _unreadable(name: str, message: str) -> ModelError:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import pairwise, product
 
 from nfverify.lang import ast
+from nfverify.lang.files import DISK, Files
 from nfverify.lang.source import Diagnostic, ModelError, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir
@@ -25,7 +26,9 @@ Node = ir.Expr | ir.Stmt | ir.Entry
 MAX_ATOMS = 10  # of a table, for the proof that it has no gap
 
 
-def check_file(path: str, *, extra_checks: Sequence[Check] = ()) -> list[Diagnostic]:
+def check_file(
+    path: str, *, extra_checks: Sequence[Check] = (), files: Files = DISK
+) -> list[Diagnostic]:
     """All that is wrong with a model, and odd about it, in the order of the text.
 
     With `extra_checks`, gaps are left to them. Never raises ModelError.
@@ -33,7 +36,7 @@ def check_file(path: str, *, extra_checks: Sequence[Check] = ()) -> list[Diagnos
     report = Report()
     networks: list[ir.Network] = []
     try:
-        module, _ = open_target(report, str(path))
+        module, _ = open_target(report, str(path), files=files)
         networks = _networks(report, module)
         if not report.errors:
             _unused_at_top(report, module)
@@ -42,9 +45,9 @@ def check_file(path: str, *, extra_checks: Sequence[Check] = ()) -> list[Diagnos
             report.include(error)
     if report.errors:
         return in_order([*report.errors, *report.warnings])
-    files = {d.span.source.name for d in report.warnings} | {module.source.name}
-    files -= {other.source.name for other in module.reach()[1:]}
-    found = [d for d in report.warnings if d.span.source.name in files]
+    shown = {d.span.source.name for d in report.warnings} | {module.source.name}
+    shown -= {other.source.name for other in module.reach()[1:]}
+    found = [d for d in report.warnings if d.span.source.name in shown]
     for network in networks:
         for check in extra_checks:
             found.extend(check(network))
@@ -52,7 +55,7 @@ def check_file(path: str, *, extra_checks: Sequence[Check] = ()) -> list[Diagnos
             for instance in network.instances:
                 found.extend(gaps(instance.program))
     unique = {(d.code, d.span.source.name, d.span.start, d.message): d for d in found}
-    return in_order([d for d in unique.values() if d.span.source.name in files])
+    return in_order([d for d in unique.values() if d.span.source.name in shown])
 
 
 def _networks(report: Report, module: Module) -> list[ir.Network]:

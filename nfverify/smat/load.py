@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nfverify.lang import ast
+from nfverify.lang.files import DISK, Files
 from nfverify.lang.parser import parse, read_source
 from nfverify.lang.source import NOWHERE, Diagnostic, ModelError, Source, Span
 from nfverify.smat import ir
@@ -30,6 +31,7 @@ class Module:
     imports: list[Module] = field(default_factory=list)
     tags: frozenset[str] = frozenset()
     place: str = ""  # the folder of this file, below `folder`
+    files: Files = DISK
     _own: dict[str, ast.Program | ast.Chain] = field(default_factory=dict)
 
     def own(self) -> dict[str, ast.Program | ast.Chain]:
@@ -68,7 +70,7 @@ class Module:
 
     def scope(self) -> Scope:
         places = {module.source: module.place for module in self.reach()}
-        return Scope(self.declarations(), self.tags, self.folder, places)
+        return Scope(self.declarations(), self.tags, self.folder, places, self.files)
 
     def constant(self, report: Report, node: ast.Expr) -> Value:
         """The value of an override, which may name configuration at the top of the file."""
@@ -76,7 +78,7 @@ class Module:
         from nfverify.smat.scope import Context
         from nfverify.smat.variables import declare
 
-        cx = Context(report, self.folder, {}, tags=self.tags, mode="constant")
+        cx = Context(report, self.folder, {}, tags=self.tags, mode="constant", files=self.files)
         for item in self.declarations():
             if isinstance(item, ast.Variable):
                 with cx.recovering():
@@ -91,13 +93,15 @@ class Module:
 # Files ------------------------------------------------------------------------------------
 
 
-def load(target: str, *, library: bool = True, ports: Sequence[str] = ()) -> ir.Network:
+def load(
+    target: str, *, library: bool = True, ports: Sequence[str] = (), files: Files = DISK
+) -> ir.Network:
     """The network that FILE, FILE:NAME or lib:NAME stands for. Raises ModelError.
 
     If it has just these `ports`, they are numbered in this order, to be compared with another's.
     """
     report = Report()
-    module, name = open_target(report, target, library=library)
+    module, name = open_target(report, target, library=library, files=files)
     network, _ = build(report, *choose(report, module, name), ports)
     report.stop()
     return network
@@ -114,19 +118,25 @@ def load_text(text: str, name: str = "<text>") -> ir.Network:
     return network
 
 
-def open_target(report: Report, target: str, *, library: bool = True) -> tuple[Module, str | None]:
+def open_target(
+    report: Report, target: str, *, library: bool = True, files: Files = DISK
+) -> tuple[Module, str | None]:
     """The module of a target, and the name behind its colon if there is one."""
     if target.startswith(LIBRARY):
         if not library:
             _refuse(report, f"{target} is a name of the library, and a file is wanted")
         path, name = library_path(report, target)
         return open_module(report, path), name
-    if target == "-" or os.path.exists(target):
-        return open_module(report, target), None
+
+    def exists(path: str) -> bool:
+        return (
+            path == "-" or os.path.exists(path) or ("\0" not in path and files.is_file(Path(path)))
+        )
+
     path, colon, last = target.rpartition(":")
-    if colon and (path == "-" or os.path.exists(path)):
-        return open_module(report, path), last
-    return open_module(report, target), None
+    if not exists(target) and colon and exists(path):
+        return open_module(report, path, files), last
+    return open_module(report, target, files), None
 
 
 def library_path(report: Report, target: str) -> tuple[str, str | None]:
@@ -146,12 +156,12 @@ def _refuse(report: Report, message: str, hint: str = "") -> None:
     raise ModelError(Diagnostic("error", "target", message, NOWHERE, hint))
 
 
-def open_module(report: Report, path: str) -> Module:
+def open_module(report: Report, path: str, files: Files = DISK) -> Module:
     """A file and all that it imports, each once. Raises ModelError."""
-    source = read_source(path)
+    source = read_source(path, files)
     folder = None if path == "-" else Path(path).resolve().parent
     real = None if path == "-" else Path(path).resolve()
-    module = Module(parse(source), source, folder)
+    module = Module(parse(source), source, folder, files=files)
     modules: dict[Path, Module] = {} if real is None else {real: module}
     _imports(report, module, real, folder, modules, () if real is None else (real,))
     finish(report, module)
@@ -173,7 +183,7 @@ def _imports(
             message = "a model that is no file can't import one"
             report.error(item.span, "import", message)
             continue
-        path = _import_path(report, item, here, root)
+        path = _import_path(report, item, here, root, module.files)
         if path is None:
             continue
         if path in open_:
@@ -186,10 +196,11 @@ def _imports(
                 report.stop()
             try:
                 shown = os.path.join(os.path.dirname(module.source.name), item.file)
-                text = read_source(str(path))
+                text = read_source(str(path), module.files)
                 source = Source(os.path.normpath(shown), text.text)
                 place = str(path.parent.relative_to(root))
-                modules[path] = Module(parse(source), source, root, place=place)
+                tree = parse(source)
+                modules[path] = Module(tree, source, root, place=place, files=module.files)
             except ModelError as error:
                 report.include(error)
                 continue
@@ -198,7 +209,9 @@ def _imports(
             module.imports.append(modules[path])
 
 
-def _import_path(report: Report, item: ast.Import, here: Path, root: Path) -> Path | None:
+def _import_path(
+    report: Report, item: ast.Import, here: Path, root: Path, files: Files
+) -> Path | None:
     """The file of an import: a model inside the folder tree of the first one."""
     name = item.file
     if "\0" in name or not name.endswith(".nfd"):
@@ -207,7 +220,7 @@ def _import_path(report: Report, item: ast.Import, here: Path, root: Path) -> Pa
     try:
         path = (here.parent / name).resolve()
         inside = path.is_relative_to(root) and path.suffix == ".nfd"
-        exists = inside and path.is_file()
+        exists = inside and files.is_file(path)
     except (OSError, RuntimeError, ValueError):
         inside, exists = True, False
     if not inside:
@@ -216,7 +229,7 @@ def _import_path(report: Report, item: ast.Import, here: Path, root: Path) -> Pa
         report.error(item.span, "import", f"{shown} leaves the model's folder", hint)
         return None
     if not exists:
-        near = did_you_mean(name, [p.name for p in here.parent.glob("*.nfd")])
+        near = did_you_mean(name, files.names(here.parent, ".nfd"))
         report.error(item.span, "import", f"there is no file {name[:60]!a}{near}")
         return None
     return path

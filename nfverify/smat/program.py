@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfverify.lang import ast
+from nfverify.lang.files import DISK, Files
 from nfverify.lang.source import ModelError, Source, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir, rules, values, variables
@@ -40,6 +41,7 @@ class Scope:
     tags: frozenset[str]
     folder: Path | None
     places: Mapping[Source, str]
+    files: Files = DISK
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ def lower(
 
     Errors go to the report; the program is of use only if there were none.
     """
-    cx = Context(report, scope.folder, ports, tags=scope.tags, places=scope.places)
+    cx = Context(
+        report, scope.folder, ports, tags=scope.tags, places=scope.places, files=scope.files
+    )
     around, inside = scope.declarations, node.items
     everything = (*around, *inside)
     assigned = set(assigned_names(everything))
@@ -245,6 +249,7 @@ def _ruleset(cx: Context, item: ast.Ruleset) -> Rules:
             item.span,
             name=item.name,
             warnings=cx.report.warnings,
+            files=cx.files,
         )
     except ModelError as error:
         cx.report.include(error)

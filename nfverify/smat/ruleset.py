@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
 
+from nfverify.lang.files import DISK, Files
 from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 from nfverify.packet.fields import FIELDS
 from nfverify.smat.cells import WILD, BadCell, HostBits, address4, address6, integers, shown
@@ -144,19 +145,22 @@ def load_csv(
     *,
     name: str = "",
     warnings: list[Diagnostic] | None = None,
+    files: Files = DISK,
 ) -> Ruleset:
     """The ruleset in a CSV file at `path` relative to the model's folder `base`.
 
     `span` is the `load` in the model; port names of column iface are looked up in `ifaces`.
     Raises ModelError; warnings are appended to `warnings`.
     """
-    source = read_source(path, base, span)
+    source = read_source(path, base, span, files)
     return _Loader(source, ifaces, [] if warnings is None else warnings).load(name or path)
 
 
-def read_cells(path: str, base: Path, span: Span) -> list[list[tuple[str, Span]]]:
+def read_cells(
+    path: str, base: Path, span: Span, files: Files = DISK
+) -> list[list[tuple[str, Span]]]:
     """The cells of a CSV file, row by row, stripped, each with its place. Raises ModelError."""
-    source = read_source(path, base, span)
+    source = read_source(path, base, span, files)
     rows, offset = [], 0
     for line in source.text.split("\n"):
         if not _skipped(line):
@@ -167,7 +171,7 @@ def read_cells(path: str, base: Path, span: Span) -> list[list[tuple[str, Span]]
     return rows
 
 
-def read_source(path: str, base: Path, span: Span) -> Source:
+def read_source(path: str, base: Path, span: Span, files: Files = DISK) -> Source:
     """The text of a CSV file inside the folder tree `base`, links resolved. Raises ModelError."""
     if "\0" in path or not path.lower().endswith(".csv"):
         raise _error("load-name", "only files named *.csv can be loaded", span)
@@ -177,10 +181,9 @@ def read_source(path: str, base: Path, span: Span) -> Source:
         if not file.is_relative_to(root) or file.suffix.lower() != ".csv":
             hint = "put the file beside the model or in a folder below it"
             raise _error("load-outside", f"{shown(path)} leaves the model's folder", span, hint)
-        if not file.is_file():
+        if not files.is_file(file):
             raise _error("load-missing", f"there is no file {shown(path)}", span)
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = files.read(file, MAX_BYTES + 1)
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         why = error.strerror if isinstance(error, OSError) else "links in a circle"
         raise _error("load-failed", f"cannot read {shown(path)}: {why}", span) from error

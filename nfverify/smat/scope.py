@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from nfverify.lang import ast
+from nfverify.lang.files import DISK, Files
 from nfverify.lang.source import Source, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir
@@ -91,6 +92,7 @@ class Context:
     used: set[str] = field(default_factory=set)
     tags_read: dict[str, Span] = field(default_factory=dict)
     places: Mapping[Source, str] = field(default_factory=dict)  # below the root, of each file
+    files: Files = DISK
     hidden: list[ir.StateVar] = field(default_factory=list)  # pools of NAT
     mode: Mode = "action"
     depth: int = 0

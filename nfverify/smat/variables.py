@@ -237,7 +237,7 @@ def _load(cx: Context, file: str, type_: Set | Map, span: Span) -> Contents:
     if cx.folder is None:
         raise cx.fail(span, "load", "a model that is no file can't load one")
     try:
-        rows = read_cells(cx.beside(file, span), cx.folder, span)
+        rows = read_cells(cx.beside(file, span), cx.folder, span, cx.files)
     except ModelError as error:
         cx.report.include(error)
         raise Failed from None
