@@ -7,30 +7,24 @@ solver that hangs, eats the machine or crashes ends in `unknown` and never in an
 
 from __future__ import annotations
 
-import ctypes
-import os
 import pickle
 import resource
-import select
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, TypeVar
 
 from nfverify.equivalence.question import Question, report_on
 from nfverify.equivalence.verdict import Unknown, Verdict
+from nfverify.executors.child import Child, fork, lower, out_of_memory, send, size_text
 from nfverify.lang.source import ModelError
 from nfverify.smat import ir
 
 DEFAULT_MEMORY = 8 << 30  # bytes of address space
 GRACE = 0.4  # s that the child has to end by itself once its time is up
-REAPING = 0.2  # s to wait for a killed child; a large one takes longer to go
+MORE_PROCESSOR_TIME = 10  # s beyond the time limit
 PAUSE = 0.05  # s between two lines of progress
-LENGTH_BYTES = 8
-_SET_DEATH_SIGNAL = 1  # prctl(2), PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +107,16 @@ def supervised(
     (`time.monotonic()`). Else `unknown`, of the reason and the depth excluded by then."""
     sys.stdout.flush()
     sys.stderr.flush()
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        _child(answer, time_limit, memory, writing)
-    os.close(writing)
-    child = _Child(pid, reading)
+
+    def work(pipe: int) -> None:
+        _send(pipe, _answer(answer, memory, _Reporter(pipe)))
+
+    child = fork(work, int(time_limit) + MORE_PROCESSOR_TIME)
     known = _Known(0, "")
     failure = ""
     try:
-        for message in child.messages(started + time_limit + GRACE):
+        for frame in child.frames(started + time_limit + GRACE):
+            message: _Message = pickle.loads(frame)  # from our own child
             match message:
                 case _Doing(what=what):
                     notify(what)
@@ -134,139 +127,20 @@ def supervised(
                 case _Refused(error=error):
                     raise error
                 case _Failed(kind="memory"):
-                    failure = f"the memory limit of {_size(memory)} is reached"
+                    failure = f"the memory limit of {size_text(memory)} is reached"
                 case _Failed(what=what):
                     failure = f"internal error: {what}"
     finally:
         child.kill()
     if child.timed_out:
         failure = f"time ran out after {time_limit:g} s"
-    reason = failure or child.epitaph(memory)
+    reason = failure or _epitaph(child, memory)
     if known.resisting:
         reason += f"; {known.resisting}"
     return unknown(reason, known.depth)
 
 
-# The parent's side ------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Child:
-    """The process and the end of the pipe from which its messages come."""
-
-    pid: int
-    pipe: int
-    timed_out: bool = False
-    status: int | None = None  # as from wait(2)
-    largest: int = 0  # bytes that it ever had resident
-
-    def messages(self, deadline: float) -> Iterator[_Message]:
-        """What the child says, until the deadline or until it falls silent."""
-        poll = select.poll()
-        poll.register(self.pipe, select.POLLIN)
-        buffer = bytearray()
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0 or not poll.poll(int(left * 1000) + 1):
-                self.timed_out = True
-                return
-            data = os.read(self.pipe, 1 << 16)
-            if not data:
-                self.wait()
-                return
-            buffer += data
-            yield from _unpack(buffer)
-
-    def kill(self) -> None:
-        """End the child and all that it may have started, now."""
-        with suppress(OSError):
-            os.close(self.pipe)
-        with suppress(ProcessLookupError):
-            self._reap()
-            if self.status is None:
-                os.kill(self.pid, signal.SIGKILL)
-                os.killpg(self.pid, signal.SIGKILL)
-        patience = time.monotonic() + REAPING
-        while self.status is None and time.monotonic() < patience:
-            time.sleep(0.002)
-            self._reap()
-
-    def wait(self) -> None:
-        """Until the child is gone; it has closed the pipe, or never will."""
-        patience = time.monotonic() + REAPING
-        while self.status is None and time.monotonic() < patience:
-            self._reap()
-            time.sleep(0.002)
-
-    def _reap(self) -> None:
-        if self.status is None:
-            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if pid:
-                self.status, self.largest = status, usage.ru_maxrss * 1024
-
-    def epitaph(self, memory: int) -> str:
-        """Why a child that said nothing is no more."""
-        if self.status is not None and self.largest > memory // 2:
-            return f"the memory limit of {_size(memory)} is reached"
-        if self.status is not None and os.WIFSIGNALED(self.status):
-            name = signal.Signals(os.WTERMSIG(self.status)).name
-            return f"internal error: the prover was ended by {name}"
-        return "internal error: the prover ended without a verdict"
-
-
-def _unpack(buffer: bytearray) -> Iterator[_Message]:
-    """The whole messages in the buffer, taken out of it."""
-    while len(buffer) >= LENGTH_BYTES:
-        end = LENGTH_BYTES + int.from_bytes(buffer[:LENGTH_BYTES], "big")
-        if len(buffer) < end:
-            return
-        message: _Message = pickle.loads(buffer[LENGTH_BYTES:end])  # from our own child
-        del buffer[:end]
-        yield message
-
-
-def _size(count: int) -> str:
-    return f"{count / (1 << 30):.3g} GB" if count >= 1 << 30 else f"{count / (1 << 20):.3g} MB"
-
-
 # The child's side -------------------------------------------------------------------------
-
-
-def _child(
-    answer: Callable[[Notify, Known], _Verdict], time_limit: float, memory: int, pipe: int
-) -> NoReturn:
-    """All that the child does; it leaves without a trace of the parent's clean-ups."""
-    code = 70
-    try:
-        _confine(time_limit)
-        _send(pipe, _answer(answer, memory, _Reporter(pipe)))
-        code = 0
-    except BrokenPipeError:  # nobody listens any more
-        pass
-    finally:
-        os._exit(code)
-
-
-def _confine(time_limit: float) -> None:
-    """Its own group, silence, an end when the parent ends, and limits that the kernel keeps."""
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    if not os.environ.get("NFVERIFY_DEBUG"):  # libraries that fail like to print
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # A second guard for a parent that is stopped: processor time runs no faster than the clock.
-    _lower(resource.RLIMIT_CPU, int(time_limit) + 10)
-
-
-def _lower(which: int, limit: int) -> None:
-    _, hard = resource.getrlimit(which)
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(which, (limit, limit))
 
 
 @dataclass(slots=True)
@@ -292,23 +166,27 @@ def _answer(
     try:
         import z3  # noqa: F401  # now: a library that can't be loaded says anything
 
-        _lower(resource.RLIMIT_AS, memory)
+        lower(resource.RLIMIT_AS, memory)
         return _Decided(answer(reporter.notify, reporter.known))
     except ModelError as error:
         return _Refused(error)
     except BrokenPipeError:
         raise
-    except MemoryError:
-        return _Failed("memory", "")
     except Exception as error:
-        what = " ".join(str(error).split())
-        if "out of memory" in what or "memory exceeded" in what or "cannot allocate" in what:
+        if out_of_memory(error):
             return _Failed("memory", "")
+        what = " ".join(str(error).split())
         return _Failed("internal", f"{type(error).__name__}: {what[:500]}")
 
 
 def _send(pipe: int, message: _Message) -> None:
-    data = pickle.dumps(message)
-    view = memoryview(len(data).to_bytes(LENGTH_BYTES, "big") + data)
-    while view:
-        view = view[os.write(pipe, view) :]
+    send(pipe, pickle.dumps(message))
+
+
+def _epitaph(child: Child, memory: int) -> str:
+    """Why a child that said nothing is no more."""
+    if child.status is not None and child.largest > memory // 2:
+        return f"the memory limit of {size_text(memory)} is reached"
+    if name := child.signalled():
+        return f"internal error: the prover was ended by {name}"
+    return "internal error: the prover ended without a verdict"
