@@ -40,6 +40,14 @@ class Disk:
 DISK = Disk()
 
 
+def beside(name: str, file: str) -> str:
+    """The name of a file that a model of this name names: in its folder, and its revision."""
+    folder = os.path.dirname(name)
+    if not folder and ":" in name:
+        return f"{name.rpartition(':')[0]}:{os.path.normpath(file)}"
+    return os.path.normpath(os.path.join(folder, file))
+
+
 def _open_regular(path: str, flags: int) -> int:
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):

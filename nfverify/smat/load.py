@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nfverify.lang import ast
-from nfverify.lang.files import DISK, Files
+from nfverify.lang.files import DISK, Files, beside
 from nfverify.lang.parser import parse, read_source
 from nfverify.lang.source import NOWHERE, Diagnostic, ModelError, Source, Span
 from nfverify.smat import ir
@@ -156,9 +156,10 @@ def _refuse(report: Report, message: str, hint: str = "") -> None:
     raise ModelError(Diagnostic("error", "target", message, NOWHERE, hint))
 
 
-def open_module(report: Report, path: str, files: Files = DISK) -> Module:
-    """A file and all that it imports, each once. Raises ModelError."""
-    source = read_source(path, files)
+def open_module(report: Report, path: str, files: Files = DISK, name: str = "") -> Module:
+    """A file, under that name if one is given, and all that it imports, each once. Raises
+    ModelError."""
+    source = read_source(path, files, name)
     folder = None if path == "-" else Path(path).resolve().parent
     real = None if path == "-" else Path(path).resolve()
     module = Module(parse(source), source, folder, files=files)
@@ -195,9 +196,7 @@ def _imports(
                 report.error(item.span, "import", f"more than {MAX_FILES} files are imported")
                 report.stop()
             try:
-                shown = os.path.join(os.path.dirname(module.source.name), item.file)
-                text = read_source(str(path), module.files)
-                source = Source(os.path.normpath(shown), text.text)
+                source = read_source(str(path), module.files, beside(module.source.name, item.file))
                 place = str(path.parent.relative_to(root))
                 tree = parse(source)
                 modules[path] = Module(tree, source, root, place=place, files=module.files)

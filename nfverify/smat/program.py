@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfverify.lang import ast
-from nfverify.lang.files import DISK, Files
+from nfverify.lang.files import DISK, Files, beside
 from nfverify.lang.source import ModelError, Source, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir, rules, values, variables
@@ -250,6 +250,7 @@ def _ruleset(cx: Context, item: ast.Ruleset) -> Rules:
             name=item.name,
             warnings=cx.report.warnings,
             files=cx.files,
+            title=beside(item.span.source.name, item.file),
         )
     except ModelError as error:
         cx.report.include(error)

@@ -58,6 +58,7 @@ class Ruleset:
     columns: tuple[str, ...]
     rows: tuple[Row, ...] = field(repr=False)
     digest: str = field(init=False)
+    file: str = field(default="", repr=False)  # that the rows' lines are of
     _index: dict[int, _Block] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -146,14 +147,16 @@ def load_csv(
     name: str = "",
     warnings: list[Diagnostic] | None = None,
     files: Files = DISK,
+    title: str = "",
 ) -> Ruleset:
     """The ruleset in a CSV file at `path` relative to the model's folder `base`.
 
     `span` is the `load` in the model; port names of column iface are looked up in `ifaces`.
-    Raises ModelError; warnings are appended to `warnings`.
+    `title` is what people call the file. Raises ModelError; warnings are appended to `warnings`.
     """
     source = read_source(path, base, span, files)
-    return _Loader(source, ifaces, [] if warnings is None else warnings).load(name or path)
+    loader = _Loader(source, ifaces, [] if warnings is None else warnings)
+    return loader.load(name or path, title or path)
 
 
 def read_cells(
@@ -209,7 +212,7 @@ class _Loader:
     warnings: list[Diagnostic]
     errors: list[Diagnostic] = field(default_factory=list)
 
-    def load(self, name: str) -> Ruleset:
+    def load(self, name: str, title: str) -> Ruleset:
         lines = self.source.text.split("\n")
         first = next((i for i, line in enumerate(lines) if not _skipped(line)), None)
         if first is None:
@@ -240,7 +243,7 @@ class _Loader:
         if order != list(range(len(columns))):
             rows = [(a, tuple([bounds[i] for i in order]), n) for a, bounds, n in rows]
         chosen = tuple([columns[i] for i in order])
-        ruleset = Ruleset(name, chosen, tuple([Row(*row) for row in rows]))
+        ruleset = Ruleset(name, chosen, tuple([Row(*row) for row in rows]), title)
         self.check_ports(ruleset)
         return ruleset
 
