@@ -33,10 +33,13 @@ from nfverify.smat.ir import (
     Not,
     Now,
     Or,
+    OutOfBounds,
     OutputPort,
     Post,
     Read,
+    Since,
     Tag,
+    Total,
     Type,
     Value,
     walk,
@@ -104,7 +107,7 @@ def _expression(body: Body, node: Expr) -> str:
             return f"{body.resources.ruleset(ruleset)}({', '.join(map(body.value, args))})"
         case Apply():
             return body.plan.visitor.visit_operator(body, node)
-        case Post() | Dropped() | OutputPort():
+        case Post() | Dropped() | OutputPort() | OutOfBounds() | Since() | Total():
             raise unreachable(node)
         case _:
             assert_never(node)

@@ -73,7 +73,9 @@ def evaluate_expr(terms: Terms, scope: Scope, expr: ir.Expr) -> Term:
             return scope.match(ruleset, all_(args))
         case ir.Apply(op=op, args=args, type=type_):
             return apply(terms, op, args, all_(args), type_)
-        case ir.Post() | ir.Dropped() | ir.OutputPort():
+        case (
+            ir.Post() | ir.Dropped() | ir.OutputPort() | ir.OutOfBounds() | ir.Since() | ir.Total()
+        ):  # fmt: skip
             raise Unsupported("a property's term in a program", expr.span)
         case _:
             assert_never(expr)

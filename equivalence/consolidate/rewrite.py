@@ -80,7 +80,7 @@ def rebuild(node: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
             return replace(node, args=parts)
         case ir.Apply():
             return replace(node, args=parts)
-        case ir.Post():
+        case ir.Post() | ir.Since() | ir.Total():
             raise AssertionError("a property's term in a program")
         case _:
             return node

@@ -120,7 +120,10 @@ class _Check:
                 case ir.Field(name=name) if name not in FIELDS:
                     yield f"{where} reads a field {name}"
                     return
-                case ir.Tag() | ir.Post() | ir.Dropped() | ir.OutputPort():
+                case (
+                    ir.Tag() | ir.Post() | ir.Dropped() | ir.OutputPort() | ir.OutOfBounds()
+                    | ir.Since() | ir.Total()
+                ):  # fmt: skip
                     yield f"{where} mentions what only models may"
                 case _:
                     pass

@@ -418,8 +418,19 @@ class Every(Node):
 
 @dataclass(frozen=True, slots=True)
 class Property(Node):
+    """property name: expr;  or  property name(T x, …): expr;  for all values of x, …"""
+
     name: str
     expr: Expr
+    parameters: tuple[tuple[Type, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyMade(Node):
+    """property name(argument, …);  one of the ready-made properties."""
+
+    name: str
+    arguments: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,7 +440,7 @@ class Invariant(Node):
 
 Declaration = (
     Variable | Rule | Ruleset | Interfaces | Tag | Operator | Function | Init | Every
-    | Property | Invariant
+    | Property | ReadyMade | Invariant
 )  # fmt: skip
 
 

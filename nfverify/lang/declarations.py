@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import pyparsing as pp
@@ -60,9 +61,8 @@ def declaration_elements(
         "init": Node(ast.Init, Sign("init") - block),
         "every": Node(ast.Every, Sign("every") - Read("a duration", duration) - block),
         "property": Node(
-            ast.Property,
-            Sign("property") - name - Sign(":", "after the property's name")
-            - expression_element("property") - end,
+            lambda name, rest, span: rest(name, span),
+            Sign("property") - name - Read("what it promises", _promise) - end,
         ),
         "invariant": Node(
             ast.Invariant, Sign("invariant") - expression_element("property") - end
@@ -232,6 +232,47 @@ def _rules(
         elif texts[at] != "}":
             raise tokens.fault(at, f"expected `,` or `}}` after the rule, found {tokens.found(at)}")
     return (tuple(rules), None), at + 1
+
+
+_Promise = Callable[[str, Span], ast.Property | ast.ReadyMade]
+
+
+def _promise(tokens: Tokens, at: int) -> tuple[_Promise, int]:
+    """(T x, …): expr  or  : expr  or the arguments of a ready-made property, if it has any."""
+    parameters: tuple[tuple[ast.Type, str], ...] = ()
+    if tokens.texts[at] == "(" and _closed_by_colon(tokens, at):
+        parameters, at = _parameters(tokens, at + 1)
+    if tokens.texts[at] == ":":
+        expr, at = expression(tokens, at + 1, "property")
+        return lambda name, span: ast.Property(name, expr, parameters, span=span), at
+    if tokens.texts[at] not in ("(", ";", "}"):
+        found = tokens.found(at)
+        raise tokens.fault(at, f"expected `:` after the property's name, found {found}")
+    arguments: list[ast.Expr] = []
+    if tokens.texts[at] == "(":
+        at += 1
+        while tokens.texts[at] != ")":
+            argument, at = expression(tokens, at)
+            arguments.append(argument)
+            at = _comma(tokens, at, "the argument")
+        at += 1
+    return lambda name, span: ast.ReadyMade(name, tuple(arguments), span=span), at
+
+
+def _closed_by_colon(tokens: Tokens, at: int) -> bool:
+    """Does `:` follow the parenthesis that opens at `at`?"""
+    depth = 0
+    for i in range(at, min(at + 200, len(tokens))):
+        match tokens.texts[i]:
+            case "(":
+                depth += 1
+            case ")":
+                depth -= 1
+                if depth == 0:
+                    return tokens.texts[i + 1] == ":"
+            case ";" | "}":
+                return False
+    return False
 
 
 def _types(tokens: Tokens, at: int) -> tuple[tuple[ast.Type, ...], int]:

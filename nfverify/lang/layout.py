@@ -118,7 +118,8 @@ class _Layout:
                 yield from self.body(title, body, start, end, indent, gap)
             case (
                 ast.Variable() | ast.Rule() | ast.Ruleset() | ast.Interfaces() | ast.Tag()
-                | ast.Operator() | ast.Function() | ast.Property() | ast.Invariant()
+                | ast.Operator() | ast.Function() | ast.Property() | ast.ReadyMade()
+                | ast.Invariant()
                 | ast.Import() | ast.Chain()
             ):  # fmt: skip
                 yield Piece(_declaration(item, indent), start, end, gap, indent)
@@ -253,7 +254,7 @@ def _short(statement: ast.Statement) -> str:
 
 def _declaration(
     item: ast.Variable | ast.Rule | ast.Ruleset | ast.Interfaces | ast.Tag | ast.Operator
-    | ast.Function | ast.Property | ast.Invariant | ast.Import | ast.Chain,
+    | ast.Function | ast.Property | ast.ReadyMade | ast.Invariant | ast.Import | ast.Chain,
     indent: str,
 ) -> str:  # fmt: skip
     match item:
@@ -276,8 +277,13 @@ def _declaration(
         case ast.Function(name, parameters, result, body):
             typed = ", ".join(f"{print_type(type_)} {n}" for type_, n in parameters)
             return f"{indent}func {name}({typed}) -> {print_type(result)} = {print_expr(body)};"
-        case ast.Property(name, expr):
-            return f"{indent}property {name}: {print_expr(expr)};"
+        case ast.Property(name, expr, parameters):
+            typed = ", ".join(f"{print_type(type_)} {n}" for type_, n in parameters)
+            head = f"{name}({typed})" if typed else name
+            return f"{indent}property {head}: {print_expr(expr)};"
+        case ast.ReadyMade(name, arguments):
+            given = ", ".join(map(print_expr, arguments))
+            return f"{indent}property {name}({given});" if given else f"{indent}property {name};"
         case ast.Invariant(expr):
             return f"{indent}invariant {print_expr(expr)};"
         case ast.Import(file):

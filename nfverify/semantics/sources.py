@@ -33,12 +33,15 @@ from nfverify.smat.ir import (
     Not,
     Now,
     Or,
+    OutOfBounds,
     OutputPort,
     Post,
     Program,
     Read,
+    Since,
     StateVar,
     Tag,
+    Total,
     Type,
     Value,
 )
@@ -199,7 +202,7 @@ class Function:
                 return self.wrap(
                     f"{self.bind(resolve(node, self.context.operators))}(*{args.text})", args
                 )
-            case Post() | Dropped() | OutputPort():
+            case Post() | Dropped() | OutputPort() | OutOfBounds() | Since() | Total():
                 raise unreachable(node)
             case _:
                 assert_never(node)

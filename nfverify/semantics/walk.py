@@ -54,6 +54,7 @@ from nfverify.smat.ir import (
     Not,
     Now,
     Or,
+    OutOfBounds,
     Output,
     OutputPort,
     Pop,
@@ -66,10 +67,12 @@ from nfverify.smat.ir import (
     SetField,
     SetOutput,
     SetTag,
+    Since,
     StateVar,
     Stmt,
     Table,
     Tag,
+    Total,
     Touch,
     Value,
     While,
@@ -359,7 +362,7 @@ class _Pass:
                 return node.ruleset.accepts([number(self.value(arg)) for arg in node.args])
             case Apply():
                 return self.fixed.functions[node](*self.values(node.args))
-            case Post() | Dropped() | OutputPort():
+            case Post() | Dropped() | OutputPort() | OutOfBounds() | Since() | Total():
                 raise unreachable(node)
             case _:
                 assert_never(node)

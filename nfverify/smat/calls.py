@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nfverify.lang import ast
-from nfverify.smat import expressions, ir, values
+from nfverify.smat import expressions, history, ir, values
 from nfverify.smat.report import Failed, did_you_mean
 from nfverify.smat.scope import Context, Function, Operator
 from nfverify.smat.types import FLOW, NAMED, Map, Set, resolve, show
@@ -60,11 +60,14 @@ def call(cx: Context, node: ast.Call) -> Value:
             raise cx.fail(span, "type", "`load` stands in declarations only")
         case "NAT":
             return _nat(cx, node)
+        case _ if name in history.FORMS:
+            return history.call(cx, node)
     if name in CASTS or (name.startswith("bit") and name[3:].isdecimal()):
         return _cast(cx, node)
     if name in cx.broken:
         raise Failed
     known = [n for n, s in cx.symbols.items() if isinstance(s, Function | Operator)]
+    known += history.FORMS if cx.mode == "property" else ()
     hint = did_you_mean(name, (*known, "hash", "reverse", "PatternMatch", "Encrypt", "Decrypt"))
     message = f"unknown function `{name}`{hint}"
     raise cx.fail(span, "unknown-name", message, "declare one by `func` or `op`")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nfverify.lang.expressions import expression
+from nfverify.lang import ast
+from nfverify.lang.expressions import Mode, expression
 from nfverify.lang.faults import Fault, Faults
 from nfverify.lang.source import Source, Span
 from nfverify.lang.tokens import END, tokenise
@@ -16,16 +17,7 @@ from nfverify.smat.scope import Context, Port
 
 def packet_condition(source: Source, ports: Sequence[str]) -> ir.Expr:
     """The bool that a text means, over fields, port names and `now`. Raises ModelError."""
-    faults = Faults(source)
-    tokens = tokenise(source, faults)
-    try:
-        tree, after = expression(tokens, 0, "match")
-        if tokens[after] != END:
-            message = f"the expression ends before {tokens.found(after)}"
-            faults.add(tokens.fault(after, message, "join conditions by `&&`"))
-    except Fault as fault:
-        faults.add(fault)
-    faults.stop()
+    tree = parsed(source, "match")
     report = Report()
     numbers = {name: number for number, name in enumerate(ports)}
     everything = Span(source, 0, len(source.text))
@@ -42,3 +34,20 @@ def packet_condition(source: Source, ports: Sequence[str]) -> ir.Expr:
         report.error(span, "unknown-field", message)
     report.stop()
     return expr
+
+
+def parsed(source: Source, mode: Mode) -> ast.Expr:
+    """The one expression that a text is. Raises ModelError."""
+    faults = Faults(source)
+    tokens = tokenise(source, faults)
+    tree: ast.Expr | None = None
+    try:
+        tree, after = expression(tokens, 0, mode)
+        if tokens[after] != END:
+            message = f"the expression ends before {tokens.found(after)}"
+            faults.add(tokens.fault(after, message, "join conditions by `&&`"))
+    except Fault as fault:
+        faults.add(fault)
+    faults.stop()
+    assert tree is not None  # else there was a fault
+    return tree

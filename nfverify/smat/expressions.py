@@ -257,7 +257,9 @@ def _builtin_name(cx: Context, node: ast.Name) -> Value:
             return scalar(ir.Dropped(span=span))
         case "output" if cx.mode == "property":
             return scalar(ir.OutputPort(span=span))
-        case ("dropped" | "output") as word:
+        case "out_of_bounds" if cx.mode == "property":
+            return scalar(ir.OutOfBounds(span=span))
+        case ("dropped" | "output" | "out_of_bounds") as word:
             raise cx.fail(span, "unknown-name", f"`{word}` stands in properties only")
         case "f_dmy":
             raise cx.fail(span, "dummy", "a dummy packet is written to, never read")

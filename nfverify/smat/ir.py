@@ -271,14 +271,40 @@ class Dropped(Node):
 
 @dataclass(frozen=True, slots=True)
 class OutputPort(Node):
-    """In a property: the port of the only output (decision: 65535 if dropped or several)."""
+    """In a property: the port by which the packet came out; 65535 if nothing did."""
 
     type: Type = PORT
 
 
+@dataclass(frozen=True, slots=True)
+class OutOfBounds(Node):
+    """In a property: the step asked for a 17th pass, or for one round more than a loop's bound."""
+
+    type: Type = BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Since(Node):
+    """In a property: `begun` held at an earlier step, and `held` at each one after that."""
+
+    held: Expr
+    begun: Expr
+    type: Type = BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Total(Node):
+    """In a property: the sum of `amount` (64 bits, wraps) over the earlier steps of the running
+    interval of `period` ns; the first interval begins with the first packet."""
+
+    amount: Expr
+    period: int
+    type: Type = Bits(64)
+
+
 Expr = (
     Const | Field | Tag | Local | Now | Read | Has | Not | And | Or | Arithmetic | Compare
-    | Conditional | Cast | Match | Apply | Post | Dropped | OutputPort
+    | Conditional | Cast | Match | Apply | Post | Dropped | OutputPort | OutOfBounds | Since | Total
 )  # fmt: skip
 
 TRUE = Const(True, BOOL)
@@ -514,8 +540,15 @@ class Invariant(Node):
 
 @dataclass(frozen=True, slots=True)
 class Property(Node):
+    """True of every step, for all values of `variables`, which `expr` has as locals; if it reads
+    state alone, true of every state. `title` is what people wrote of a ready-made one; `premise` is
+    the left side of `->`."""
+
     name: str
     expr: Expr
+    variables: tuple[tuple[str, Type], ...] = ()
+    title: str = field(default="", compare=False)
+    premise: Expr | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -612,7 +645,10 @@ class Network:
 def children(node: Expr | Stmt | Entry) -> tuple[Expr | Stmt | Entry, ...]:
     """The direct parts of an expression, statement or entry, in order of evaluation."""
     match node:
-        case Const() | Field() | Tag() | Local() | Now() | Dropped() | OutputPort() | Pop():
+        case (
+            Const() | Field() | Tag() | Local() | Now() | Dropped() | OutputPort() | OutOfBounds()
+            | Pop()
+        ):  # fmt: skip
             return ()
         case Read(keys=keys) | Has(keys=keys) | Delete(keys=keys) | Touch(keys=keys):
             return keys
@@ -622,6 +658,10 @@ def children(node: Expr | Stmt | Entry) -> tuple[Expr | Stmt | Entry, ...]:
             return operands
         case Arithmetic(left=left, right=right) | Compare(left=left, right=right):
             return (left, right)
+        case Since(held=held, begun=begun):
+            return (held, begun)
+        case Total(amount=amount):
+            return (amount,)
         case Conditional(condition=condition, then=then, otherwise=otherwise):
             return (condition, then, otherwise)
         case Match(args=args) | Apply(args=args) | Push(args=args):

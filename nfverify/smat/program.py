@@ -12,6 +12,7 @@ from nfverify.lang.source import ModelError, Source, Span
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS
 from nfverify.smat import ir, rules, values, variables
 from nfverify.smat.expressions import condition, duration, typed
+from nfverify.smat.promises import promise
 from nfverify.smat.report import Failed, Report, did_you_mean
 from nfverify.smat.ruleset import load_csv
 from nfverify.smat.scope import (
@@ -488,11 +489,12 @@ def _claims(
                 case ast.Invariant(expr=expr):
                     with cx.reading("invariant"):
                         invariants.append(ir.Invariant(condition(cx, expr), span=item.span))
-                case ast.Property(name=name, expr=expr):
-                    if any(p.name == name for p in properties):
-                        raise cx.fail(item.span, "duplicate", f"`{name}` is declared twice")
-                    with cx.reading("property"):
-                        properties.append(ir.Property(name, condition(cx, expr), span=item.span))
+                case ast.Property() | ast.ReadyMade():
+                    found = promise(cx, item)
+                    if any(p.name == found.name for p in properties):
+                        message = f"`{found.title or found.name}` is declared twice"
+                        raise cx.fail(item.span, "duplicate", message)
+                    properties.append(found)
                 case _:
                     pass
     return tuple(invariants), tuple(properties)

@@ -15,7 +15,7 @@ def with_parts(node: Part, parts: tuple[Part, ...]) -> Part:
     match node:
         case (
             ir.Const() | ir.Field() | ir.Tag() | ir.Local() | ir.Now() | ir.Dropped()
-            | ir.OutputPort() | ir.Pop()
+            | ir.OutputPort() | ir.OutOfBounds() | ir.Pop()
         ):  # fmt: skip
             return node
         case ir.Read() | ir.Has() | ir.Delete() | ir.Touch():
@@ -26,6 +26,10 @@ def with_parts(node: Part, parts: tuple[Part, ...]) -> Part:
             return replace(node, operands=parts)  # type: ignore[arg-type]
         case ir.Arithmetic() | ir.Compare():
             return replace(node, left=parts[0], right=parts[1])  # type: ignore[arg-type]
+        case ir.Since():
+            return replace(node, held=parts[0], begun=parts[1])  # type: ignore[arg-type]
+        case ir.Total():
+            return replace(node, amount=parts[0])  # type: ignore[arg-type]
         case ir.Conditional():
             test, then, other = parts
             return replace(node, condition=test, then=then, otherwise=other)  # type: ignore[arg-type]

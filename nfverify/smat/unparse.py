@@ -69,6 +69,15 @@ class Printer:
                 return Reading("dropped", scalar(expr))
             case ir.OutputPort():
                 return Reading("output", scalar(expr))
+            case ir.OutOfBounds():
+                return Reading("out_of_bounds", scalar(expr))
+            case ir.Since(held=ir.Const(value=True), begun=begun):
+                return Reading(f"before({self.text(begun)})", scalar(expr))
+            case ir.Since(held=held, begun=begun):
+                return Reading(f"since({self.text(held)}, {self.text(begun)})", scalar(expr))
+            case ir.Total(amount=amount, period=period):
+                text = self.text(amount, ir.Bits(64))
+                return Reading(f"total({text}, {duration(period)})", scalar(expr))
             case ir.Read():
                 return Reading(self._read(expr), scalar(expr))
             case ir.Has(var=var):
@@ -595,7 +604,9 @@ def program_text(program: ir.Program, port_names: Sequence[str] = ()) -> str:
     for invariant in program.invariants:
         lines.append(f"invariant {out.text(invariant.expr)};")
     for claim in program.properties:
-        lines.append(f"property {claim.name}: {out.text(claim.expr)};")
+        typed = ", ".join(f"{show(type_)} {name}" for name, type_ in claim.variables)
+        head = f"{claim.name}({typed})" if typed else claim.name
+        lines.append(f"property {head}: {out.text(claim.expr)};")
     before: ir.Stmt | None = None
     for node in program.body:
         if isinstance(node, ir.Table) and isinstance(before, ir.Table):

@@ -87,7 +87,9 @@ def expression_changes(node: ir.Expr) -> Iterator[Change]:
                 yield "atom", replace(node, args=rest)
         case ir.Cast() | ir.Match() | ir.Apply() | ir.Tag() | ir.Local() | ir.Now():
             pass
-        case ir.Post() | ir.Dropped() | ir.OutputPort():
+        case (
+            ir.Post() | ir.Dropped() | ir.OutputPort() | ir.OutOfBounds() | ir.Since() | ir.Total()
+        ):  # fmt: skip
             pass  # of properties
         case _:
             assert_never(node)

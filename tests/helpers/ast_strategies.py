@@ -220,7 +220,10 @@ declarations = st.one_of(
     ),
     st.builds(ast.Init, bodies),
     st.builds(ast.Every, durations, bodies),
-    st.builds(ast.Property, names, properties),
+    st.builds(
+        ast.Property, names, properties, st.lists(st.tuples(types, names), max_size=2).map(tuple)
+    ),
+    st.builds(ast.ReadyMade, names, st.lists(expressions, max_size=2).map(tuple)),
     st.builds(ast.Invariant, properties),
 )  # fmt: skip
 programs = st.builds(
