@@ -1,0 +1,54 @@
+"""Text that others wrote, made harmless for terminals: what they would obey is shown instead.
+
+Names of files, strings of models and payloads may hold escape sequences (ECMA-48), characters that
+turn the direction of writing (Unicode UAX #9), and lines that a build server takes for commands.
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import category
+
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Categories of Unicode that are obeyed, or that nobody sees."""
+_ODD = re.compile(r"[^\x20-\x7e]")
+_ODD_BUT_LINES = re.compile(r"[^\n\x20-\x7e]")
+_BYTE = 0xDC00  # + b: the byte b of a file name that is no UTF-8 (PEP 383)
+# What build servers look for in output: `::name …::` at the start of a line, `##[…]`, `##name[…]`.
+_COMMAND = re.compile(r"^(\s*):(?=:\s*[A-Za-z][\w-]*(?:[ \t][^\n]*?)?::)", re.MULTILINE)
+_OLD_COMMAND = re.compile(r"##(?=\w*\[)")
+
+
+def one_line(text: str) -> str:
+    """A name or value within a line: every hidden character as an escape, line ends too."""
+    return text if text.isprintable() else _ODD.sub(_shown, text)
+
+
+def several_lines(text: str) -> str:
+    """A whole text: hidden characters but line ends as escapes, no commands of build servers."""
+    text = _ODD_BUT_LINES.sub(_shown, text)
+    if "::" in text:
+        text = _COMMAND.sub(r"\1\\x3a", text)
+    return _OLD_COMMAND.sub(r"#\\x23", text) if "##" in text else text
+
+
+def _shown(match: re.Match[str]) -> str:
+    char = match[0]
+    # The last are no characters and never will be (Unicode, 23.7); XML can't hold them.
+    odd = category(char) in HIDDEN or ord(char) & 0xFFFE == 0xFFFE
+    return escaped(char) if odd else char
+
+
+def escaped(char: str) -> str:
+    r"""A character as in a string of Python: `\n`, `\x1b`, `\u202e`."""
+    code = ord(char)
+    if char in _SHORT:
+        return _SHORT[char]
+    if _BYTE + 0x80 <= code < _BYTE + 0x100:
+        return f"\\x{code - _BYTE:02x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
