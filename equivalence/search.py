@@ -112,6 +112,12 @@ class Search:
         """Tries one more packet. None: no difference at this depth."""
         if self._pending is not None:
             return self._conclude(self._pending)
+        _, differs = self.extend()
+        self._pending = differs
+        return self._conclude(differs)
+
+    def extend(self) -> tuple[Event, Term]:
+        """One more packet, and whether it tells the sides apart."""
         terms = self.terms
         number = len(self._packets)
         self._state = self._firings.before(self._state, number)
@@ -125,8 +131,7 @@ class Search:
             differs = terms.any([differs, *[term for _, term in states]])
         self._state = event.post
         self._roots += [*event.facts, differs]
-        self._pending = differs
-        return self._conclude(differs)
+        return event, differs
 
     def _conclude(self, differs: Term) -> Found | NotFound | None:
         found = self._ask(differs)
@@ -195,10 +200,11 @@ class Search:
             trace = self._concrete()
         except NotRealisable:
             return None
-        if not all(map(self.allowed, trace)):
-            return None
-        at = first_difference(self.pair, trace)
-        return trace if at == len(trace) - 1 else None
+        return trace if all(map(self.allowed, trace)) and self._tells(trace) else None
+
+    def _tells(self, trace: Trace) -> bool:
+        """Does the trace tell the sides apart, and none of its beginnings?"""
+        return first_difference(self.pair, trace) == len(trace) - 1
 
     def _concrete(self) -> Trace:
         # Which string a number stands for is fixed once, so that lemmas stay true.

@@ -307,8 +307,11 @@ def simulate(
     allowed: Callable[[Arrival], bool],
     effort: Effort,
     out_of_time: Callable[[], bool] = lambda: False,
+    *,
+    go_on: bool = False,
 ) -> Simulation:
-    """Traces from the initial states; stops at the first that tells the sides apart."""
+    """Traces from the initial states; stops at the first that tells the sides apart, unless told to
+    `go_on`."""
     snapshots: list[Snapshot] = []
     traces: list[Trace] = []
     # Not so long that a fast timer fires for ever in between.
@@ -336,7 +339,7 @@ def simulate(
                 continue
             events.append(arrival)
             differs, out = run.step(arrival)
-            if differs:
+            if differs and not go_on:
                 return Simulation(snapshots, traces, tuple(events))
             replies += out
             if count < 6 or count % (50 if hammer else 6) == 0:

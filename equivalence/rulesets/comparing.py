@@ -84,8 +84,22 @@ def difference_boxes(
 ) -> list[Box] | None:
     """Disjoint boxes that hold every point where the two differ and no other, at most `cap`; None
     if there are more, or the budget ran out. With `realisable` they hold packets only."""
-    deadline = monotonic() + budget.seconds
     task = problem(a, b, realisable)
+    cells, status = difference_cells(task, budget, cap * BOX_CELLS)
+    if status != "equal" or len(cells) == cap * BOX_CELLS:
+        return None
+    cells = joined(cells)
+    if len(cells) > cap:
+        return None
+    return [Box(task.bounds(cell), bool(cell[-2]), bool(cell[-1])) for cell in cells]
+
+
+def difference_cells(
+    task: Problem, budget: Budget, most: int
+) -> tuple[list[Ranked], kernel.Status]:
+    """Disjoint cells (half-open ranks, then both actions) where the two differ, at most `most`.
+    They are all of them if the status is `equal`; else it says what ran out."""
+    deadline = monotonic() + budget.seconds
     boxes = regions(task.a, task.b, REGIONS)
     if boxes is None:
         boxes = [tuple(x for dim in task.dims for x in (0, dim))]
@@ -94,19 +108,16 @@ def difference_boxes(
     for number, cell in enumerate(boxes):
         # What an earlier box held is noted already: there, both lists are made to say the same.
         done = [(*box, 1) for box in boxes[:number]]
-        outcome = _solve_in(
-            cell, task, solve, budget, deadline, spent, done, cells=cap * BOX_CELLS - len(cells)
-        )
+        # A search for no cells at all is another one: it stops at the first difference.
+        room = max(1, most - len(cells))
+        outcome = _solve_in(cell, task, solve, budget, deadline, spent, done, cells=room)
         spent += outcome.nodes
-        if outcome.status != "equal":
-            return None
         cells += outcome.cells
-        if len(cells) == cap * BOX_CELLS:
-            return None
-    cells = _joined(cells)
-    if len(cells) > cap:
-        return None
-    return [Box(task.bounds(cell), bool(cell[-2]), bool(cell[-1])) for cell in cells]
+        if outcome.status != "equal":
+            return cells, outcome.status
+        if len(cells) > most:
+            return cells[:most], "cells"
+    return cells, "equal"
 
 
 def _solve_in(
@@ -162,7 +173,7 @@ def _clipped(rules: Sequence[Ranked], cell: Sequence[int]) -> array[int]:
     return array("i", flat)
 
 
-def _joined(cells: list[Ranked]) -> list[Ranked]:
+def joined(cells: list[Ranked]) -> list[Ranked]:
     """Cells of one verdict that touch in one field and agree in all others, made one."""
     before = -1
     while len(cells) != before:

@@ -72,6 +72,27 @@ def inverted(rules: Sequence[Ranked], places: Sequence[int]) -> Iterator[tuple[R
 
 
 @dataclass(frozen=True, slots=True)
+class Overlaps:
+    """Finds the rules that meet a box, in their order."""
+
+    blocks: list[_Block]
+
+    @staticmethod
+    def of(rules: Sequence[Ranked]) -> Overlaps:
+        starts = range(0, len(rules), BLOCK)
+        return Overlaps([_Block.build(rules[start : start + BLOCK]) for start in starts])
+
+    def meeting(self, box: Ranked) -> Iterator[int]:
+        """The numbers of the rules that have a point in a box (whose last element is left out)."""
+        for number, block in enumerate(self.blocks):
+            mask = block.overlapping(box, -1)
+            while mask:
+                low = mask & -mask
+                yield number * BLOCK + low.bit_length() - 1
+                mask ^= low
+
+
+@dataclass(frozen=True, slots=True)
 class _Block:
     """Bit i stands for rule i: those of the other action; per field, those that begin before and
     those that end after a rank."""

@@ -40,11 +40,19 @@ class Problem:
         return {column: (values[lo], values[hi] - 1) for column, values, lo, hi in pairs}
 
 
-def problem(a: Ruleset, b: Ruleset, realisable: bool) -> Problem:
-    """The common problem of two rulesets, over the columns that either constrains."""
-    columns = tuple(c for c in COLUMNS if _constrained(a, c) or _constrained(b, c))
-    columns = columns or ("proto",)
-    guards = _guards(columns) if realisable else []
+def problem(
+    a: Ruleset,
+    b: Ruleset,
+    realisable: bool,
+    columns: tuple[str, ...] | None = None,
+    ports: int = 0,
+) -> Problem:
+    """The common problem of two rulesets, over these columns (None: those that either constrains).
+    If packets arrive by so many `ports`, no other is realisable."""
+    if columns is None:
+        columns = tuple(c for c in COLUMNS if _constrained(a, c) or _constrained(b, c))
+        columns = columns or ("proto",)
+    guards = _guards(columns, ports) if realisable else []
     values, tables = [], []
     positions = [[_position(r, c) for r in (a, b)] for c in columns]
     for i, column in enumerate(columns):
@@ -97,9 +105,9 @@ def _ranked(
     return [rule for rule in ranked if -1 not in rule]
 
 
-def _guards(columns: Sequence[str]) -> list[Row]:
-    """Rules that hold every point that is no packet: both families at once, or ports without a
-    protocol that has them. They say the same in both lists, so that no difference is seen there."""
+def _guards(columns: Sequence[str], ifaces: int) -> list[Row]:
+    """Rules that hold every point that is no packet: both families at once, ports without a
+    protocol that has them, or another than the first `ifaces` interfaces (0: any). They say the same in both lists, so that no difference is seen there."""
     v4 = [c for c in ("sip", "dip") if c in columns]
     v6 = [c for c in ("sip6", "dip6") if c in columns]
     boxes = [{x: (1, full(x)[1]), y: (1, full(y)[1])} for x in v4 for y in v6]
@@ -110,4 +118,6 @@ def _guards(columns: Sequence[str]) -> list[Row]:
             if port in columns
             for protos in ((0, 5), (7, 16), (18, 255))
         ]
+    if ifaces and "iface" in columns:
+        boxes.append({"iface": (ifaces, full("iface")[1])})
     return [Row(True, tuple(box.get(c, full(c)) for c in columns)) for box in boxes]

@@ -38,12 +38,8 @@ def versioned(target: str) -> Versioned | None:
     target is anything else: a file that is there, or one of the library."""
     if target == "-" or target.startswith("lib:") or os.path.exists(target):
         return None
-    depth = 0  # in braces, as in HEAD^{/fix: x}, a colon is the revision's own
-    for at, letter in enumerate(target):
-        depth += (letter == "{") - (letter == "}")
-        if letter == ":" and depth <= 0:
-            break
-    else:
+    at = _colon(target)
+    if at < 0:
         return None
     revision, path = target[:at], target[at + 1 :]
     if path.endswith(SUFFIXES):
@@ -52,6 +48,17 @@ def versioned(target: str) -> Versioned | None:
     if colon and path.endswith(".nfd"):
         return Versioned(revision, path, name)
     return None
+
+
+def _colon(target: str) -> int:
+    """Where the revision ends, -1 if there is none; a colon in braces, as in HEAD^{/fix: x}, is its
+    own."""
+    depth = 0
+    for at, letter in enumerate(target):
+        depth += (letter == "{") - (letter == "}")
+        if letter == ":" and depth <= 0:
+            return at
+    return -1
 
 
 def commit_of(revision: str, folder: Path) -> str:
