@@ -6,11 +6,13 @@ The search may be as clever as it likes; only what this module proves makes an `
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from nfverify.equivalence.audit import Ledger, Query
 from nfverify.equivalence.induction import GENERATIONS
+from nfverify.equivalence.predicates import RulesetPlan
 from nfverify.equivalence.problem import Problem
-from nfverify.equivalence.relation import Candidate, bindings, claim
+from nfverify.equivalence.relation import Candidate, bindings, claim, relation_text
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.state import width
 from nfverify.equivalence.step import Step, build_step, cases_of
@@ -20,6 +22,8 @@ from nfverify.equivalence.verdict import Obligation
 
 RLIMIT = 100_000_000
 AT_ONCE_RLIMIT = 3_000_000
+SATISFIABLE = "the assumptions are satisfiable"
+LEFT_OUT = "left out as impossible"
 
 
 def certify(
@@ -33,12 +37,20 @@ def certify(
     """Every obligation of the proof with its result; all must be `proved`.
 
     Initially each conjunct holds at arbitrary keys; every event preserves it; related states give
-    equal outputs; and the assumptions can be satisfied, so that nothing is proved of nothing.
+    equal outputs; and the assumptions can be satisfied, so that nothing is proved of nothing. With
+    an audit also that what the step leaves out, because it can't be, can't be. Disagreement.
     """
     terms, translator = Terms(), Translator()
     feasibility = Solver(translator, "", deadline=deadline, rlimit=RLIMIT // 10)
+    never: dict[int, Term] = {}
 
-    step = build(problem, terms, feasibility.feasible)
+    def feasible(term: Term) -> bool:
+        found = feasibility.feasible(term)
+        if not found and not term.is_const:
+            never[term.id] = term
+        return found
+
+    step = build(problem, terms, feasible)
     encode = problem.rulesets(terms)
     solver = Solver(translator, "", deadline=deadline, rlimit=RLIMIT)
     for event in step.events:
@@ -58,22 +70,35 @@ def certify(
         assumed.add((n, *(k.id for k in skolem[n])))
     _close(terms, step, relation, encode, solver, assumed)
 
-    obligations = []
+    obligations: list[Obligation] = []
+    ledger = Ledger(problem.audit, tuple(_relation_lines(problem, relation, names)))
 
     def settle(name: str, refutes: Term, by: Solver, cases: Sequence[Term] = ()) -> None:
         started = time.monotonic()
+        number = len(obligations)
+
+        def noted(*more: Term, of: Sequence[Term] = (), says: str = "") -> None:
+            given = (*by.asserted(), *more)
+            ledger.note(lambda: Query(number, says or claims(name), given, cases=tuple(of)))
+
         notify(f"certificate: {name}")
         if refutes is terms.false:
             answer = "unsat"
+            noted(refutes)
         else:
             by.push()
             by.add(refutes)
             answer = by.check(rlimit=AT_ONCE_RLIMIT if cases else None)
-            if answer == "unknown" and cases:
+            split = answer == "unknown" and bool(cases)
+            if split:
                 answers = {by.check([case]) for case in cases}
                 answer = "unsat" if answers == {"unsat"} else "unknown"
             if answer == "unknown":
-                answer = by.check(patience=RLIMIT)
+                split, answer = False, by.check(patience=RLIMIT)
+            if not split:
+                noted(of=cases)
+            for n, case in enumerate(cases if split else (), 1):
+                noted(case, says=f"{claims(name)}\nCase {n} of {len(cases)}, of which one holds.")
             by.pop()
         result = {"unsat": "proved", "sat": "refuted", "unknown": "unknown"}[answer]
         obligations.append(Obligation(name, time.monotonic() - started, result))  # type: ignore[arg-type]  # one of the three
@@ -87,10 +112,41 @@ def certify(
         settle(name, refutes, solver, cases_of(step, event))
     began = time.monotonic()
     possible = "proved" if solver.check() == "sat" else "unknown"
-    obligations.append(
-        Obligation("the assumptions are satisfiable", time.monotonic() - began, possible)  # type: ignore[arg-type]  # one of the three
-    )
-    return tuple(obligations)
+    ledger.note(lambda: Query(len(obligations), claims(SATISFIABLE), solver.asserted(), "sat"))
+    obligations.append(Obligation(SATISFIABLE, time.monotonic() - began, possible))  # type: ignore[arg-type]  # one of the three
+    if problem.audit is not None:
+        for number, term in enumerate(never.values(), 1):
+            settle(f"{LEFT_OUT}, {number}", term, feasibility)
+        if isinstance(problem.rulesets, RulesetPlan):
+            for name, refutes in problem.rulesets.claims(terms):
+                ledger.queries.append(Query(len(obligations), claims(name), (refutes,)))
+                obligations.append(Obligation(name, 0.0, "proved"))
+    return ledger.settle(obligations, deadline, notify)
+
+
+def claims(name: str) -> str:
+    """What the query behind an obligation asks for, in words."""
+    if name == SATISFIABLE:
+        return "Related states and an event with all that is assumed: the proof is not of nothing."
+    if name.startswith(LEFT_OUT):
+        return "A packet and state for a branch, round or copy that the step leaves out."
+    if " accept the same" in name:
+        return "A point of a packet at which the lists of rules are not related as is claimed."
+    if name.endswith(" initially"):
+        return "An initial state, and keys at which a conjunct of the relation is false in it."
+    if " after " in name:
+        return "Related states and an event after which the claim is false."
+    return "Related states and an event with what the obligation rules out."
+
+
+def _relation_lines(
+    problem: Problem, relation: Sequence[Candidate], names: Callable[[int], str]
+) -> Iterator[str]:
+    """The relation in words, for an audit."""
+    if problem.audit is not None and relation:
+        yield "Related are states for which this holds:"
+        variables = problem.variables()
+        yield from (f"  {names(n)} {relation_text(c, variables)}" for n, c in enumerate(relation))
 
 
 def _close(

@@ -16,6 +16,7 @@ from nfverify.equivalence.rulesets import Different as RulesetsDiffer
 from nfverify.equivalence.symbolic import RulesetEncoder
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.equivalence.verdict import Obligation
+from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
@@ -43,6 +44,7 @@ class RulesetPlan:
     spelled: set[str] = field(default_factory=set)
     witnesses: list[dict[str, int]] = field(default_factory=list)
     obligations: list[Obligation] = field(default_factory=list)  # lists that were shown to be equal
+    realisable: bool = False  # do only points that a packet can have count?
 
     def __call__(self, terms: Terms) -> RulesetEncoder:
         return lambda ruleset, args: self._encode(terms, ruleset, args)
@@ -69,6 +71,43 @@ class RulesetPlan:
         if len(ruleset.rows) <= SMALL or digest in self.spelled or unknown:
             return spelled_out(terms, ruleset, args)
         return terms.uf(f"ruleset {digest}", args, 0)
+
+    def claims(self, terms: Terms) -> Iterator[tuple[str, Term]]:
+        """What the encoding takes for granted of pairs of lists, and what would refute it."""
+        for digest, other in self.same.items():
+            yield self._claim(terms, digest, other, ())
+        for digest, xor in self.xor.items():
+            yield self._claim(terms, digest, xor.other, xor.boxes)
+
+    def _claim(
+        self, terms: Terms, digest: str, other: str, boxes: Sequence[Mapping[str, tuple[int, int]]]
+    ) -> tuple[str, Term]:
+        theirs, mine = self.rulesets[digest], self.rulesets[other]
+        point = {c: terms.var(f"point {c}", FIELDS[c].width) for c in mine.columns}
+        inside = terms.any(
+            terms.all(within(terms, point[c], *box[c]) for c in point if c in box) for box in boxes
+        )
+        one, two = (spelled_out(terms, r, [point[c] for c in r.columns]) for r in (mine, theirs))
+        wrong = terms.eq(terms.eq(one, two), inside)
+        where = f" outside {len(boxes)} boxes, and the opposite inside" if boxes else ""
+        name = f"a's {mine.name} and b's {theirs.name} accept the same{where}"
+        return name, terms.all((wrong, *(_of_a_packet(terms, point) if self.realisable else ())))
+
+
+def _of_a_packet(terms: Terms, point: Mapping[str, Term]) -> Iterator[Term]:
+    """What holds of the fields of every packet: one IP version, and ports in TCP and UDP only."""
+
+    def some(*columns: str) -> Term:
+        return terms.any(
+            terms.not_(terms.eq(point[c], terms.const(0, point[c].width)))
+            for c in columns
+            if c in point
+        )
+
+    yield terms.not_(terms.and_(some("sip", "dip"), some("sip6", "dip6")))
+    if "proto" in point:
+        with_ports = terms.any(terms.eq(point["proto"], terms.const(n, 8)) for n in (6, 17))
+        yield terms.implies(some("sport", "dport"), with_ports)
 
 
 def within(terms: Terms, value: Term, low: int, high: int) -> Term:
@@ -102,7 +141,7 @@ def matches_of(network: ir.Network) -> Iterator[ir.Match]:
                 yield node
 
 
-def _plain_arguments(networks: Sequence[ir.Network]) -> bool:
+def plain_arguments(networks: Sequence[ir.Network]) -> bool:
     """Are all lists applied to the packet's own fields, and `proto` never rewritten? Then only
     points that a packet can have matter."""
     plain = all(
@@ -128,7 +167,7 @@ def plan_rulesets(a: ir.Network, b: ir.Network, seconds: float) -> RulesetPlan:
         found = {m.ruleset.digest: m.ruleset for m in matches_of(network)}
         sides.append({d: r for d, r in found.items() if len(r.rows) > SMALL})
         plan.rulesets |= found
-    realisable = _plain_arguments((a, b))
+    realisable = plan.realisable = plain_arguments((a, b))
     budget = Budget(seconds=seconds)
     for digest, theirs in sides[1].items():
         if digest in sides[0]:

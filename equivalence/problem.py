@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from nfverify.equivalence.audit import Audit
 from nfverify.equivalence.encapsulation import Layers
 from nfverify.equivalence.expressions import Scope, evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket, arriving_packet
@@ -77,6 +78,7 @@ class Problem:
     b: Side
     options: Options
     rulesets: Callable[[Terms], RulesetEncoder]
+    audit: Audit | None = None  # of a certificate
     tunnels: bool = field(init=False)
     """Are headers pushed or popped on either side, or a tunnel's looked at?"""
     observed_fields: tuple[str, ...] = field(init=False)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from nfverify.equivalence.assumption import check_satisfiable, judge
+from nfverify.equivalence.audit import unconfirmed
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.components import Components, matchings
 from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
@@ -24,7 +25,7 @@ from nfverify.equivalence.problem import Problem, Side
 from nfverify.equivalence.provable import check_provable
 from nfverify.equivalence.question import Question as Question
 from nfverify.equivalence.question import report_on
-from nfverify.equivalence.relation import Candidate
+from nfverify.equivalence.relation import Candidate, relation_text
 from nfverify.equivalence.replay import replay
 from nfverify.equivalence.search import Found, NotFound, Search
 from nfverify.equivalence.simulate import (
@@ -56,8 +57,6 @@ from nfverify.equivalence.verdict import (
 from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
-from nfverify.smat.unparse import Printer
-from nfverify.smat.values import Misfit
 
 SHALLOW = 2
 DEEPER = 2
@@ -206,7 +205,7 @@ class _Run:
             self.failed = self.failed or Failed("the symbolic step", str(exception), 0)
         return None
 
-    def induct(self, quotient: bool, thrifty: bool) -> Equivalent | None:
+    def induct(self, quotient: bool, thrifty: bool) -> Equivalent | Unknown | None:
         """A proof by induction, certified; None if none was found."""
         assert self.simulation is not None
         self.notify("induction")
@@ -229,7 +228,7 @@ class _Run:
             return None
         return self.certified(outcome, induction)
 
-    def certified(self, proved: Proved, induction: Induction) -> Equivalent | None:
+    def certified(self, proved: Proved, induction: Induction) -> Equivalent | Unknown | None:
         variables = self.problem.variables()
         texts = tuple(relation_text(c, variables) for c in proved.relation)
         obligations = certify(
@@ -237,6 +236,8 @@ class _Run:
         )
         resisting = [o for o in obligations if o.result != "proved"]
         if resisting:
+            if why := unconfirmed(obligations):
+                return self.unknown(why, obligations)
             self.failed = Failed(
                 resisting[0].name, f"the certificate is {resisting[0].result}", proved.checks
             )
@@ -245,7 +246,9 @@ class _Run:
             Reach(self.problem, induction, proved.relation, self.pair, self.simulation)
         )
         method = "induction over one event" if proved.relation else "outputs need no relation"
-        found = (*self.plan.obligations, *obligations)
+        # With an audit, the lists of rules are among its obligations.
+        lists = () if self.problem.audit else self.plan.obligations
+        found = (*lists, *obligations)
         return Equivalent(self.report(), Proof(method, self.depth, texts, found))
 
 
@@ -282,18 +285,6 @@ def relate(
 def same_model(a: ir.Network, b: ir.Network) -> bool:
     """Is all of two networks but their names the same?"""
     return replace(a, name="") == replace(b, name="")
-
-
-def relation_text(candidate: Candidate, variables: dict[str, ir.StateVar]) -> str:
-    """A conjunct of the relation in the models' language, with its key variables."""
-    try:
-        text = Printer(state=variables).text(candidate.expr)
-    except Misfit:  # a width that the language has no literals of
-        text = str(candidate.expr)
-    if not candidate.keys:
-        return text
-    names = ", ".join(f"k{i}" for i in range(len(candidate.keys)))
-    return f"for all {names}: {text}"
 
 
 def compare_ports(a: ir.Network, b: ir.Network) -> None:
@@ -335,7 +326,7 @@ def equivalent(
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))
-    problem = Problem(Side("a", a), Side("b", b), question.options, plan)
+    problem = Problem(Side("a", a), Side("b", b), question.options, plan, question.audit)
 
     compare_ports(a, b)
     if question.options.observe_state and problem.unpaired() and not problem.state_pairs():

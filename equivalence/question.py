@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nfverify.equivalence.audit import Audit
 from nfverify.equivalence.problem import Options
 from nfverify.equivalence.verdict import Report
 from nfverify.semantics.operators import Function
@@ -27,6 +28,7 @@ class Question:
     assumption: str = ""  # the text of options.assume
     refine: bool = False  # not whether both do the same, but whether B allows all that A does
     started: float | None = None
+    audit: Audit | None = None  # a second solver, or files, for each obligation
 
 
 def report_on(

@@ -18,6 +18,8 @@ from nfverify.equivalence.state import State, width
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
+from nfverify.smat.unparse import Printer
+from nfverify.smat.values import Misfit
 
 Key = tuple[ir.Value, ...]
 Trigger = tuple[tuple[str, tuple[int | None, ...]], ...]
@@ -282,3 +284,15 @@ def _bind_all(
                         term = terms.resize(term, wanted, False)
                     bound[position] = term
         yield tuple(bound[i] for i in range(len(candidate.keys)))
+
+
+def relation_text(candidate: Candidate, variables: dict[str, ir.StateVar]) -> str:
+    """A conjunct of the relation in the models' language, with its key variables."""
+    try:
+        text = Printer(state=variables).text(candidate.expr)
+    except Misfit:  # a width that the language has no literals of
+        text = str(candidate.expr)
+    if not candidate.keys:
+        return text
+    names = ", ".join(f"k{i}" for i in range(len(candidate.keys)))
+    return f"for all {names}: {text}"

@@ -166,6 +166,7 @@ class Solver:
         self.deadline = deadline
         self.rlimit = rlimit
         self._core: set[int] = set()
+        self._asserted: list[list[Term]] = [[]]  # by level
         self._solver = (
             z3.SolverFor(logic, ctx=translator.ctx) if logic else z3.Solver(ctx=translator.ctx)
         )
@@ -178,12 +179,19 @@ class Solver:
         for term in terms:
             if term.op != "const" or not term.data:
                 self._solver.add(self.translate(term))
+                self._asserted[-1].append(term)
 
     def push(self) -> None:
         self._solver.push()
+        self._asserted.append([])
 
     def pop(self) -> None:
         self._solver.pop()
+        self._asserted.pop()
+
+    def asserted(self) -> tuple[Term, ...]:
+        """All that is asserted now."""
+        return tuple(term for level in self._asserted for term in level)
 
     def check(
         self, assumptions: Iterable[Term] = (), *, rlimit: int | None = None, patience: int = 0

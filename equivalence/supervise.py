@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
+from nfverify.equivalence.audit import Disagreement
 from nfverify.equivalence.question import Question, report_on
 from nfverify.equivalence.verdict import Unknown, Verdict
 from nfverify.executors.child import Child, fork, lower, out_of_memory, send, size_text
@@ -52,7 +53,7 @@ class _Refused:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    kind: Literal["memory", "internal"]
+    kind: Literal["memory", "internal", "disagreement"]
     what: str
 
 
@@ -73,8 +74,8 @@ def supervise(
     """The verdict on a question, at most about half a second after its time limit.
 
     `memory` bounds the child's address space, bytes. Raises ModelError for models that cannot be
-    run. However else the child ends without a verdict, the answer is `Unknown`, with what it had
-    found by then; an interrupt here kills it.
+    run, Disagreement if two solvers contradict each other. However else the child ends without a
+    verdict, the answer is `Unknown`, with what it had found by then; an interrupt here kills it.
     """
     if question.started is None:
         question = replace(question, started=time.monotonic())
@@ -126,6 +127,8 @@ def supervised(
                     return verdict  # type: ignore[no-any-return]  # what `answer` gave
                 case _Refused(error=error):
                     raise error
+                case _Failed(kind="disagreement", what=what):
+                    raise Disagreement(what)
                 case _Failed(kind="memory"):
                     failure = f"the memory limit of {size_text(memory)} is reached"
                 case _Failed(what=what):
@@ -170,6 +173,8 @@ def _answer(
         return _Decided(answer(reporter.notify, reporter.known))
     except ModelError as error:
         return _Refused(error)
+    except Disagreement as error:
+        return _Failed("disagreement", str(error))
     except BrokenPipeError:
         raise
     except Exception as error:

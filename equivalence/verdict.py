@@ -8,11 +8,17 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """One named thing that was to be shown, and what became of it."""
+    """One named thing that was to be shown, and what became of it.
+
+    `confirmed` names the second solver that agrees, if one was asked; `reason` says more of what
+    is not proved.
+    """
 
     name: str
     seconds: float
     result: Literal["proved", "refuted", "unknown"]
+    confirmed: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,11 @@ from nfverify.equivalence.constants import collect
 from nfverify.equivalence.induction import Effort, Goal, Induction
 from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.problem import CLOCK, Model, Problem
-from nfverify.equivalence.prove import relation_text
 from nfverify.equivalence.reach.marks import Marks, grouped
 from nfverify.equivalence.reach.outcome import Unreachable
 from nfverify.equivalence.reach.target import GHOST, REACHED, Target, hits, problem_of
 from nfverify.equivalence.reach.touchers import ghost_constants, is_ghost, touchers
-from nfverify.equivalence.relation import Candidate
+from nfverify.equivalence.relation import Candidate, relation_text
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.solver import Solver, Translator
 from nfverify.equivalence.step import Step, cone

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from nfverify.equivalence.audit import Audit
 from nfverify.equivalence.concrete import Reality
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.predicates import RulesetPlan, matches_of
@@ -38,6 +39,7 @@ class Target:
     replay: Callable[[Script], frozenset[int]] | None = None
     deadline: float = field(default_factory=lambda: time.monotonic() + AGES)
     notify: Callable[[str], None] = lambda text: None
+    audit: Audit | None = None
 
     def focused(self, goals: Collection[int]) -> Target:
         """The same behaviour, with nothing recorded but these goals."""
@@ -92,7 +94,7 @@ def problem_of(target: Target) -> Problem:
     rulesets = {m.ruleset.digest: m.ruleset for m in matches_of(network)}
     spelled = {d for d, r in rulesets.items() if len(r.rows) <= SPELLED}
     plan = RulesetPlan(rulesets=rulesets, spelled=spelled)
-    return Problem(Side("a", network), Side("b", other), options, plan)
+    return Problem(Side("a", network), Side("b", other), options, plan, target.audit)
 
 
 def supported(target: Target) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from nfverify.equivalence.assumption import check_satisfiable
 from nfverify.equivalence.assumption import judge as judge_assumption
+from nfverify.equivalence.audit import unconfirmed
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.concrete import signatures_of, stand_in
 from nfverify.equivalence.constants import collect
@@ -21,7 +22,7 @@ from nfverify.equivalence.induction import Failed, Induction
 from nfverify.equivalence.notes import Reach, notes_on
 from nfverify.equivalence.predicates import plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
-from nfverify.equivalence.prove import compare_ports, port_notes, relate, relation_text, same_model
+from nfverify.equivalence.prove import compare_ports, port_notes, relate, same_model
 from nfverify.equivalence.question import Question
 from nfverify.equivalence.refine.filled import filled
 from nfverify.equivalence.refine.hands import Policy
@@ -31,6 +32,7 @@ from nfverify.equivalence.refine.refinable import check_refinable
 from nfverify.equivalence.refine.rehearsing import Rehearsing
 from nfverify.equivalence.refine.traffic import wide_traffic
 from nfverify.equivalence.refine.witness import Strategy, places, said
+from nfverify.equivalence.relation import relation_text
 from nfverify.equivalence.simulate import (
     FULL,
     Simulation,
@@ -41,6 +43,7 @@ from nfverify.equivalence.verdict import (
     Equivalent,
     Obligation,
     Proof,
+    Unknown,
     Verdict,
 )
 from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
@@ -82,7 +85,9 @@ class _Refining(Rehearsing):
         found = self.refuted(MAX_DEPTH, True)
         return found or self.unknown(self.resistance())
 
-    def induct(self, strategy: Strategy, quotient: bool, thrifty: bool) -> Equivalent | None:
+    def induct(
+        self, strategy: Strategy, quotient: bool, thrifty: bool
+    ) -> Equivalent | Unknown | None:
         """A proof by induction with this strategy, certified; None if none was found."""
         self.notify("induction")
         build = step_by(strategy)
@@ -107,6 +112,8 @@ class _Refining(Rehearsing):
         )
         resisting = [o for o in obligations if o.result != "proved"]
         if resisting:
+            if why := unconfirmed(obligations):
+                return self.unknown(why)
             what = f"the certificate is {resisting[0].result}"
             self.failed = Failed(resisting[0].name, what, proved.checks)
             return None
@@ -121,7 +128,8 @@ class _Refining(Rehearsing):
         variables = self.problem.variables()
         texts = tuple(relation_text(c, variables) for c in proved.relation)
         method = "simulation relation, by induction over one event"
-        found = (*self.plan.obligations, *obligations)
+        lists = () if self.problem.audit else self.plan.obligations
+        found = (*lists, *obligations)
         return Equivalent(self.report(), Proof(method, self.excluded, texts, found))
 
     def more_snapshots(self, strategy: Strategy) -> None:
@@ -154,7 +162,7 @@ def refines(
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))
-    problem = Problem(Side("a", a), Side("b", b), question.options, plan)
+    problem = Problem(Side("a", a), Side("b", b), question.options, plan, question.audit)
     compare_ports(a, b)
     signatures = signatures_of((a, b))
     given = dict(question.operators or {})

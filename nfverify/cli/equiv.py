@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfverify.cli import confirm, equiv_fastpath
+from nfverify.cli import audit_options, confirm, equiv_fastpath
 from nfverify.cli.options import (
     MODEL,
     UsageError,
@@ -39,7 +39,6 @@ Exit codes: 0 equivalent (proved, for traces of any length), 1 different (with t
 command or a model is wrong, 3 unknown (time, memory or depth ran out), 130 Ctrl-C. With --refine:
 0 if B allows all that A does, 1 if A does what B does not allow (with the trace). With --fastpath:
 1 also if the fast path does the same, but doesn't serve all that it could."""
-_LATER = {"cross_check": "--cross-check"}
 _STYLE = {
     "equivalent": "bold green",
     "refines": "bold green",
@@ -85,7 +84,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     confirm.add_confirm(parser)
     what = "ask whether B allows all that A does: for models with `choose`"
     add("--refine", action="store_true", help=what)
-    add("--cross-check", action="store_true", help="ask a second solver, too (not yet)")
+    audit_options.add_audit(parser)
     equiv_fastpath.add_options(parser)
 
 
@@ -95,9 +94,6 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.equivalence.supervise import supervise
     from nfverify.equivalence.verdict import EXIT_CODE
 
-    for name, option in _LATER.items():
-        if getattr(args, name):
-            raise UsageError(f"{option} is not there yet")
     if args.refine and args.observe != "packets":
         raise UsageError("--refine compares packets only, not state")
     equiv_fastpath.check(args)
@@ -197,6 +193,7 @@ def _question(args: argparse.Namespace, a: Network, origin: int | None, started:
         assumption=" && ".join(args.assume),
         started=started,
         refine=args.refine,
+        audit=audit_options.audit(args, f"Question: does {args.a} do what {args.b} does?"),
     )
 
 

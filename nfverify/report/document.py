@@ -81,10 +81,18 @@ def document(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -
 
 
 def obligations_of(obligations: Sequence[Obligation]) -> JSON:
-    """Each with its result and seconds."""
-    return [
-        {"name": o.name, "seconds": round(o.seconds, 3), "result": o.result} for o in obligations
-    ]
+    """Each with its result and seconds; with who confirmed it, or why it is open, if known."""
+    found: list[JSON] = []
+    for one in obligations:
+        about: dict[str, JSON] = {
+            "name": one.name, "seconds": round(one.seconds, 3), "result": one.result
+        }  # fmt: skip
+        if one.confirmed:
+            about["confirmed"] = one.confirmed
+        if one.reason:
+            about["reason"] = one.reason
+        found.append(about)
+    return found
 
 
 def counterexample_of(example: Counterexample) -> JSON:

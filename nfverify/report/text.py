@@ -113,6 +113,7 @@ def model_text(name: str, target: str) -> str:
 
 def _proof(proof: Proof, report: Report) -> Iterator[str]:
     yield item("proof", f"{proof.method}, {count_of(len(proof.obligations), 'obligation')}")
+    yield from confirmed_by(proof.obligations)
     yield item("time", f"{report.seconds:.2f} s")
     if proof.relation:
         yield ""
@@ -122,6 +123,14 @@ def _proof(proof: Proof, report: Report) -> Iterator[str]:
             yield f"  {f'({number})':>{width}} {conjunct}"
     yield ""
     yield from obligation_lines(proof.obligations)
+
+
+def confirmed_by(obligations: Sequence[Obligation]) -> Iterator[str]:
+    """Which second solver confirmed all of it; nothing if none was asked."""
+    found = [one.confirmed for one in obligations if one.confirmed]
+    if found:
+        count = count_of(len(obligations), "obligation")
+        yield item("confirmed", f"{len(found)} of {count}, by {found[0]}")
 
 
 def obligation_lines(obligations: Sequence[Obligation]) -> Iterator[str]:

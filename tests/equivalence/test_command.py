@@ -230,7 +230,6 @@ def test_what_equiv_cannot_do_yet(equiv: Equiv, text: str, says: str) -> None:
     ("args", "says"),
     [
         (["--refine", "--observe", "packets+state"], "--refine compares packets only"),
-        (["--cross-check"], "--cross-check is not there yet"),
         (["--ignore", "sprt"], "did you mean `sport`?"),
         (["--ignore", "size"], "never compared"),
         (["--assume", "f[sprt] == 1"], "--assume:1:1: error: unknown field `sprt`"),
