@@ -37,6 +37,7 @@ class Command:
 
 
 COMMANDS = (
+    Command("gate", "run all checks that a file names", "nfverify.cli.gate"),
     Command("check", "report errors and warnings in models", "nfverify.cli.check"),
     Command("show", "draw a model as a table", "nfverify.cli.show"),
     Command("fmt", "write models in the canonical form", "nfverify.cli.fmt"),
@@ -160,6 +161,7 @@ def _report(error: Exception) -> int:
     """Say what went wrong on standard error and return the exit code for it."""
     from nfverify.cli.options import UsageError
     from nfverify.cythonized.faults import BuildError
+    from nfverify.executors.job import ExecutorError
     from nfverify.lang.render import render
     from nfverify.lang.source import ModelError
     from nfverify.packet.pcap import CaptureError
@@ -169,7 +171,7 @@ def _report(error: Exception) -> int:
         case ModelError():
             _say(render(error.diagnostics).removesuffix("\n"))
             code = USAGE_ERROR
-        case BuildError() | CaptureError() | UsageError():
+        case BuildError() | CaptureError() | ExecutorError() | UsageError():
             _say(f"nfverify: error: {error}")
             code = USAGE_ERROR
         case MemoryError(args=[str(message), *_]):

@@ -112,19 +112,22 @@ class Local:
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
         """Each job's index and outcome, as they finish; what runs is ended with the iterator."""
-        waiting = deque((index, 1) for index in range(len(jobs)))
+        return self.serve([(order(job), job.time_limit) for job in jobs])
+
+    def serve(self, orders: Sequence[tuple[bytes, float | None]]) -> Iterator[tuple[int, Outcome]]:
+        """The same of jobs as frames, with their time limits."""
+        waiting = deque((index, 1) for index in range(len(orders)))
         busy: dict[_Worker, _Task] = {}
-        orders = [order(job) for job in jobs]
         try:
             while waiting or busy:
                 while waiting and len(busy) < self.count:
                     index, attempt = waiting.popleft()
                     worker = self.idle.pop() if self.idle else _Worker.start()
-                    limit = jobs[index].time_limit
+                    data, limit = orders[index]
                     deadline = None if limit is None else time.monotonic() + limit + GRACE
                     busy[worker] = _Task(index, attempt, deadline)
                     with suppress(BrokenPipeError):  # then there is no answer either
-                        worker.take(orders[index])
+                        worker.take(data)
                 for worker, answered in _ready(busy):
                     task = busy.pop(worker)
                     outcome: Outcome = Failed("time", "time ran out, and its process hangs")

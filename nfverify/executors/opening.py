@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
 
 from nfverify.executors.job import Executor, ExecutorError
 from nfverify.executors.local import Local
 
 HELP = "local[:N], dask://HOST:PORT or dask://local?workers=N"
 MAX_WORKERS = 1024
+LOCAL_WORKERS = 2  # of a cluster made for the purpose
 _DASK = ("dask://", "dask+tls://")
 
 
@@ -26,7 +27,7 @@ def opened(text: str | None = None) -> Iterator[Executor]:
     if text.startswith(_DASK):
         from nfverify.executors.cluster import connected
 
-        with connected(text) as cluster:
+        with connected(text, _place(text)) as cluster:
             yield cluster
         return
     with Local(count(text.partition(":")[2]) or processors()) as local:
@@ -35,11 +36,31 @@ def opened(text: str | None = None) -> Iterator[Executor]:
 
 def check(text: str) -> None:
     """ExecutorError for a text that names no executor; nothing is started."""
-    if text.startswith(_DASK) or re.fullmatch("local(:.*)?", text):
-        if text.startswith("local:"):
-            count(text[6:] or "?")
-        return
-    raise ExecutorError(f"no executor {text!a}; there are {HELP}")
+    if text.startswith(_DASK):
+        _place(text)
+    elif text.startswith("local:"):
+        count(text[6:] or "?")
+    elif text != "local":
+        raise ExecutorError(f"no executor {text!a}; there are {HELP}")
+
+
+def _place(text: str) -> str | int:
+    """The address of a scheduler, or how many workers to start. ExecutorError."""
+    wrong = ExecutorError(f"{text!a} is no executor; there are {HELP}")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+        asked = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:
+        raise wrong from None
+    if parts.path or parts.fragment or parts.username is not None or not host:
+        raise wrong
+    if host == "local" and port is None and parts.scheme == "dask" and set(asked) <= {"workers"}:
+        return count(asked.get("workers", [""])[-1]) or LOCAL_WORKERS
+    if port is None or asked:
+        raise wrong
+    protocol = "tls" if parts.scheme == "dask+tls" else "tcp"
+    return f"{protocol}://[{host}]:{port}" if ":" in host else f"{protocol}://{host}:{port}"
 
 
 def count(text: str) -> int:
