@@ -83,26 +83,10 @@ class Cache:
         return before
 
     def _open(self) -> None:
-        """Makes the folder, private; refuses one that others could have put code into."""
-        try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                self.folder.mkdir(mode=0o700)
-            status = self.folder.lstat()
-        except OSError as error:
-            raise self._unfit(error.strerror or str(error)) from error
-        if not stat.S_ISDIR(status.st_mode):
-            raise self._unfit("it is a link or a file, not a folder")
-        if status.st_uid != os.geteuid():
-            raise self._unfit("it belongs to another user")
-        if status.st_mode & 0o022:
-            raise self._unfit("others may write to it; remove it")
-        if status.st_mode & 0o077:
-            self.folder.chmod(0o700)
+        private(self.folder)
 
     def _unfit(self, why: str) -> BuildError:
-        hint = "set XDG_CACHE_HOME to a folder of your own"
-        return BuildError(f"the cache {self.folder} can't be used: {why} ({hint})")
+        return _unfit(self.folder, why)
 
     def _find(self, key: str, suffix: str) -> Path | None:
         """The entry of this key if it is whole; damaged ones are removed."""
@@ -172,6 +156,31 @@ def _is_ours(file: Path) -> bool:
 
 def _digest(file: Path) -> str:
     return sha256(file.read_bytes()).hexdigest()
+
+
+def private(folder: Path) -> None:
+    """Makes a folder of caches, for this user alone; BuildError for one into which others could
+    have put something."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        status = folder.lstat()
+    except OSError as error:
+        raise _unfit(folder, error.strerror or str(error)) from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise _unfit(folder, "it is a link or a file, not a folder")
+    if status.st_uid != os.geteuid():
+        raise _unfit(folder, "it belongs to another user")
+    if status.st_mode & 0o022:
+        raise _unfit(folder, "others may write to it; remove it")
+    if status.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def _unfit(folder: Path, why: str) -> BuildError:
+    hint = "set XDG_CACHE_HOME to a folder of your own"
+    return BuildError(f"the cache {folder} can't be used: {why} ({hint})")
 
 
 def default_folder() -> Path:

@@ -130,16 +130,12 @@ def run(args: argparse.Namespace) -> int:
 def _suite(args: argparse.Namespace, network: Network, notify: Notify) -> list[Trace]:
     """The traces that were named; without any, what `gen` makes."""
     from nfverify.oracles.generate.manifest import BadManifest
+    from nfverify.oracles.given import given
 
-    found: list[Trace] = []
     try:
-        if args.suite is not None:
-            found += _folder(Path(args.suite), network)
+        found = [trace for _, trace in given(args.suite, args.trace, network)]
     except BadManifest as error:
         raise UsageError(str(error)) from error
-    from nfverify.oracles.trace import read_captures
-
-    found += [read_captures([(0, file)]) for file in args.trace]
     if args.suite is not None or args.trace:
         if not any(found):
             raise UsageError("the suite has no packets")
@@ -153,25 +149,6 @@ def _suite(args: argparse.Namespace, network: Network, notify: Notify) -> list[T
         network, "full", seed=args.seed, operators=functions, limits=limits, notify=notify
     )
     return [events(item.script) for item in made.items]
-
-
-def _folder(folder: Path, network: Network) -> list[Trace]:
-    """A suite of `gen`; or each capture, and each folder of captures by port, as a trace."""
-    from nfverify.oracles.generate.folder import traces
-    from nfverify.oracles.generate.manifest import NAME
-    from nfverify.oracles.trace import ALL, port_names, read_captures, read_folder
-
-    if not folder.is_dir():
-        raise UsageError(f"--suite {folder}: no such folder")
-    if (folder / NAME).is_file():
-        return list(traces(folder, network))
-    found: list[Trace] = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".pcap", ".pcapng", ".cap"):
-            found.append(read_captures([(0, path)]))
-        elif (path / ALL).is_file():
-            found.append(read_folder(path, port_names(network)))
-    return found
 
 
 def _code(found: Grade, wanted: float | None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from nfverify.smat.ir import Expr, Network
 
 MODEL = "FILE.nfd, FILE.nfd:NAME or lib:NAME"
-_SIZE = re.compile(r"([0-9]{1,12})(K|M|G|T|)(?:i?B)?", re.ASCII | re.IGNORECASE)
-_SCALE = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-MIN_MEMORY = 1 << 20
 MAX_TEXT = 64 << 20
 
 
@@ -48,9 +44,10 @@ def positive(text: str) -> int:
 
 def size(text: str) -> int:
     """Bytes: 8G, 512MB, 1000000."""
-    match = _SIZE.fullmatch(text)
-    count = int(match[1]) << _SCALE[match[2].upper()] if match else 0
-    if not MIN_MEMORY <= count < 1 << 62:
+    from nfverify.testing.values import memory_size
+
+    count = memory_size(text)
+    if count is None:
         raise argparse.ArgumentTypeError(f"{text!a} is no size; write 8G or 512M")
     return count
 

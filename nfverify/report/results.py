@@ -125,6 +125,7 @@ class Result:
     series: tuple[Series, ...] = ()
     relation: tuple[str, ...] = ()  # what proves it
     reason: str = ""  # of `accepted`, `unknown` and `error`
+    complete: bool = True  # there are no more `changes` than these
     identity: str = ""  # what a baseline names to accept a difference that has no `changes`
     internal: bool = False  # an error that is nfverify's own fault: exit code 4
 

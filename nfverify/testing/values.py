@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from nfverify.smat.report import did_you_mean
 from nfverify.testing.places import Place, Range
 
 MAX_COUNT = 10**9
+MIN_MEMORY = 1 << 20  # bytes
+_SIZE = re.compile(r"([0-9]{1,12})(K|M|G|T|)(?:i?B)?", re.ASCII | re.IGNORECASE)
+_SCALE = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -108,6 +112,26 @@ class Table:
             return None
         return float(value)
 
+    def share(self, key: str) -> float | None:
+        """A part of a whole, from 0 to 1; None if the key is absent."""
+        value = self.content.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            self.bad(key, f"is {_shown(value)}, not a share from 0 to 1", f"write {key} = 0.95")
+            return None
+        return float(value)
+
+    def size(self, key: str) -> int | None:
+        """Bytes, in a string as `memory_size` reads it; None if the key is absent."""
+        value = self.content.get(key)
+        if value is None:
+            return None
+        size = memory_size(value) if isinstance(value, str) else None
+        if size is None:
+            self.bad(key, f"is {_shown(value)}, not a size from 1M on", f'write {key} = "8G"')
+        return size
+
     def model(self, target: str, key: str) -> str:
         """A target as `load` takes it, from where pytest was started."""
         if target.partition(":")[0] == "-":
@@ -142,6 +166,13 @@ class Table:
         hint = f'write {key} = "FILE.pcap" or {key} = {{PORT = "FILE.pcap"}}'
         self.bad(key, f"is {_kind(value)}, not a capture", hint)
         return ()
+
+
+def memory_size(text: str) -> int | None:
+    """Bytes: 8G, 512MB, 1000000; None for what is no size or less than 1 MB."""
+    match = _SIZE.fullmatch(text)
+    count = int(match[1]) << _SCALE[match[2].upper()] if match else 0
+    return count if MIN_MEMORY <= count < 1 << 62 else None
 
 
 def _kind(value: object) -> str:

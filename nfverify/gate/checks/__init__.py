@@ -1,0 +1,1 @@
+"""The checks of a gate, each a function from what the config says to a result."""

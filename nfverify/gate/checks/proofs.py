@@ -1,0 +1,45 @@
+"""Checks that a solver decides: two models that do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nfverify.equivalence.problem import Options
+from nfverify.equivalence.question import Question
+from nfverify.equivalence.supervise import supervise
+from nfverify.gate.checks.models import functions_of
+from nfverify.gate.spec import CheckError, Equiv
+from nfverify.report.as_result import verdict_result
+from nfverify.report.results import Result
+from nfverify.smat.ir import Network
+from nfverify.smat.versions import load_version
+from nfverify.testing.models import assumption
+
+
+def check_equiv(check: Equiv) -> Result:
+    """What `nfverify equiv` answers."""
+    common = check.common
+    a = _network(check.a)
+    b = _network(check.b, a.ports)
+    question = Question(
+        options=Options(
+            observe_state=check.observe == "packets+state",
+            ignore=check.ignore,
+            assume=assumption(check.assume, a),
+            drop_non_ip=common.non_ip == "drop",
+        ),
+        operators=functions_of(common) or None,
+        time_limit=common.time_limit,
+        depth=check.depth,
+        assumption=" && ".join(check.assume),
+        refine=check.refine,
+    )
+    verdict = supervise(a, b, question, memory=common.memory_limit)
+    return verdict_result(common.name, verdict, check.a, check.b, (a, b))
+
+
+def _network(target: str, ports: Sequence[str] = ()) -> Network:
+    found = load_version(target, ports=ports)
+    if isinstance(found, Network):
+        return found
+    raise CheckError(f"{target} is a ruleset, and no model; compare rulesets by [[diff]]")
