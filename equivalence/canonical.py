@@ -61,10 +61,10 @@ def canonical(
     solver.push()
     try:
         solver.add(differs)
-        found = _wishes(terms, packets, start, hints or {})
-        wishes = [w for w in found if not w.term.is_const]
-        _settle(terms, solver, [w for w in wishes if _matters(w, matter)], thorough)
-        _settle(terms, solver, [w for w in wishes if not _matters(w, matter)])
+        found = wishes(terms, packets, start, hints or {})
+        open_ = [w for w in found if not w.term.is_const]
+        _settle(terms, solver, [w for w in open_ if _matters(w, matter)], thorough)
+        _settle(terms, solver, [w for w in open_ if not _matters(w, matter)])
         nothing = [
             Wish(t, terms.const(0, t.width) if t.width else terms.false)
             for t in more
@@ -76,12 +76,13 @@ def canonical(
         solver.pop()
 
 
-def _wishes(
+def wishes(
     terms: Terms,
     packets: Sequence[tuple[SymbolicPacket, Term]],
     start: int,
     hints: Mapping[str, Sequence[int]],
 ) -> Iterator[Wish]:
+    """What a plain trace is like, packet by packet, in the order in which it is wished for."""
     for packet, now in packets:
         yield Wish(now, terms.const(start, 64), hints.get("now", ()))
         yield Wish(packet.fields["iface"], terms.const(0, 16))

@@ -9,7 +9,7 @@ outputs; `certificate.py` proves it again from scratch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nfverify.equivalence.invariants import own_invariants, triable
@@ -23,6 +23,7 @@ from nfverify.equivalence.relation import (
     claim,
     concrete_keys,
 )
+from nfverify.equivalence.resisting import Stuck, shown
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.solver import Answer, Solver, Translator
 from nfverify.equivalence.state import width
@@ -107,6 +108,7 @@ class Failed:
     obligation: str
     reason: str
     checks: int
+    stuck: Stuck | None = None
 
 
 def patience(candidate: Candidate) -> int:
@@ -313,11 +315,12 @@ class Induction:
                 self._drop(group)
         return Failed("the relation", f"no relation after {self.checks} checks", self.checks)
 
-    def _resists(self, goal: Goal, reason: str) -> Failed | None:
-        """No strengthening was left for what must be impossible: the end, or of this goal only."""
+    def _resists(self, goal: Goal, reason: str, *, seen: bool = False) -> Failed | None:
+        """No strengthening was left for what must be impossible: the end, or of this goal only.
+        `seen`: the solver has just shown a state in which it happens."""
         failed = Failed(goal.name, reason, self.checks)
         if not self.give_up:
-            return failed
+            return replace(failed, stuck=self._stuck(goal)) if seen else failed
         self.resisting.append(failed)
         self.outputs.remove(goal)
         return None
@@ -433,7 +436,7 @@ class Induction:
         # All that happens in this very state resists alike.
         for goal in failed if self.give_up else [output]:
             if goal.candidate is None:
-                stuck = self._resists(goal, self._describe(state))
+                stuck = self._resists(goal, self._describe(state), seen=True)
                 if stuck is not None:
                     return stuck
         return None
@@ -500,6 +503,17 @@ class Induction:
             if matters and not self.solver.value(self.step.base.has(var, keys)):
                 state[var].absent.add(key)
         return state
+
+    def _stuck(self, goal: Goal) -> Stuck | None:
+        event = self.step.events[goal.event]
+        found = shown(self.terms, self.solver, event, [*self._literals(), goal.literal])
+        if found is None:
+            return None
+        state = {
+            name: {key: None if key in known.absent else values for key, values in known.items()}
+            for name, known in self._counterexample().items()
+        }
+        return Stuck(event.name, *found, state)
 
     def _concrete(self, term: Term, type_: ir.Type) -> ir.Value:
         value = self.solver.value(term)

@@ -27,7 +27,9 @@ from nfverify.equivalence.question import Question as Question
 from nfverify.equivalence.question import report_on
 from nfverify.equivalence.relation import Candidate, relation_text
 from nfverify.equivalence.replay import replay
+from nfverify.equivalence.resisting import resisting
 from nfverify.equivalence.search import Found, NotFound, Search
+from nfverify.equivalence.shares import certify_shared, numbered
 from nfverify.equivalence.simulate import (
     FULL,
     LIGHT,
@@ -51,6 +53,7 @@ from nfverify.equivalence.verdict import (
     Obligation,
     Proof,
     Report,
+    Resisting,
     Unknown,
     Verdict,
 )
@@ -60,6 +63,9 @@ from nfverify.smat import ir
 
 SHALLOW = 2
 DEEPER = 2
+
+Known = Callable[[int, str, Resisting | None], None]
+"""Hears the depth that is excluded, and what resists: in words, and as a step."""
 
 
 @dataclass(slots=True)
@@ -74,7 +80,7 @@ class _Run:
     started: float
     deadline: float
     notify: Callable[[str], None]
-    known: Callable[[int, str], None]
+    known: Known
     assumed: Callable[[Arrival], bool]
     simulation: Simulation | None = None
     search: Search | None = None
@@ -90,7 +96,15 @@ class _Run:
 
     def tell(self) -> None:
         """What is known by now, should the answer never come."""
-        self.known(self.depth, "" if self.failed is None else self.resistance())
+        resistance = "" if self.failed is None else self.resistance()
+        self.known(self.depth, resistance, self.resisting())
+
+    def resisting(self) -> Resisting | None:
+        """The step that the last proof failed on."""
+        failed = self.failed
+        if failed is None or failed.stuck is None:
+            return None
+        return resisting(self.problem, self.pair, failed.obligation, failed.stuck)
 
     # Verdicts -------------------------------------------------------------------------------
 
@@ -101,7 +115,7 @@ class _Run:
         )
 
     def unknown(self, reason: str, obligations: Sequence[Obligation] = ()) -> Unknown:
-        return Unknown(self.report(), reason, self.depth, tuple(obligations))
+        return Unknown(self.report(), reason, self.depth, tuple(obligations), self.resisting())
 
     def different(self, trace: Trace, minimal: bool, excluded: int) -> Different | Unknown:
         if self.missing:
@@ -225,15 +239,18 @@ class _Run:
         )
         if isinstance(outcome, Failed):
             self.failed = outcome
+            self.tell()
             return None
         return self.certified(outcome, induction)
 
     def certified(self, proved: Proved, induction: Induction) -> Equivalent | Unknown | None:
         variables = self.problem.variables()
         texts = tuple(relation_text(c, variables) for c in proved.relation)
-        obligations = certify(
-            self.problem, proved.relation, self.deadline, lambda n: f"({n + 1})", self.notify
-        )
+        given = self.problem, proved.relation, self.deadline
+        if self.question.executor:
+            obligations = certify_shared(self.question.executor, *given, self.notify)
+        else:
+            obligations = certify(*given, numbered, self.notify)
         resisting = [o for o in obligations if o.result != "proved"]
         if resisting:
             if why := unconfirmed(obligations):
@@ -314,7 +331,7 @@ def equivalent(
     b: ir.Network,
     question: Question = Question(),  # noqa: B008  # frozen
     notify: Callable[[str], None] = lambda text: None,
-    known: Callable[[int, str], None] = lambda depth, resisting: None,
+    known: Known = lambda depth, resistance, resisting: None,
 ) -> Verdict:
     """Do two networks give the same output for every packet sequence of any length?
 

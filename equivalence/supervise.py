@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from nfverify.equivalence.audit import Disagreement
 from nfverify.equivalence.question import Question, report_on
-from nfverify.equivalence.verdict import Unknown, Verdict
+from nfverify.equivalence.verdict import Resisting, Unknown, Verdict
 from nfverify.executors.child import Child, fork, lower, out_of_memory, send, size_text
+from nfverify.executors.job import ExecutorError
 from nfverify.lang.source import ModelError
 from nfverify.smat import ir
 
@@ -35,10 +36,12 @@ class _Doing:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """No difference in traces of up to `depth` packets; which obligation resists so far."""
+    """No difference in traces of up to `depth` packets; which obligation resists so far, in words
+    and as a step."""
 
     depth: int
     resisting: str
+    step: Resisting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,19 @@ class _Refused:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    kind: Literal["memory", "internal", "disagreement"]
+    kind: Literal["memory", "internal", "disagreement", "executor"]
     what: str
 
 
 _Message = _Doing | _Known | _Decided | _Refused | _Failed
 _Verdict = TypeVar("_Verdict")
 Notify = Callable[[str], None]
-Known = Callable[[int, str], None]  # a depth that is excluded, what resists
+
+
+class Known(Protocol):
+    """Hears the depth that is excluded, and what resists: in words, and as a step."""
+
+    def __call__(self, depth: int, resisting: str, step: Resisting | None = None) -> None: ...
 
 
 def supervise(
@@ -74,7 +82,7 @@ def supervise(
     """The verdict on a question, at most about half a second after its time limit.
 
     `memory` bounds the child's address space, bytes. Raises ModelError for models that cannot be
-    run, Disagreement if two solvers contradict each other. However else the child ends without a
+    run, Disagreement if two solvers contradict each other, ExecutorError. However else the child ends without a
     verdict, the answer is `Unknown`, with what it had found by then; an interrupt here kills it.
     """
     if question.started is None:
@@ -88,11 +96,16 @@ def supervise(
 
         return (refines if asked.refine else equivalent)(a, b, asked, notify, known)
 
+    steps: list[Resisting | None] = [None]
+
     def unknown(reason: str, depth: int) -> Verdict:
         report = report_on(a, b, asked, (), time.monotonic() - started)
-        return Unknown(report, reason, depth, ())
+        return Unknown(report, reason, depth, (), steps[-1])
 
-    return supervised(answer, unknown, asked.time_limit, started, memory=memory, notify=notify)
+    return supervised(
+        answer, unknown, asked.time_limit, started,
+        memory=memory, notify=notify, resisting=steps.append,
+    )  # fmt: skip
 
 
 def supervised(
@@ -103,9 +116,13 @@ def supervised(
     *,
     memory: int = DEFAULT_MEMORY,
     notify: Notify = lambda what: None,
+    resisting: Callable[[Resisting | None], None] = lambda step: None,
 ) -> _Verdict:
     """What `answer` says in a child of its own, as `supervise`: within `time_limit` s of `started`
-    (`time.monotonic()`). Else `unknown`, of the reason and the depth excluded by then."""
+    (`time.monotonic()`). Else `unknown`, of the reason and the depth excluded by then.
+
+    `resisting` hears of each step on which a proof fails.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
 
@@ -123,12 +140,15 @@ def supervised(
                     notify(what)
                 case _Known():
                     known = message
+                    resisting(message.step)
                 case _Decided(verdict=verdict):
                     return verdict  # type: ignore[no-any-return]  # what `answer` gave
                 case _Refused(error=error):
                     raise error
                 case _Failed(kind="disagreement", what=what):
                     raise Disagreement(what)
+                case _Failed(kind="executor", what=what):
+                    raise ExecutorError(what)
                 case _Failed(kind="memory"):
                     failure = f"the memory limit of {size_text(memory)} is reached"
                 case _Failed(what=what):
@@ -159,8 +179,8 @@ class _Reporter:
             self.last = now
             _send(self.pipe, _Doing(what))
 
-    def known(self, depth: int, resisting: str) -> None:
-        _send(self.pipe, _Known(depth, resisting))
+    def known(self, depth: int, resisting: str, step: Resisting | None = None) -> None:
+        _send(self.pipe, _Known(depth, resisting, step))
 
 
 def _answer(
@@ -175,6 +195,8 @@ def _answer(
         return _Refused(error)
     except Disagreement as error:
         return _Failed("disagreement", str(error))
+    except ExecutorError as error:
+        return _Failed("executor", str(error))
     except BrokenPipeError:
         raise
     except Exception as error:

@@ -105,13 +105,44 @@ class Different:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What a variable (`a.nat.next`) holds at a key, as text; `values` are None if it is absent."""
+
+    variable: str
+    key: tuple[str, ...]
+    values: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resisting:
+    """The step that no proof excluded: an event (`packet`, or a `tick` of timers) in states that
+    nothing proved rules out, though no trace to them is known.
+
+    `state` is what matters of them. `frame` is None where timers fire; `a`, `b` and `differences`
+    are what the reference semantics does there, where it can be run from such a state.
+    """
+
+    obligation: str
+    event: str
+    time: int  # ns
+    port: str
+    frame: bytes | None
+    state: tuple[Held, ...]
+    a: SideOfEvent | None
+    b: SideOfEvent | None
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
-    """`depth`: no difference exists in traces of up to this many packets."""
+    """`depth`: no difference exists in traces of up to this many packets; `resisting`: what the
+    proof failed on, if it came so far."""
 
     report: Report
     reason: str
     depth: int
     obligations: tuple[Obligation, ...]
+    resisting: Resisting | None = None
 
 
 Verdict = Equivalent | Different | Unknown

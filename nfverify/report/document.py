@@ -13,6 +13,7 @@ from nfverify.equivalence.verdict import (
     Equivalent,
     Event,
     Obligation,
+    Resisting,
     SideOfEvent,
     Unknown,
     Verdict,
@@ -73,6 +74,8 @@ def document(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -
             found["reason"] = reason
             found["depth"] = depth
             found["obligations"] = obligations_of(obligations)
+            if verdict.resisting is not None:
+                found["resisting"] = _resisting(verdict.resisting)
         case _:
             assert_never(verdict)
     if replays is not None:
@@ -102,6 +105,27 @@ def counterexample_of(example: Counterexample) -> JSON:
         "minimal": example.minimal,
         "excluded": example.excluded,
         "differences": list(example.differences),
+    }
+
+
+def _resisting(step: Resisting) -> JSON:
+    return {
+        "obligation": step.obligation,
+        "event": step.event,
+        "time": step.time,
+        "port": step.port,
+        "packet": None if step.frame is None else step.frame.hex(),
+        "state": [
+            {
+                "variable": held.variable,
+                "key": list(held.key),
+                "values": None if held.values is None else list(held.values),
+            }
+            for held in step.state
+        ],
+        "a": None if step.a is None else _side(step.a),
+        "b": None if step.b is None else _side(step.b),
+        "differences": list(step.differences),
     }
 
 
