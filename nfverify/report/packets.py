@@ -14,7 +14,7 @@ _IP6 = Bits(128, shown="ip6")
 _FLAGS = dict(zip(FLAG_VALUES, ("FIN", "SYN", "RST", "PSH", "ACK", "URG"), strict=True))
 _IN_SUMMARY = {"sip", "dip", "sip6", "dip6", "sport", "dport", "proto", "ethertype", *_FLAGS}
 # What a counterexample has where it doesn't matter.
-_PLAIN = {"ttl": (64,), "smac": (0, 0x020000000001), "dmac": (0, 0x020000000002)}
+PLAIN = {"ttl": (64,), "smac": (0, 0x020000000001), "dmac": (0, 0x020000000002)}
 _LENGTHS = {"iplen", "size", "payload"}
 MAX_CHANGES = 6
 MAX_BYTES = 16
@@ -45,7 +45,7 @@ def _summary(packet: Packet) -> str:
     for name, info in FIELDS.items():
         if info.on_wire and name not in _IN_SUMMARY | _LENGTHS and packet.bits & info.headers.value:
             value = getattr(packet, name)
-            if value not in _PLAIN.get(name, (0,)):
+            if value not in PLAIN.get(name, (0,)):
                 parts.append(f"{name} {show(value, field_type(name))}")
     if has_vni(packet):
         parts.append(f"vni {packet.vni}")
