@@ -29,6 +29,7 @@ class Question:
     refine: bool = False  # not whether both do the same, but whether B allows all that A does
     started: float | None = None
     audit: Audit | None = None  # a second solver, or files, for each obligation
+    executor: str = ""  # where the obligations are proved; here, if empty
 
 
 def report_on(

@@ -82,8 +82,9 @@ def supervise(
     """The verdict on a question, at most about half a second after its time limit.
 
     `memory` bounds the child's address space, bytes. Raises ModelError for models that cannot be
-    run, Disagreement if two solvers contradict each other, ExecutorError. However else the child ends without a
-    verdict, the answer is `Unknown`, with what it had found by then; an interrupt here kills it.
+    run, Disagreement if two solvers contradict each other, ExecutorError. However else the child
+    ends without a verdict, the answer is `Unknown`, with what it had found by then; an interrupt
+    here kills it.
     """
     if question.started is None:
         question = replace(question, started=time.monotonic())

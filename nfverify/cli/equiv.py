@@ -15,6 +15,7 @@ from nfverify.cli import audit_options, confirm, equiv_fastpath
 from nfverify.cli.options import (
     MODEL,
     UsageError,
+    add_executor,
     add_limits,
     add_operators,
     assumption,
@@ -80,6 +81,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--format", choices=("text", "json"), default="text", help="(default: text)")
     what = "write the verdict there, and a counterexample as captures, a table and a test"
     add("--save", metavar="DIR", help=what)
+    add_executor(parser, "the obligations of a proof are proved")
     add_operators(parser, c=True)
     confirm.add_confirm(parser)
     what = "ask whether B allows all that A does: for models with `choose`"
@@ -96,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.refine and args.observe != "packets":
         raise UsageError("--refine compares packets only, not state")
+    if args.executor:
+        _check_executor(args)
     equiv_fastpath.check(args)
     confirm.check_confirm(args)
     if args.confirm_on is None and any(file.endswith(".c") for file in args.ops):
@@ -120,6 +124,15 @@ def run(args: argparse.Namespace) -> int:
     given = verdict, args.a, args.b, replays
     _print(args, lambda: dump(*given), lambda: text(*given))
     return EXIT_CODE[type(verdict)]
+
+
+def _check_executor(args: argparse.Namespace) -> None:
+    from nfverify.executors.opening import check
+
+    check(args.executor)
+    for option in ("refine", "fastpath", "dump_smt"):
+        if getattr(args, option):
+            raise UsageError(f"--executor doesn't go with --{option.replace('_', '-')}")
 
 
 def _fastpath(args: argparse.Namespace) -> int:
@@ -193,6 +206,7 @@ def _question(args: argparse.Namespace, a: Network, origin: int | None, started:
         assumption=" && ".join(args.assume),
         started=started,
         refine=args.refine,
+        executor=args.executor,
         audit=audit_options.audit(args, f"Question: does {args.a} do what {args.b} does?"),
     )
 

@@ -60,6 +60,12 @@ def add_limits(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--memory-limit", type=size, default=8 << 30, metavar="SIZE", help=limit)
 
 
+def add_executor(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--executor`: where independent pieces of work run. ExecutorError comes when it is used."""
+    text = f"where {what}: local[:N], dask://HOST:PORT, dask://local?workers=N (default: here)"
+    parser.add_argument("--executor", metavar="WHERE", default="", help=text)
+
+
 def add_operators(parser: argparse.ArgumentParser, *, c: bool = False) -> None:
     """`--ops`; with `c`, files in C too."""
     what = "Python functions of the models' own operators"

@@ -43,6 +43,11 @@ class Cluster:
     client: Any  # distributed.Client, whose calls are not annotated
     address: str
 
+    @property
+    def width(self) -> int:
+        """How many jobs run at once, now."""
+        return max(1, sum(self.client.nthreads().values()))
+
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
         """As `Executor.run`. A job whose worker dies goes to another one."""
         run = uuid4().hex

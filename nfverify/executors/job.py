@@ -50,6 +50,11 @@ Outcome = Done | Failed
 class Executor(Protocol):
     """Runs jobs side by side. Nothing of them is left running once the iterator is closed."""
 
+    @property
+    def width(self) -> int:
+        """How many jobs run at once."""
+        ...
+
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
         """Each job's index and outcome, as they finish. ExecutorError."""
         ...

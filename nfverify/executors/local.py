@@ -98,6 +98,11 @@ class Local:
     count: int
     idle: list[_Worker] = field(default_factory=list)
 
+    @property
+    def width(self) -> int:
+        """How many jobs run at once."""
+        return self.count
+
     def __enter__(self) -> Local:
         return self
 
