@@ -45,6 +45,7 @@ COMMANDS = (
     Command("bench", "measure how fast a model is", "nfverify.cli.bench"),
     Command("build", "compile a model", "nfverify.cli.build"),
     Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
+    Command("diff", "say what a change does to traffic", "nfverify.cli.diff"),
     Command("fastpath", "show the fast path of a chain", "nfverify.cli.fastpath"),
     Command("cover", "say what of a model a capture reaches", "nfverify.cli.cover"),
     Command("test", "hold engines, or your own program, against a model", "nfverify.cli.test"),
@@ -53,6 +54,7 @@ COMMANDS = (
     Command("mutate", "say how many small mistakes a suite notices", "nfverify.cli.mutate"),
     Command("platforms", "list the platforms, and what each needs", "nfverify.cli.platforms"),
     Command("cache", "show or empty the cache of builds", "nfverify.cli.cache"),
+    Command("lsp", "serve an editor: the language server", "nfverify.cli.lsp"),
 )
 
 

@@ -1,0 +1,141 @@
+"""A proof that no packet outside known classes is treated otherwise, whatever came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from nfverify.equivalence.certificate import certify
+from nfverify.equivalence.constants import Constants
+from nfverify.equivalence.diff.explore import Key, holds
+from nfverify.equivalence.diff.rulesets import ChangedList
+from nfverify.equivalence.induction import Failed, Induction
+from nfverify.equivalence.problem import Problem
+from nfverify.equivalence.prove import relate
+from nfverify.equivalence.simulate import Snapshot
+from nfverify.equivalence.solver import OutOfTime, Solver, Translator
+from nfverify.equivalence.step import Step, build_step, cone
+from nfverify.equivalence.symbolic import Taken
+from nfverify.equivalence.terms import Term, Terms
+
+LISTED = 12
+RLIMIT = 5_000_000
+OTHER = "no other difference"
+
+
+def build(
+    lists: Sequence[ChangedList],
+    known: Sequence[Key],
+    problem: Problem,
+    terms: Terms,
+    feasible: Callable[[Term], bool],
+) -> Step:
+    """The step of an equivalence in which only differences outside the known classes must be
+    impossible."""
+    step = build_step(problem, terms, feasible)
+    packet = step.events[0]
+    outside = [terms.not_(holds(terms, packet, lists, key)) for key in known]
+    differences = tuple(
+        (OTHER if n == 0 else f"{OTHER}, {n}", terms.all([differs, *outside]), event)
+        for n, (_, differs, event) in enumerate(step.differences)
+    )
+    roots = [term for _, term, _ in differences]
+    relevant, presence = cone(step.model, step.events, roots)
+    return Step(
+        step.model, step.pre, step.base, step.events, differences, frozenset(relevant),
+        frozenset(presence),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Completeness:
+    """Tries the proof for ever more classes."""
+
+    problem: Problem
+    constants: Constants
+    lists: tuple[ChangedList, ...]
+    deadline: float
+    notify: Callable[[str], None]
+    snapshots: Sequence[Snapshot] = ()
+    failed: Failed | None = None
+
+    def settled(self, known: Sequence[Key]) -> str:
+        """How it was proved that there are no others; "" if it was not. Raises OutOfTime."""
+        made = partial(build, self.lists, tuple(known))
+        for quotient, thrifty in ((True, True), (False, False)):
+            induction = Induction(
+                self.problem, self.snapshots, deadline=self.deadline, thrifty=thrifty,
+                notify=self.notify, build=made,
+            )  # fmt: skip
+            outcome = relate(self.problem, self.constants, induction, self.snapshots, quotient)
+            if isinstance(outcome, Failed):
+                self.failed = outcome
+                continue
+            obligations = certify(
+                self.problem, outcome.relation, self.deadline, lambda n: f"({n + 1})", self.notify,
+                build=made,
+            )  # fmt: skip
+            if all(o.result == "proved" for o in obligations):
+                count = len(obligations)
+                kind = "induction over one event" if outcome.relation else "one event"
+                return f"{kind}, {count} obligation{'s' if count > 1 else ''}"
+        return ""
+
+    def whole(self, known: Sequence[Key]) -> frozenset[Key]:
+        """The classes in which every packet that their rules decide fares otherwise, in any
+        state. Raises OutOfTime."""
+        terms, translator = Terms(), Translator()
+        solver = Solver(translator, "", deadline=self.deadline, rlimit=RLIMIT)
+        step = build_step(self.problem, terms, solver.feasible)
+        event = step.events[0]
+        assert event.packet is not None
+        solver.add(*event.facts)
+        (differs,) = [d for _, d, n in step.differences if n == 0][:1]
+        if self.problem.options.assume is not None:
+            return frozenset()
+        found = set()
+        for key in known:
+            here = [
+                changed.holds(terms, event.packet, changed.diff.pairs[number])
+                for changed, number in zip(self.lists, key.pairs, strict=True)
+                if number is not None
+            ]
+            alike = terms.all([*here, terms.not_(differs)])
+            if len(here) == 1 and not solver.feasible(alike):
+                found.add(key)
+        return frozenset(found)
+
+    def open(self, known: Sequence[Key]) -> tuple[str, ...]:
+        """What was not excluded, in words: other pairs of entries that may treat a packet
+        otherwise in some state."""
+        made = partial(build, self.lists, tuple(known))
+        try:
+            induction = Induction(
+                self.problem, self.snapshots, deadline=self.deadline, thrifty=True,
+                notify=self.notify, build=made,
+            )  # fmt: skip
+            return tuple(self._pairs(induction)) or ("other differences",)
+        except OutOfTime:
+            return ("other differences",)
+
+    def _pairs(self, induction: Induction) -> list[str]:
+        event = induction.step.events[0]
+        other = [term for _, term, number in induction.step.differences if number == 0]
+        found = []
+        for one in event.taken_a:
+            for two in event.taken_b:
+                terms = induction.terms
+                both = terms.all([one.guard, two.guard, terms.any(other)])
+                if both is not terms.false and induction.possible([both]):
+                    names = (
+                        f"{t.instance}: {t.title if t.entry else 'no entry'}" for t in (one, two)
+                    )
+                    found.append(" before, ".join(names) + " now")
+                if len(found) > LISTED:
+                    return [*found[:LISTED], "and more"]
+        return found
+
+
+def _name(taken: Taken) -> str:
+    return f"{taken.instance}: {taken.title if taken.entry else 'no entry'}"
