@@ -23,6 +23,8 @@ import nfverify
 MAX_FILE = 256 << 20  # bytes of a file that is digested
 RACY = 20_000_000  # ns before it was opened in which a file must not have changed
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")  # all of it is in the key
+_PACKAGES = ("site-packages", "dist-packages", ".zip")
 MISSING = "missing"
 Status = tuple[int, ...] | None  # of a file: what changes when it does; None: it isn't there
 
@@ -84,8 +86,9 @@ class Recorder:
 
     def start(self, probes: Iterable[str] = ()) -> None:
         """From now on; `probes` are paths whose being there, or not, matters as well."""
-        roots = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib")}
-        roots |= {sys.prefix, os.path.dirname(nfverify.__file__), "/proc", "/sys", "/dev"}
+        roots = {sysconfig.get_path(name) for name in _INSTALLED}
+        roots |= {path for path in sys.path if path.endswith(_PACKAGES)}
+        roots |= {os.path.dirname(nfverify.__file__), "/proc", "/sys", "/dev"}
         self.ignored = tuple(
             {form for root in (*self.ignored, *roots) for form in (root, os.path.realpath(root))}
         )

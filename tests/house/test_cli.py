@@ -15,6 +15,7 @@ from nfverify.lang.source import Diagnostic, ModelError, Source, Span
 
 NFVERIFY = [sys.executable, "-m", "nfverify"]
 NAMES = [command.name for command in COMMANDS]
+NO_ARGUMENTS = ("gate", "init", "lsp", "platforms", "watch")
 
 
 def nfverify(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -45,7 +46,7 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     assert "--no-color" in out
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "platforms"])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in NO_ARGUMENTS])
 def test_a_command_without_its_arguments_is_wrong(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,7 +56,10 @@ def test_a_command_without_its_arguments_is_wrong(
     assert f"nfverify {name}: error: the following arguments are required" in captured.err
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("cache", "platforms", "run")])
+NO_MODEL = (*NO_ARGUMENTS, "cache", "completion", "run")
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in NO_MODEL])
 def test_a_missing_model_is_named(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nfverify.equivalence.audit import Audit
 from nfverify.equivalence.problem import Options
 from nfverify.equivalence.question import Question
 from nfverify.equivalence.supervise import supervise
 from nfverify.gate.checks.models import functions_of
-from nfverify.gate.spec import CheckError, Equiv
+from nfverify.gate.spec import CheckError, Equiv, Solver
 from nfverify.report.as_result import verdict_result
 from nfverify.report.results import Result
 from nfverify.smat.ir import Network
@@ -33,9 +34,15 @@ def check_equiv(check: Equiv) -> Result:
         depth=check.depth,
         assumption=" && ".join(check.assume),
         refine=check.refine,
+        audit=audit_of(check.cross_check),
     )
     verdict = supervise(a, b, question, memory=common.memory_limit)
     return verdict_result(common.name, verdict, check.a, check.b, (a, b))
+
+
+def audit_of(solver: Solver) -> Audit | None:
+    """What a second solver is asked, if there is one."""
+    return None if solver == "" else Audit(solver)
 
 
 def _network(target: str, ports: Sequence[str] = ()) -> Network:
