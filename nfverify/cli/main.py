@@ -37,6 +37,7 @@ class Command:
 
 
 COMMANDS = (
+    Command("init", "write a first file for `nfverify gate`", "nfverify.cli.init"),
     Command("gate", "run all checks that a file names", "nfverify.cli.gate"),
     Command("check", "report errors and warnings in models", "nfverify.cli.check"),
     Command("show", "draw a model as a table", "nfverify.cli.show"),

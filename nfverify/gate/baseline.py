@@ -14,7 +14,7 @@ from nfverify.packet.files import replacing
 from nfverify.report.results import Change, Result, Results
 from nfverify.smat.report import did_you_mean
 from nfverify.testing.places import places
-from nfverify.testing.toml import read_toml
+from nfverify.testing.toml import quoted, read_toml
 from nfverify.testing.values import Table
 
 TABLE = "accepted"
@@ -180,22 +180,8 @@ def accept(baseline: Baseline, entries: Sequence[Accepted]) -> None:
             lines[starts[number] - 1 : starts[number + 1] - 1] = kept
     for one in entries:
         lines.append(
-            f"\n[[{TABLE}]]\ncheck = {_string(one.check)}\nchange = {_string(one.change)}\n"
-            f"reason = {_string(one.reason)}\nexpires = {one.expires.isoformat()}\n"
+            f"\n[[{TABLE}]]\ncheck = {quoted(one.check)}\nchange = {quoted(one.change)}\n"
+            f"reason = {quoted(one.reason)}\nexpires = {one.expires.isoformat()}\n"
         )
     with replacing(str(baseline.path)) as stream:
         stream.write("".join(lines).encode())
-
-
-def _string(text: str) -> str:
-    """A basic string of TOML."""
-    escapes = {'"': '\\"', "\\": "\\\\"}
-    return (
-        '"'
-        + "".join(escapes.get(c) or (c if c.isprintable() else _escaped(ord(c))) for c in text)
-        + '"'
-    )
-
-
-def _escaped(code: int) -> str:
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

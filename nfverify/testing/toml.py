@@ -54,3 +54,14 @@ def _not_toml(source: Source, said: str, hint: str) -> ModelError:
     offset = min(offset, len(source.text))
     span = Span(source, offset, offset)
     return ModelError(Diagnostic("error", "toml", f"not TOML: {message}", span, hint))
+
+
+def quoted(text: str) -> str:
+    """A text as a basic string of TOML."""
+    escapes = {'"': '\\"', "\\": "\\\\"}
+    shown = (escapes.get(c) or (c if c.isprintable() else _escaped(ord(c))) for c in text)
+    return f'"{"".join(shown)}"'
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
