@@ -1,8 +1,8 @@
-"""The models' own invariants as candidates for the relation."""
+"""The models' own invariants, and those proposed of both sides, as candidates for the relation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from nfverify.equivalence.consolidate.rewrite import rebuild, transform
@@ -18,20 +18,25 @@ def triable(invariant: ir.Invariant) -> bool:
     )
 
 
-def own_invariants(problem: Problem) -> Iterable[Candidate]:
-    """The models' own `invariant`s; packet fields in them stand for all values."""
+def own_invariants(problem: Problem) -> Iterator[Candidate]:
+    """The models' own `invariant`s and the proposed ones; packet fields in them stand for all
+    values."""
     for side in problem.sides:
         for instance in side.network.instances:
             for invariant in instance.program.invariants:
-                if not triable(invariant):
-                    continue
-                fields: dict[str, ir.Expr] = {}
-                for node in ir.walk((invariant.expr,)):
-                    if isinstance(node, ir.Field) and node.name not in fields:
-                        fields[node.name] = ir.Local(f"k{len(fields)}", node.type)
-                types = tuple(k.type for k in fields.values())
-                expr = _requalify(invariant.expr, fields, partial(side.qualify, instance.name))
-                yield Candidate("invariant", types, expr, own=True)
+                if triable(invariant):
+                    yield _candidate(invariant.expr, partial(side.qualify, instance.name))
+    for expr in problem.options.proposed:
+        yield _candidate(expr, lambda name: name)
+
+
+def _candidate(claim: ir.Expr, qualify: Callable[[str], str]) -> Candidate:
+    fields: dict[str, ir.Expr] = {}
+    for node in ir.walk((claim,)):
+        if isinstance(node, ir.Field) and node.name not in fields:
+            fields[node.name] = ir.Local(f"k{len(fields)}", node.type)
+    types = tuple(k.type for k in fields.values())
+    return Candidate("invariant", types, _requalify(claim, fields, qualify), own=True)
 
 
 def _requalify(expr: ir.Expr, fields: dict[str, ir.Expr], qualify: Callable[[str], str]) -> ir.Expr:

@@ -36,6 +36,9 @@ class Options:
     assume: ir.Expr | None = None
     drop_non_ip: bool = False
     origin: int | None = None  # ns: both sides have run until then (`--from`); None: from init on
+    proposed: tuple[ir.Expr, ...] = ()
+    """Claims on the states of both sides that may carry a proof (`--invariant`): variables by
+    qualified names, packet fields for all their values. Each is proved before it is used."""
 
 
 @dataclass(frozen=True, slots=True)

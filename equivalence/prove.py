@@ -69,7 +69,7 @@ Known = Callable[[int, str, Resisting | None], None]
 
 
 @dataclass(slots=True)
-class _Run:
+class Run:
     """One question being answered."""
 
     question: Question
@@ -88,6 +88,7 @@ class _Run:
     notes: tuple[str, ...] = ()
     always: tuple[str, ...] = ()  # notes of every verdict
     missing: tuple[str, ...] = ()  # user operators that only a stand-in runs for
+    proved: tuple[Induction, Proved] | None = None  # what an `equivalent` rests on
 
     @property
     def depth(self) -> int:
@@ -259,6 +260,7 @@ class _Run:
                 resisting[0].name, f"the certificate is {resisting[0].result}", proved.checks
             )
             return None
+        self.proved = induction, proved
         self.notes = notes_on(
             Reach(self.problem, induction, proved.relation, self.pair, self.simulation)
         )
@@ -339,6 +341,30 @@ def equivalent(
     nothing satisfies. Sound on its own; `supervise` adds the hard limits. `notify` hears what is
     being done, `known` the depth excluded so far and what resists.
     """
+    return decided(begin(a, b, question, notify, known))
+
+
+def decided(run: Run) -> Verdict:
+    """The verdict of a run."""
+    try:
+        check_satisfiable(run.problem, run.deadline)
+        verdict = run.answer()
+    except OutOfTime:
+        reason = f"time ran out after {run.question.time_limit:g} s"
+        if run.failed is not None:
+            reason += f"; {run.resistance()}"
+        return run.unknown(reason)
+    return replace(verdict, report=run.report())
+
+
+def begin(
+    a: ir.Network,
+    b: ir.Network,
+    question: Question = Question(),  # noqa: B008  # frozen
+    notify: Callable[[str], None] = lambda text: None,
+    known: Known = lambda depth, resistance, resisting: None,
+) -> Run:
+    """What answers a question, before its first step. ModelError, as `equivalent`."""
     check_provable(a, b, headers=True)
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
@@ -361,7 +387,7 @@ def equivalent(
         drop = question.options.drop_non_ip
         return Machine(network, operators=given, non_ip="drop" if drop else "bypass")
 
-    run = _Run(
+    return Run(
         question,
         problem,
         plan,
@@ -375,12 +401,3 @@ def equivalent(
         missing=missing,
         always=port_notes(a, b),
     )
-    try:
-        check_satisfiable(problem, deadline)
-        verdict = run.answer()
-    except OutOfTime:
-        reason = f"time ran out after {question.time_limit:g} s"
-        if run.failed is not None:
-            reason += f"; {run.resistance()}"
-        return run.unknown(reason)
-    return replace(verdict, report=run.report())

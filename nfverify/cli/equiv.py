@@ -23,6 +23,7 @@ from nfverify.cli.options import (
     load_pair,
     operators,
     positive,
+    proposed,
     read_text,
     split_operators,
 )
@@ -71,6 +72,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--ignore", metavar="FIELD", action="append", default=[], help=what)
     what = "look only at packets for which this holds (may be repeated)"
     add("--assume", metavar="EXPR", action="append", default=[], help=what)
+    what = "what may hold of both states, as `a.n == b.m`: a proof may use it if it is proved"
+    add("--invariant", metavar="EXPR", action="append", default=[], help=what)
     add("--from", dest="start", metavar="S.json", help="start from this state")
     choices = ("bypass", "drop")
     what = "what becomes of frames that are not IP (default: bypass)"
@@ -109,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     if args.fastpath:
         return _fastpath(args)
     a, b, notes, origin = _sides(args)
-    question = _question(args, a.network, origin, started)
+    question = _question(args, a.network, b.network, origin, started)
     with progress(args.quiet) as notify:
         verdict = supervise(a.network, b.network, question, memory=args.memory_limit, notify=notify)
     verdict = replace(
@@ -187,7 +190,9 @@ def _sides(args: argparse.Namespace) -> tuple[Side, Side, list[str], int | None]
     return *sides, notes, first.state.now
 
 
-def _question(args: argparse.Namespace, a: Network, origin: int | None, started: float) -> Question:
+def _question(
+    args: argparse.Namespace, a: Network, b: Network, origin: int | None, started: float
+) -> Question:
     from nfverify.equivalence.problem import Options
     from nfverify.equivalence.question import Question
 
@@ -197,6 +202,7 @@ def _question(args: argparse.Namespace, a: Network, origin: int | None, started:
         assume=assumption(args.assume, a),
         drop_non_ip=args.non_ip == "drop",
         origin=origin,
+        proposed=proposed(args.invariant, a, b),
     )
     return Question(
         options=options,

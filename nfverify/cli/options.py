@@ -194,3 +194,18 @@ def assumption(texts: Sequence[str], network: Network) -> Expr | None:
     if not found:
         return None
     return found[0] if len(found) == 1 else And(tuple(found), span=found[0].span)
+
+
+def proposed(texts: Sequence[str], a: Network, b: Network) -> tuple[Expr, ...]:
+    """The claims of `--invariant` on the states of both. Raises ModelError."""
+    if not texts:
+        return ()
+    from nfverify.equivalence.predicates import RulesetPlan
+    from nfverify.equivalence.problem import CLOCK, Options, Problem, Side
+    from nfverify.lang.source import Source
+    from nfverify.smat.pairwise import pair_claim
+
+    sides = Side("a", a), Side("b", b)
+    variables = Problem(*sides, Options(), RulesetPlan({})).variables()
+    del variables[CLOCK]
+    return tuple(pair_claim(Source("--invariant", text), variables) for text in texts)

@@ -95,11 +95,13 @@ class StateWrite:
 @dataclass(slots=True)
 class Log:
     """What a pass did: the entries that it took, the headers that it pushed (`+vlan`) and popped
-    (`-vlan`), and its writes to state in order."""
+    (`-vlan`), and its writes to state in order. `decides` is told of each table which entry is
+    about to run (None: none), and what is true by then."""
 
     entries: list[str] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
     writes: list[StateWrite] = field(default_factory=list)
+    decides: Callable[[Table, Entry | None, Moment], None] | None = None
 
 
 def build(program: Program, context: Context, log: Log | None = None) -> Compiled:
@@ -204,10 +206,11 @@ class _Pass:
             case Table():
                 for place, entry in enumerate(node.entries, 1):
                     if truth(self.value(entry.guard)):
-                        if self.fixed.log is not None:
-                            self.fixed.log.entries.append(entry_title(entry, place))
+                        self.decided(node, entry, place)
                         self.execute(entry.body)
                         break
+                else:
+                    self.decided(node, None, 0)
             case Choose():
                 self.choose(node)
             case Touch():
@@ -218,6 +221,15 @@ class _Pass:
                 self.change_headers(node, ())
             case _:
                 assert_never(node)
+
+    def decided(self, table: Table, entry: Entry | None, place: int) -> None:
+        log = self.fixed.log
+        if log is None:
+            return
+        if entry is not None:
+            log.entries.append(entry_title(entry, place))
+        if log.decides is not None:
+            log.decides(table, entry, self)
 
     def set_field(self, name: str, value: Value) -> None:
         packet = self.packet
