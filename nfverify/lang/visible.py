@@ -33,10 +33,13 @@ def several_lines(text: str) -> str:
 
 
 def _shown(match: re.Match[str]) -> str:
-    char = match[0]
-    # The last are no characters and never will be (Unicode, 23.7); XML can't hold them.
-    odd = category(char) in HIDDEN or ord(char) & 0xFFFE == 0xFFFE
-    return escaped(char) if odd else char
+    return escaped(match[0]) if hidden(match[0]) else match[0]
+
+
+def hidden(char: str) -> bool:
+    """Would a terminal obey it, or does nobody see it? Or is it no character at all (Unicode,
+    23.7), which XML can't hold?"""
+    return category(char) in HIDDEN or ord(char) & 0xFFFE == 0xFFFE
 
 
 def escaped(char: str) -> str:

@@ -23,7 +23,7 @@ _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # What GitHub links without any markup: people, issues, addresses of the web.
 _MENTION = re.compile(r"([@#])(?=\w)")
 _ADDRESS = re.compile(r"\b(https?|ftp|mailto|xmpp|www)([:.])", re.IGNORECASE)
-_LIST = re.compile(r"^(\s*)([-+=]|[0-9]+[.)](?=\s|$))")
+_LIST = re.compile(r"^([0-9]*)([-+=.])(?=[-+=\s]|$)")  # or a line under a heading
 _END = "\n"
 _RUN = re.compile(r"`+")
 _PLAIN_NAME = re.compile(r"[^A-Za-z0-9._-]")
@@ -39,7 +39,7 @@ def markdown(text: str) -> str:
     text = _MARKUP.sub(_plain, one_line(text))
     text = _MENTION.sub(r"\1<!-- -->", text)
     text = _ADDRESS.sub(r"\1<!-- -->\2", text)
-    return _LIST.sub(r"\1<!-- -->\2", text)
+    return _LIST.sub(r"\1\\\2", text.lstrip())
 
 
 def _plain(match: re.Match[str]) -> str:

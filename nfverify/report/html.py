@@ -21,7 +21,7 @@ from nfverify.report.escape import one_line
 from nfverify.report.packet_table import HexLine, PacketTable, hex_lines, packet_table
 from nfverify.report.packets import clock, summary
 from nfverify.report.results import SEVERITY, Change, Example, Results, Status, Step
-from nfverify.report.results_text import decided, headline, ratio_text, where
+from nfverify.report.results_text import MORE, decided, headline, ratio_text, where
 from nfverify.report.traces import left_out, rows, shown_steps
 
 MAX_CHANGES = 2000  # classes of one check in the page
@@ -93,6 +93,7 @@ def html(results: Results) -> str:
         "counts": counts,
         "sign": SIGN,
         "checks": list(enumerate(results.results, 1)),
+        "MORE": MORE,
         "MAX_CHANGES": MAX_CHANGES,
         "MAX_EXAMPLES": MAX_EXAMPLES,
         "MAX_LINES": MAX_LINES,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nfverify.report.escape import markdown as escaped
 from nfverify.report.escape import markdown_code as code
 from nfverify.report.results import Change, Example, Result, Results, Status
-from nfverify.report.results_text import decided, headline, ratio_text, where
+from nfverify.report.results_text import MORE, decided, headline, ratio_text, where
 from nfverify.report.traces import rows
 
 MAX_CHANGES = 100  # classes of packets shown of one check
@@ -76,6 +76,9 @@ def _details(result: Result) -> Iterator[str]:
         if len(result.changes) > MAX_CHANGES:
             yield ""
             yield f"… and {len(result.changes) - MAX_CHANGES:,} classes more."
+        if not result.complete:
+            yield ""
+            yield f"{MORE.capitalize()}."
     for number, change in enumerate(result.changes[:MAX_CHANGES], 1):
         if change.example is not None:
             yield ""

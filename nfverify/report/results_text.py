@@ -11,6 +11,7 @@ from nfverify.report.traces import HEAD, aligned, rows
 
 MAX_CHANGES = 50  # classes of packets shown of one check
 MAX_LINES = 40
+MORE = "there may be more classes than these"
 
 
 def text(results: Results) -> str:
@@ -71,6 +72,8 @@ def details(result: Result) -> Iterator[str]:
     if len(result.changes) > MAX_CHANGES:
         yield ""
         yield f"  … and {len(result.changes) - MAX_CHANGES:,} classes more"
+    if not result.complete:
+        yield f"  {MORE}"
     for example in result.examples:
         yield ""
         yield from (f"  {line}" for line in _trace(example))
@@ -78,7 +81,7 @@ def details(result: Result) -> Iterator[str]:
 
 def change_title(change: Change) -> str:
     """A class of packets in one line: what became of it, and what becomes of it now."""
-    points = "" if change.count is None else f" ({change.count:,} points)"
+    points = "" if change.count is None else f" ({counted(change.count, 'point')})"
     accepted = ", accepted" if change.accepted else ""
     return f"{change.outcome_old} → {change.outcome_new}{points}{accepted}"
 
@@ -96,7 +99,7 @@ def change_lines(change: Change) -> Iterator[str]:
     yield from (f"{label:10}{one_line(what)}" for label, what in pairs if what)
     yield from (f"{'box':10}{one_line(box)}" for box in change.boxes)
     if change.boxes_left_out:
-        yield f"… and {change.boxes_left_out:,} boxes more"
+        yield f"… and {counted(change.boxes_left_out, 'box', 'boxes')} more"
     if change.example is not None:
         yield from _trace(change.example)
 
@@ -107,6 +110,11 @@ def _trace(example: Example) -> Iterator[str]:
     if example.says:
         yield f"After packet {len(example.steps)}:"
         yield from (f"  {one_line(line)}" for line in example.says)
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """So many of something."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
 def decided(what: str, place: Place | None) -> str:

@@ -51,7 +51,7 @@
   // Classes of packets: filter by words, sort by columns.
   for (const box of all(".filter input")) {
     const section = box.closest("section");
-    const bodies = all(".changes > tbody", section);
+    const bodies = Array.from(section.querySelector(".changes").tBodies);
     const texts = bodies.map((body) => body.rows[0].textContent.toLowerCase());
     const told = section.querySelector(".filter [role=status]");
     box.addEventListener("input", () => {
@@ -75,7 +75,7 @@
     return a.localeCompare(b, "en", { numeric: true });
   };
   for (const table of all(".changes")) {
-    const heads = all("thead th", table);
+    const heads = Array.from(table.tHead.rows[0].cells); // not those of tables within
     heads.forEach((head, column) => {
       const button = document.createElement("button");
       button.type = "button";
