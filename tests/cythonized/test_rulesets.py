@@ -22,7 +22,8 @@ TYPES = {8: "u8", 16: "u16", 32: "u32", 128: "u128"}
 Make = Callable[[Ruleset, str], RulesetCode]
 # Rows that one check scans, of all its packets: a quarter of a second. As many as asked for with
 # NFVERIFY_SEEK=1.
-SCANNED = 1 << 50 if os.environ.get("NFVERIFY_SEEK") else 100_000_000
+SEEK = bool(os.environ.get("NFVERIFY_SEEK"))
+SCANNED = 1 << 50 if SEEK else 100_000_000
 
 
 class Classifier:
@@ -156,14 +157,16 @@ def drawn_ruleset(columns: tuple[str, ...], rows: int, seed: int, *, prefixes: b
 FIVE = ("sip", "dip", "sport", "dport", "proto")
 
 
+DRAWN = [
+    *product((FIVE, COLUMNS), (1, 5, 12, 31, 60, 130, 700, 1500), (False, True)),
+    *product((("sip6", "iface"), ("proto",), ("dport",)), (12, 200), (False, True)),
+]
+
+
+# Every other one, in turn ranges and prefixes; all with NFVERIFY_SEEK=1: each is a build.
 @pytest.mark.parametrize(
-    ("columns", "rows"),
-    [
-        *product((FIVE, COLUMNS), (1, 5, 12, 31, 60, 130, 700, 1500)),
-        *product((("sip6", "iface"), ("proto",), ("dport",)), (12, 200)),
-    ],
+    ("columns", "rows", "prefixes"), DRAWN if SEEK else DRAWN[::4] + DRAWN[3::4]
 )
-@pytest.mark.parametrize("prefixes", [False, True], ids=["ranges", "prefixes"])
 def test_drawn(columns: tuple[str, ...], rows: int, prefixes: bool, compiled: Compiled) -> None:
     ruleset = drawn_ruleset(columns, rows, rows, prefixes=prefixes)
     classifier = compiled(ruleset)
@@ -172,8 +175,10 @@ def test_drawn(columns: tuple[str, ...], rows: int, prefixes: bool, compiled: Co
     assert classifier.verdicts(sample) == [ruleset.accepts(p) for p in sample]
 
 
-@pytest.mark.parametrize("make", [as_boxes, as_bits])
-@pytest.mark.parametrize("rows", [1, 9, 64, 65, 70, 129, 1025])
+SIZES = [*product((as_boxes, as_bits), (1, 9, 64, 65, 70, 129, 1025))]
+
+
+@pytest.mark.parametrize(("make", "rows"), SIZES if SEEK else SIZES[::2])
 def test_every_index(make: Make, rows: int, compiled: Compiled) -> None:
     """Also of lists that would not get one, at sizes where words and nodes begin."""
     compiled(drawn_ruleset(COLUMNS, rows, rows, prefixes=True), make).check(100_000)

@@ -96,7 +96,11 @@ def test_installed_elsewhere_they_prove_and_compile(
     call(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     bin_ = tmp_path / "venv" / "bin"
     quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--no-compile")
-    for pattern, more in (("*.whl", ()), ("*.tar.gz", ("--force-reinstall", "--no-deps"))):
+    # The wheel is what the sdist built; to build it once more is for NFVERIFY_SEEK=1.
+    ways: list[tuple[str, tuple[str, ...]]] = [("*.whl", ())]
+    if os.environ.get("NFVERIFY_SEEK"):
+        ways.append(("*.tar.gz", ("--force-reinstall", "--no-deps")))
+    for pattern, more in ways:
         (archive,) = dists.glob(pattern)
         call(
             *(bin_ / "python", "-m", "pip", "install", *quiet, *more, archive),
