@@ -55,7 +55,7 @@ def _fields(project: Project, path: Path) -> list[Proposal]:
     tags = {
         mention.name
         for other in project.related(path)
-        for mention in project.names(other).mentions
+        for mention in project.last_names(other).mentions
         if mention.space == "packet"
     }
     return found + [Proposal("tag", t, "tag") for t in sorted(tags - set(glossary.fields()))]
@@ -73,7 +73,7 @@ def _nfs(project: Project, path: Path) -> list[Proposal]:
     return [
         Proposal("class", found.name, found.kind)
         for other in project.reach(path)
-        for definitions in project.names(other).scopes[0].names.values()
+        for definitions in project.last_names(other).scopes[0].names.values()
         for found in definitions
         if found.kind in ("program", "chain")
     ][:MAX_ITEMS]
@@ -81,14 +81,14 @@ def _nfs(project: Project, path: Path) -> list[Proposal]:
 
 def _visible(project: Project, path: Path, offset: int) -> list[Proposal]:
     """Names of the scopes around a character, then those of the imports."""
-    names = project.names(path)
+    names = project.last_names(path)
     around = [s for s in names.scopes if s.parent < 0 or s.start <= offset <= s.end]
     found = []
     for scope in reversed(around):
         for definitions in scope.names.values():
             found += [d for d in definitions if d.since <= offset]
     for other in project.reach(path)[1:]:
-        for definitions in project.names(other).scopes[0].names.values():
+        for definitions in project.last_names(other).scopes[0].names.values():
             found += definitions
     proposals = []
     for d in found[:MAX_ITEMS]:

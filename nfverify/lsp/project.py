@@ -72,6 +72,7 @@ class _File:
     stamp: object
     parsed: Parsed
     names: Names
+    last: Names  # of the last text whose words and braces were in order
 
 
 @dataclass(slots=True)
@@ -102,6 +103,10 @@ class Project:
     def names(self, path: Path) -> Names:
         return self._file(path).names
 
+    def last_names(self, path: Path) -> Names:
+        """As `names`; of a text in disorder, those that it had before."""
+        return self._file(path).last
+
     def text(self, path: Path) -> str:
         """The text of a file as its names count its characters; "" if it can't be read."""
         tokens = self.parsed(path).tokens
@@ -125,11 +130,11 @@ class Project:
         if text is None:
             text = self._read(path) if stamp is not None else ""
         parsed = parse_partly(Source(str(path), text))
-        if parsed.tree is None and known is not None and known.stamp and path in self.texts:
-            # While words or braces are in disorder, the names are those of the text before.
-            found = _File(stamp, parsed, Names((), known.names.scopes, known.names.imports))
-        else:
-            found = _File(stamp, parsed, names_of(parsed))
+        names = names_of(parsed)
+        if parsed.tree is not None or known is None:
+            found = _File(stamp, parsed, names, names)
+        else:  # words and braces in disorder: what the text before declared is still proposed
+            found = _File(stamp, parsed, names, known.last)
         self._files[path] = found
         return found
 
@@ -166,7 +171,7 @@ class Project:
         """The files that a model imports and that exist."""
         found = []
         files = Unsaved(self.texts)
-        for name in self.names(path).imports:
+        for name in self.last_names(path).imports:
             target = beside(path, name)
             if target is not None and target.suffix == ".nfd" and files.is_file(target):
                 found.append(target)

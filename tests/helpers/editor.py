@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
 
@@ -66,7 +65,7 @@ class Editor:
             return self.found[uri]
 
 
-Play = Callable[[Editor], Awaitable[None]]
+Scene = Callable[[Editor], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -104,15 +103,11 @@ async def editing(folder: Path, encodings: list[str] | None = None) -> AsyncIter
     assert (code, errors.decode()) == (0, "")
 
 
-@pytest.fixture
-def play(tmp_path: Path) -> Callable[[Play], None]:
-    """Runs a scene: an editor opens tmp_path, the server ends in order."""
+def play(folder: Path, scene: Scene, encodings: list[str] | None = None) -> None:
+    """An editor opens a folder, the scene is played, and the server ends in order."""
 
-    def run(scene: Play, encodings: list[str] | None = None) -> None:
-        async def whole() -> None:
-            async with editing(tmp_path, encodings) as editor:
-                await scene(editor)
+    async def whole() -> None:
+        async with editing(folder, encodings) as editor:
+            await scene(editor)
 
-        asyncio.run(whole())
-
-    return run
+    asyncio.run(whole())
