@@ -56,6 +56,7 @@ class Search:
     allowed: Callable[[Arrival], bool]
     deadline: float
     notify: Callable[[str], None] = lambda text: None
+    make: Callable[[Problem, Terms, Callable[[Term], bool]], Model] = Model
     terms: Terms = field(default_factory=Terms)
     depth: int = 0
     stuck: str = ""  # why it can't go on
@@ -76,7 +77,7 @@ class Search:
         translator = Translator()
         self._solver = Solver(translator, "", deadline=self.deadline, rlimit=SHALLOW_RLIMIT)
         self._side = Solver(translator, "", deadline=self.deadline, rlimit=SHALLOW_RLIMIT)
-        self._model = Model(self.problem, self.terms, self._side.feasible)
+        self._model = self.make(self.problem, self.terms, self._side.feasible)
         self._state = self._model.initial_state()
         self._firings = Firings(self._model, self._solver, idempotent(self._model, self._side))
         self._firings.begin(self._state.plain[CLOCK][0])

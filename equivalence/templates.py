@@ -32,9 +32,9 @@ from nfverify.equivalence.simulate import Snapshot
 from nfverify.smat import ir
 
 RANK = (
-    "invariant", "toucher", "eq", "iff", "permuted", "sum", "diff", "merged", "tag", "range",
-    "fresh", "freshkey", "filled", "inverse", "clock", "thresh", "vpred", "kpred", "guard",
-    "keyrange", "le", "imp", "excl", "guarded", "impconst", "enum",
+    "invariant", "promise", "toucher", "eq", "iff", "permuted", "sum", "diff", "merged", "learned",
+    "tag", "range", "fresh", "freshkey", "filled", "inverse", "clock", "thresh", "vpred", "kpred",
+    "guard", "keyrange", "le", "imp", "excl", "guarded", "impconst", "enum",
 )  # fmt: skip
 MAX_SOURCES = 6
 MAX_MERGED = 6

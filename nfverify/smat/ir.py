@@ -294,8 +294,8 @@ class Since(Node):
 
 @dataclass(frozen=True, slots=True)
 class Total(Node):
-    """In a property: the sum of `amount` (64 bits, wraps) over the earlier steps of the running
-    interval of `period` ns; the first interval begins with the first packet."""
+    """In a property: the sum of `amount` (64 bits, wraps) over the steps of the running interval of
+    `period` ns, this one included; the first interval begins with the first packet."""
 
     amount: Expr
     period: int

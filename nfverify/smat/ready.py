@@ -28,6 +28,7 @@ class Ready:
     forms: tuple[Form, ...] = ()
 
 
+_IP = "(f[IP4] == 1 || f[IP6] == 1)"
 _FLOW = (("flow", "k"),)
 _WHOLE = "f[L4] == 1 && f[FRAG] == 0"
 _PORTS = f"(f[TCP] == 1 || f[UDP] == 1) && {_WHOLE}"
@@ -81,7 +82,7 @@ READY: Mapping[str, Ready] = {
         " with the reversed flow.",
         (
             Form(
-                "f == k && (f[IP4] == 1 || f[IP6] == 1) && !comes_from({IN}) && !dropped"
+                f"f == k && {_IP} && !comes_from({{IN}}) && !dropped"
                 " -> before(comes_from({IN}) && !dropped && f' == reverse(k))",
                 _SIDE,
                 _FLOW,
@@ -137,8 +138,8 @@ READY: Mapping[str, Ready] = {
     ),
     "drops_are_final": Ready(
         "drops_are_final",
-        "Once a packet of a flow was dropped, every later one of that flow is.",
-        (Form("f == k && before(f == k && dropped) -> dropped", (), _FLOW),),
+        "Once an IP packet of a flow was dropped, every later one of that flow is.",
+        (Form(f"f == k && {_IP} && before(f == k && {_IP} && dropped) -> dropped", (), _FLOW),),
     ),
     "rate_at_most": Ready(
         "rate_at_most(N, Δ)",
@@ -146,7 +147,7 @@ READY: Mapping[str, Ready] = {
         " IP packets come out.",
         (
             Form(
-                "total(dropped ? 0 : f[size], {D}) + (dropped ? 0 : f[size]) <= {N}",
+                "total(dropped ? 0 : f[size], {D}) <= {N}",
                 (("bytes", "N"), ("time", "D")),
             ),
         ),
