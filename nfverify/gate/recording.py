@@ -26,7 +26,8 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")  # all of it is in the key
 _PACKAGES = ("site-packages", "dist-packages", ".zip")
 MISSING = "missing"
-Status = tuple[int, ...] | None  # of a file: what changes when it does; None: it isn't there
+Status = tuple[int, ...] | None
+"""Of a file: what changes when it does, at the end when that last was; None: it isn't there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Recorder:
             self.opened.setdefault(path, (status and tuple(status), opened))
         found = []
         for path, (status, opened) in sorted(self.opened.items()):
-            if status is not None and max(status[3:]) > opened - RACY:
+            if status is not None and status[-1] > opened - RACY:
                 return None
             try:
                 found.append(input_of(path))

@@ -170,7 +170,10 @@ def _job(check: AnyCheck, ignored: tuple[str, ...]) -> Job:
 
 def _found(check: AnyCheck, outcome: Outcome) -> _Found:
     match outcome:
-        case Done(value=Answer(result=result, inputs=inputs)):
+        case Done(value=Answer(result=Result(name=name, kind=kind) as result, inputs=inputs)) if (
+            name,
+            kind,
+        ) == (check.common.name, check.common.kind):
             if inputs is not None and not all(map(_is_here, inputs)):
                 told = "the worker read other files than there are here: it needs the same"
                 return _Found(failed(check, told), None)
