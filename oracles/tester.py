@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from nfverify.oracles.aim import aim_at
 from nfverify.oracles.campaign import Campaign
@@ -81,6 +82,25 @@ class Result:
     unsettled: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A new trace that was run elsewhere: its number and length, and whether all did the same."""
+
+    number: int
+    length: int
+    agreed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A trace and where it comes from; `agreed` if it was run elsewhere, and need not be again."""
+
+    origin: str
+    trace: Trace
+    length: int
+    agreed: bool = False
+
+
 Notify = Callable[[int], None]
 
 
@@ -91,9 +111,13 @@ def examine(
     notify: Notify = lambda packets: None,
     *,
     alone: bool = False,
+    seen: Iterator[Seen] | None = None,
 ) -> Result:
     """Runs the traces `given` by name, then new ones unless these are to stand `alone`, up to the
     first that makes a difference.
+
+    `seen` has run new traces already, all from number 0 on without end; only those that made a
+    difference are run again, so that the result is the same.
 
     CommandError for the command; ModelError and BuildError of engines; OSError if the program can't
     be started.
@@ -103,9 +127,10 @@ def examine(
     names = (judge, *(other.name for other in contest.others))
     packets = traces = 0
     unsettled: list[str] = []
-    for origin, trace in _traces(contest, options, given, alone):
-        divergence = contest.run(trace)
-        packets += len(trace) if divergence is None else len(divergence.trace)
+    for piece in _pieces(contest, options, given, alone, seen):
+        origin = piece.origin
+        divergence = None if piece.agreed else contest.run(piece.trace)
+        packets += piece.length if divergence is None else len(divergence.trace)
         traces += 1
         notify(packets)
         if divergence is not None and divergence.kind == "undecided":
@@ -152,34 +177,60 @@ def check_names(names: Sequence[str]) -> str:
     return ""
 
 
-def _traces(
-    contest: Contest, options: Options, given: Sequence[tuple[str, Trace]], alone: bool
-) -> Iterator[tuple[str, Trace]]:
+def campaign_of(contest: Contest, options: Options) -> Campaign:
+    """The new traces of a test, by number."""
+    allowed = _well_formed if options.well_formed else _any
+    source = stepping(contest.others[-1]) if contest.free else _source(contest)
+    needs, setting = contest.needs, contest.setting
+    return Campaign(contest.network, source, options.seed, needs, allowed, setting)
+
+
+def look(contest: Contest, campaign: Campaign, number: int) -> Seen:
+    """Whether all do the same on a new trace."""
+    trace = campaign.trace(number)
+    return Seen(number, len(trace), not trace or contest.run(trace) is None)
+
+
+def _pieces(
+    contest: Contest,
+    options: Options,
+    given: Sequence[tuple[str, Trace]],
+    alone: bool,
+    seen: Iterator[Seen] | None,
+) -> Iterator[_Piece]:
     allowed = _well_formed if options.well_formed else _any
     for origin, trace in given:
         fit = fitted((event for event in trace if allowed(event)), contest.needs)
         if fit:
-            yield origin, fit
+            yield _Piece(origin, fit, len(fit))
     if alone:
         return
     started, sent, barren = time.monotonic(), 0, 0
-    source = stepping(contest.others[-1]) if contest.free else _source(contest)
-    campaign = Campaign(
-        contest.network, source, options.seed, contest.needs, allowed, contest.setting
-    )
-    for number, trace in enumerate(campaign.traces()):
-        if options.seconds is None:
-            trace = trace[: options.examples - sent]
-            if sent >= options.examples:
+    campaign = campaign_of(contest, options)
+    for number in count():
+        left = None if options.seconds is not None else options.examples - sent
+        if left is None:
+            if time.monotonic() - started > (options.seconds or 0):
                 return
-        elif time.monotonic() - started > options.seconds:
+        elif left <= 0:
             return
-        barren = 0 if trace else barren + 1
+        piece = _piece(campaign, number, left, None if seen is None else next(seen))
+        barren = 0 if piece.length else barren + 1
         if barren == _BARREN:
             return
-        if trace:
-            sent += len(trace)
-            yield f"seed {options.seed}, trace {number}", trace
+        if piece.length:
+            sent += piece.length
+            yield piece
+
+
+def _piece(campaign: Campaign, number: int, left: int | None, seen: Seen | None) -> _Piece:
+    """The trace of a number, of which at most `left` packets are wanted: a beginning of it is run
+    here, for a state may differ in between."""
+    origin = f"seed {campaign.seed}, trace {number}"
+    if seen is not None and seen.agreed and (left is None or seen.length <= left):
+        return _Piece(origin, (), seen.length, agreed=True)
+    trace = campaign.trace(number)[:left]
+    return _Piece(origin, trace, len(trace))
 
 
 def _source(contest: Contest) -> Stepping:

@@ -6,7 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,12 @@ from nfverify.cli import confirm
 from nfverify.cli.options import (
     MODEL,
     UsageError,
+    add_executor,
     add_operators,
     ignored,
     operators,
     positive,
+    read_text,
     seconds,
     split_operators,
 )
@@ -26,7 +28,7 @@ from nfverify.cli.run import port_and_file
 
 if TYPE_CHECKING:
     from nfverify.oracles.story import Story
-    from nfverify.oracles.tester import Options
+    from nfverify.oracles.tester import Options, Seen
     from nfverify.oracles.trace import Trace
     from nfverify.report.confirmations import Replays
     from nfverify.report.finding import Test
@@ -83,6 +85,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what = "a program that is silent for so long hangs (default: 5)"
     add("--answer-limit", type=seconds, default=5.0, metavar="SECONDS", help=what)
     add("--format", choices=("text", "json"), default="text", help="(default: text)")
+    add_executor(parser, "new traces are run")
     add_operators(parser, c=True)
     confirm.add_confirm(parser)
 
@@ -109,8 +112,8 @@ def run(args: argparse.Namespace) -> int:
     given, alone = _given(args, network)
     folder = None
     try:
-        with _progress(args.quiet) as notify:
-            result = examine(network, options, given, notify, alone=alone)
+        with _progress(args.quiet) as notify, _seen(args, network, options) as seen:
+            result = examine(network, options, given, notify, alone=alone, seen=seen)
             story = None
             if result.finding is not None:
                 story = tell(contest_of(network, options), result.finding.divergence)
@@ -130,6 +133,24 @@ def _replays(args: argparse.Namespace, network: Network, story: Story | None) ->
         return None
     model = confirm.side(args, "the model", network)
     return confirm.replays(args, story.divergence.trace, model)
+
+
+@contextmanager
+def _seen(
+    args: argparse.Namespace, network: Network, options: Options
+) -> Iterator[Iterator[Seen] | None]:
+    """New traces that `--executor` runs ahead."""
+    if not args.executor:
+        yield None
+        return
+    from nfverify.executors import opened
+    from nfverify.oracles.shards import Shared, surveyed
+
+    files = {name: read_text(name) for name in split_operators(args.ops)[0]}
+    with opened(args.executor) as executor:
+        traces = surveyed(executor, Shared.of(network, options, files))
+        with closing(traces):
+            yield traces
 
 
 def _options(args: argparse.Namespace) -> Options:

@@ -46,7 +46,7 @@ class Cluster:
     @property
     def width(self) -> int:
         """How many jobs run at once, now."""
-        return max(1, sum(self.client.nthreads().values()))
+        return max(1, sum(int(count) for count in self.client.nthreads().values()))
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
         """As `Executor.run`. A job whose worker dies goes to another one."""

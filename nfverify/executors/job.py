@@ -27,6 +27,7 @@ class Job:
     arguments: tuple[Any, ...] = ()
     time_limit: float | None = None
     memory: int | None = None
+    imports: tuple[str, ...] = ()  # modules that its process loads once for all its jobs
 
 
 @dataclass(frozen=True, slots=True)

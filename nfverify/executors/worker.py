@@ -40,6 +40,7 @@ class Order:
     arguments: bytes
     time_limit: float | None
     memory: int | None
+    imports: tuple[str, ...] = ()
 
 
 def order(job: Job) -> bytes:
@@ -49,7 +50,7 @@ def order(job: Job) -> bytes:
         raise TypeError(f"{job.function!r} is no function of a module")
     arguments = pickle.dumps(job.arguments)
     module = job.function.__module__
-    return pickle.dumps(Order(module, name, arguments, job.time_limit, job.memory))
+    return pickle.dumps(Order(module, name, arguments, job.time_limit, job.memory, job.imports))
 
 
 def main() -> None:
@@ -69,6 +70,8 @@ def main() -> None:
 def _serve(given: Order, orders: int) -> bytes | None:
     """The pickled outcome of a job; None if nobody waits for it any more."""
     try:
+        for name in given.imports:
+            import_module(name)
         function = getattr(import_module(given.module), given.function)
     except Exception as error:
         return pickle.dumps(_raised(error))

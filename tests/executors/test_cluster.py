@@ -8,24 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import distributed
 import executor_jobs as jobs
 import pytest
 
-from nfverify.executors import Done, Executor, ExecutorError, Failed, Job, opened
+from nfverify.executors import Done, ExecutorError, Failed, Job, opened
 from nfverify.executors import cluster as clusters
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Executor]:
-    with opened("dask://local?workers=2") as executor:
-        yield executor
-
-
-def test_outcomes_are_those_of_local(cluster: Executor, tmp_path: Path) -> None:
+def test_outcomes_are_those_of_local(cluster: clusters.Cluster, tmp_path: Path) -> None:
     diary = tmp_path / "diary"
     given = [
         Job("adds", jobs.add, (1, 2)),
@@ -39,9 +32,10 @@ def test_outcomes_are_those_of_local(cluster: Executor, tmp_path: Path) -> None:
         assert dict(cluster.run(given)) == dict(local.run(given))
 
 
-def test_a_worker_killed_in_mid_run_loses_nothing(cluster: Executor, tmp_path: Path) -> None:
+def test_a_worker_killed_in_mid_run_loses_nothing(
+    cluster: clusters.Cluster, tmp_path: Path
+) -> None:
     given = [Job(f"{n}", jobs.slowly, (n, str(tmp_path), 0.3)) for n in range(8)]
-    assert isinstance(cluster, clusters.Cluster)
     before = cluster.client.run(os.getpid)
     running = cluster.run(given)
     first = next(running)
@@ -52,20 +46,18 @@ def test_a_worker_killed_in_mid_run_loses_nothing(cluster: Executor, tmp_path: P
 
 
 def test_a_worker_with_another_nfverify_does_nothing(
-    cluster: Executor, monkeypatch: pytest.MonkeyPatch
+    cluster: clusters.Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clusters, "identity", jobs.identity_of_process)
     with pytest.raises(ExecutorError, match="a worker has another nfverify than this one"):
         list(cluster.run([Job("adds", jobs.add, (1, 2))]))
 
 
-def test_by_address(cluster: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(cluster, clusters.Cluster)
-    address = cluster.client.scheduler_info()["address"].removeprefix("tcp://")
-    with opened(f"dask://{address}") as other:
+def test_by_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(address) as other:
         assert list(other.run([Job("adds", jobs.add, (1, 2))])) == [(0, Done(3))]
     monkeypatch.setattr(clusters, "identity", jobs.identity_of_process)
-    with pytest.raises(ExecutorError, match=r"tcp://.* has another"), opened(f"dask://{address}"):
+    with pytest.raises(ExecutorError, match=r"tcp://.* has another"), opened(address):
         pass
 
 
