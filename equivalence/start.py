@@ -99,11 +99,11 @@ def _side(network: ir.Network, given: _Names, top: dict[str, JSON], name: str) -
             instances.setdefault(found[0], {})[found[1]] = value
     text = json.dumps({**top, "instances": instances})
     state = load(network, text, name)
-    return Start(_begin(network, state), state, text, tuple(missing))
+    return Start(begun(network, state), state, text, tuple(missing))
 
 
-def _begin(network: ir.Network, state: SavedState) -> ir.Network:
-    """The network with the state as its initial one."""
+def begun(network: ir.Network, state: SavedState) -> ir.Network:
+    """The network with the state as its initial one; `init` has run, unless no packet came yet."""
     instances = []
     for instance in network.instances:
         content = state.instances.get(instance.name, {})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +12,7 @@ from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.constants import Constants
 from nfverify.equivalence.diff.explore import Key, holds
 from nfverify.equivalence.diff.rulesets import ChangedList
-from nfverify.equivalence.induction import Failed, Induction
+from nfverify.equivalence.induction import Effort, Failed, Induction
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.prove import relate
 from nfverify.equivalence.simulate import Snapshot
@@ -21,6 +23,8 @@ from nfverify.equivalence.terms import Term, Terms
 
 LISTED = 12
 RLIMIT = 5_000_000
+EFFORT = Effort(1_000_000, 0, 60)
+"""Of a proof that nothing else fares otherwise: mostly there is one soon, or none."""
 OTHER = "no other difference"
 
 
@@ -50,37 +54,46 @@ def build(
 
 @dataclass(slots=True)
 class Completeness:
-    """Tries the proof for ever more classes."""
+    """Tries the proof for ever more classes, each time for at most `seconds`."""
 
     problem: Problem
     constants: Constants
     lists: tuple[ChangedList, ...]
     deadline: float
+    seconds: float
     notify: Callable[[str], None]
     snapshots: Sequence[Snapshot] = ()
-    failed: Failed | None = None
 
     def settled(self, known: Sequence[Key]) -> str:
-        """How it was proved that there are no others; "" if it was not. Raises OutOfTime."""
-        made = partial(build, self.lists, tuple(known))
+        """How it was proved that there are no others; "" if it was not."""
+        deadline = min(self.deadline, time.monotonic() + self.seconds)
         for quotient, thrifty in ((True, True), (False, False)):
-            induction = Induction(
-                self.problem, self.snapshots, deadline=self.deadline, thrifty=thrifty,
-                notify=self.notify, build=made,
-            )  # fmt: skip
-            outcome = relate(self.problem, self.constants, induction, self.snapshots, quotient)
-            if isinstance(outcome, Failed):
-                self.failed = outcome
-                continue
-            obligations = certify(
-                self.problem, outcome.relation, self.deadline, lambda n: f"({n + 1})", self.notify,
-                build=made,
-            )  # fmt: skip
-            if all(o.result == "proved" for o in obligations):
-                count = len(obligations)
-                kind = "induction over one event" if outcome.relation else "one event"
-                return f"{kind}, {count} obligation{'s' if count > 1 else ''}"
+            with suppress(OutOfTime):
+                how = self._attempt(tuple(known), deadline, quotient, thrifty)
+                if how:
+                    return how
         return ""
+
+    def _attempt(
+        self, known: tuple[Key, ...], deadline: float, quotient: bool, thrifty: bool
+    ) -> str:
+        made = partial(build, self.lists, known)
+        induction = Induction(
+            self.problem, self.snapshots, deadline=deadline, thrifty=thrifty, notify=self.notify,
+            build=made, effort=EFFORT,
+        )  # fmt: skip
+        outcome = relate(self.problem, self.constants, induction, self.snapshots, quotient)
+        if isinstance(outcome, Failed):
+            return ""
+        obligations = certify(
+            self.problem, outcome.relation, deadline, lambda n: f"({n + 1})", self.notify,
+            build=made,
+        )  # fmt: skip
+        if any(o.result != "proved" for o in obligations):
+            return ""
+        count = len(obligations)
+        kind = "induction over one event" if outcome.relation else "one event"
+        return f"{kind}, {count} obligation{'s' if count > 1 else ''}"
 
     def whole(self, known: Sequence[Key]) -> frozenset[Key]:
         """The classes in which every packet that their rules decide fares otherwise, in any

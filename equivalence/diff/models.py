@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from nfverify.equivalence.assumption import judge
+from nfverify.equivalence.assumption import check_satisfiable, judge
 from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
 from nfverify.equivalence.constants import Constants, collect
 from nfverify.equivalence.diff.answer import Answer, Changed, PacketClass, Same
@@ -19,16 +19,21 @@ from nfverify.equivalence.diff.rulesets import ChangedList, as_before, changed_l
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
-from nfverify.equivalence.prove import equivalent, port_notes, same_model
+from nfverify.equivalence.provable import check_provable
+from nfverify.equivalence.prove import compare_ports, equivalent, port_notes, same_model
 from nfverify.equivalence.question import report_on
 from nfverify.equivalence.replay import replay
 from nfverify.equivalence.rulesets.verdict import Budget
 from nfverify.equivalence.search import Found, NotFound
 from nfverify.equivalence.simulate import (
+    LIGHT,
     Arrival,
     Pair,
+    Snapshot,
     Trace,
+    Traffic,
     new_pair,
+    simulate,
 )
 from nfverify.equivalence.solver import OutOfTime
 from nfverify.equivalence.supervise import Known, Notify
@@ -48,6 +53,9 @@ DEEPER = 2
 
 SHARE = 0.6
 """Of the time, for the first difference or the proof that there is none."""
+
+TELL = 0.85
+"""Of the time, after which no more is looked for."""
 
 MOST = 200
 """Classes that are shown of two models."""
@@ -97,7 +105,8 @@ class Work:
 
     @property
     def deadline(self) -> float:
-        return self.started + self.question.asked.time_limit
+        """When what was found must be told, for after the time limit nobody listens."""
+        return self.started + self.question.asked.time_limit * TELL
 
     def report(self) -> Report:
         notes = (*port_notes(self.old, self.new), *self.notes)
@@ -153,10 +162,21 @@ class Work:
                     exact = False
                     break
 
+    def snapshots(self) -> list[Snapshot]:
+        """States that both sides come to together, whatever they do otherwise by then."""
+        traffic = Traffic(self.problem, self.constants)
+        traffic.seeds = list(self.plan.witnesses)
+        found = simulate(
+            self.pair, traffic, self.allowed, LIGHT, lambda: time.monotonic() > self.deadline,
+            go_on=True,
+        )  # fmt: skip
+        return found.snapshots
+
     def widened(self, proof: Completeness, first: int) -> str:
         """More classes of `first` packets, then of more, until these are all: how that was proved,
         else "". Raises OutOfTime, Unsupported."""
         self.explore(first, first)
+        proof.snapshots = self.snapshots()
         how = proof.settled(list(self.traces))
         if not how and not stateless(self.old, self.new):
             self.explore(first + 1, first + DEEPER)
@@ -176,6 +196,8 @@ def diff_networks(
     old: ir.Network, new: ir.Network, question: DiffQuestion, notify: Notify, known: Known
 ) -> Answer:
     """What `new` does otherwise than `old`. Raises ModelError, as `equivalent`."""
+    check_provable(old, new, headers=True)
+    compare_ports(old, new)
     asked = question.asked
     started = time.monotonic() if asked.started is None else asked.started
     question = replace(question, asked=replace(asked, started=started))
@@ -183,8 +205,10 @@ def diff_networks(
     lists = changed_lists(old, new, budget)
     only_lists = bool(lists) and same_model(old, as_before(new, lists))
     work: Work | None = None
-    if only_lists and not asked.options.observe_state:
+    known_operators = set(signatures_of((old, new))) <= set(asked.operators or {})
+    if only_lists and known_operators:
         work = _begin(old, new, question, started, notify, lists)
+        check_satisfiable(work.problem, work.deadline)
         work.from_lists()
     first = 1
     if work is None or not work.traces:
@@ -227,13 +251,15 @@ def _noted(work: Work, verdict: Different) -> int:
 def _answered(work: Work, first: int, only_lists: bool) -> Changed:
     """More classes, and whether these are all."""
     lists = work.lists
-    proof = Completeness(work.problem, work.constants, lists, work.deadline, work.notify)
+    seconds = work.question.asked.time_limit / 6
+    proof = Completeness(work.problem, work.constants, lists, work.deadline, seconds, work.notify)
     how, exact = "", frozenset[Key]()
     open_: tuple[str, ...] = ()
     try:
         pairs = sum(len(c.diff.pairs) for c in lists)
         whole = not any(c.diff.stopped for c in lists) and len(work.traces) == pairs
-        if only_lists and whole and _filters(work.old) and stateless(work.old):
+        audited = work.problem.audit is not None  # a second solver can't confirm this one
+        if only_lists and whole and not audited and _filters(work.old) and stateless(work.old):
             how = "the rulesets were compared at every point"
         else:
             how = work.widened(proof, first)

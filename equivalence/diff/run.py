@@ -36,8 +36,9 @@ def diff(
 
     def answer(notify: Notify, known: Known) -> Answer:
         from nfverify.equivalence.diff.models import diff_networks
+        from nfverify.equivalence.diff.upgrade import upgrade
 
-        return diff_networks(a, b, question, notify, known)
+        return (upgrade if question.reload else diff_networks)(a, b, question, notify, known)
 
     def unknown(reason: str, depth: int) -> Answer:
         report = report_on(a, b, question.asked, (), time.monotonic() - started)

@@ -16,6 +16,7 @@ from nfverify.cli.options import (
     ignored,
     operators,
     positive,
+    read_text,
 )
 from nfverify.cli.report_options import add_reports, results_of, write_reports
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SIDE = "FILE.nfd, FILE.nfd:NAME, lib:NAME, RULES.csv, or REVISION:path of one of these in git"
 BOXES = 16
+ANY_STATE = ""
 _EPILOG = """\
 A CSV alone is a filter: what its rules accept passes, all else is dropped. REVISION:path is read as
 `git show` does, with all that it imports and loads; `:path` is what is staged.
@@ -56,6 +58,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--assume", metavar="EXPR", action="append", default=[], help=what)
     what = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=("bypass", "drop"), default="bypass", help=what)
+    what = "the new model takes over the old one's state: that in STATE.json, or any it can be in"
+    add("--reload", metavar="STATE.json", nargs="?", const=ANY_STATE, help=what)
     add_limits(parser, "answer")
     add("--format", choices=("text", "json"), default="text", help="(default: text)")
     add_reports(parser)
@@ -106,4 +110,5 @@ def _question(args: argparse.Namespace, old: Network, started: float) -> DiffQue
         started=started,
         audit=audit(args, f"diff {args.old} {args.new}"),
     )
-    return DiffQuestion(asked, args.boxes)
+    state = (args.reload, read_text(args.reload)) if args.reload else None
+    return DiffQuestion(asked, args.boxes, reload=args.reload is not None, state=state)
