@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
@@ -28,10 +28,21 @@ from nfverify.gate.spec import (
     Test,
 )
 from nfverify.gate.work import Answer, failed, unknown, work
-from nfverify.report.results import EXIT_CODE, Result, Results
+from nfverify.report.results import EXIT_CODE, Kind, Result, Results
 
 INTERNAL_ERROR = 4
 SLACK = 30.0  # s beyond the limit of a check that ends by itself
+_PROVER = ("nfverify.equivalence.prove", "nfverify.gate.checks.proofs")
+_IMPORTS: Mapping[Kind, tuple[str, ...]] = {
+    "check": ("nfverify.gate.checks.models",),
+    "equiv": _PROVER,
+    "diff": (*_PROVER, "nfverify.equivalence.diff.models", "nfverify.gate.checks.changes"),
+    "prove": _PROVER,
+    "test": ("nfverify.gate.checks.traffic",),
+    "coverage": ("nfverify.gate.checks.traffic",),
+    "mutation": ("nfverify.gate.checks.traffic",),
+}
+"""What is loaded once, and not in each check's own process."""
 Notify = Callable[[int, int, str], None]
 """How many checks of how many have ended, and the one that has just ended."""
 
@@ -158,14 +169,15 @@ def _run(
 def _job(check: AnyCheck, ignored: tuple[str, ...]) -> Job:
     common = check.common
     arguments = check, os.getcwd(), ignored
+    limits: tuple[float, int | None]
     match check:
         case Test() | Mutation():
-            return Job(common.name, work, arguments, common.time_limit, common.memory_limit)
+            limits = common.time_limit, common.memory_limit
         case Coverage():
-            limit = common.time_limit + SLACK
-            return Job(common.name, work, arguments, limit, common.memory_limit)
+            limits = common.time_limit + SLACK, common.memory_limit
         case Check() | Equiv() | Diff() | Prove():  # what the solver may have, supervise sees to
-            return Job(common.name, work, arguments, common.time_limit + SLACK)
+            limits = common.time_limit + SLACK, None
+    return Job(common.name, work, arguments, *limits, _IMPORTS[common.kind])
 
 
 def _found(check: AnyCheck, outcome: Outcome) -> _Found:
