@@ -169,15 +169,16 @@ def _run(
 def _job(check: AnyCheck, ignored: tuple[str, ...]) -> Job:
     common = check.common
     arguments = check, os.getcwd(), ignored
-    limits: tuple[float, int | None]
+    seconds: float
+    memory: int | None
     match check:
         case Test() | Mutation():
-            limits = common.time_limit, common.memory_limit
+            seconds, memory = common.time_limit, common.memory_limit
         case Coverage():
-            limits = common.time_limit + SLACK, common.memory_limit
+            seconds, memory = common.time_limit + SLACK, common.memory_limit
         case Check() | Equiv() | Diff() | Prove():  # what the solver may have, supervise sees to
-            limits = common.time_limit + SLACK, None
-    return Job(common.name, work, arguments, *limits, _IMPORTS[common.kind])
+            seconds, memory = common.time_limit + SLACK, None
+    return Job(common.name, work, arguments, seconds, memory, _IMPORTS[common.kind])
 
 
 def _found(check: AnyCheck, outcome: Outcome) -> _Found:

@@ -116,9 +116,12 @@ def test_a_gate_from_day_to_day(project: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_time_that_runs_out_is_unknown(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("nfverify.toml").write_text(CONFIG.replace("[[diff]]", "[[diff]]\ntime-limit = 0.001"))
-    code, found = _results(capsys, "--only", "edge", "--no-cache")
+    Path("nfverify.toml").write_text(
+        '[[mutation]]\nname = "edge"\nmodel = "lib:edge"\nleast = 1\ntime-limit = 0.2\n'
+    )
+    code, found = _results(capsys, "--no-cache")
     assert (code, found["edge"]["status"]) == (3, "unknown")
+    assert "time ran out after 0.2 s" in str(found["edge"]["reason"])
     assert not Path(os.environ["XDG_CACHE_HOME"], "nfverify", "gate").exists()
 
 
