@@ -96,8 +96,8 @@ class Completeness:
         return f"{kind}, {count} obligation{'s' if count > 1 else ''}"
 
     def whole(self, known: Sequence[Key]) -> frozenset[Key]:
-        """The classes in which every packet that their rules decide fares otherwise, in any
-        state. Raises OutOfTime."""
+        """The classes in which every packet that their rules decide (where no ruleset changed, their
+        entries) fares otherwise, in any state. Raises OutOfTime."""
         terms, translator = Terms(), Translator()
         solver = Solver(translator, "", deadline=self.deadline, rlimit=RLIMIT)
         step = build_step(self.problem, terms, solver.feasible)
@@ -114,6 +114,8 @@ class Completeness:
                 for changed, number in zip(self.lists, key.pairs, strict=True)
                 if number is not None
             ]
+            if not self.lists:
+                here = [holds(terms, event, (), key)]
             alike = terms.all([*here, terms.not_(differs)])
             if len(here) == 1 and not solver.feasible(alike):
                 found.add(key)
@@ -135,19 +137,16 @@ class Completeness:
     def _pairs(self, induction: Induction) -> list[str]:
         event = induction.step.events[0]
         other = [term for _, term, number in induction.step.differences if number == 0]
-        found = []
+        found: dict[str, None] = {}
         for one in event.taken_a:
             for two in event.taken_b:
                 terms = induction.terms
                 both = terms.all([one.guard, two.guard, terms.any(other)])
                 if both is not terms.false and induction.possible([both]):
-                    names = (
-                        f"{t.instance}: {t.title if t.entry else 'no entry'}" for t in (one, two)
-                    )
-                    found.append(" before, ".join(names) + " now")
+                    found[f"{_name(one)} before, {_name(two)} now"] = None
                 if len(found) > LISTED:
-                    return [*found[:LISTED], "and more"]
-        return found
+                    return [*list(found)[:LISTED], "and more"]
+        return list(found)
 
 
 def _name(taken: Taken) -> str:

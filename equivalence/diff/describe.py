@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from nfverify.equivalence.diff.answer import Decider, PacketClass
 from nfverify.equivalence.diff.explore import Key
+from nfverify.equivalence.diff.lists import joined_cells
+from nfverify.equivalence.diff.partition import Partition
 from nfverify.equivalence.diff.rulesets import ChangedList
 from nfverify.equivalence.diff.run import FILTER
 from nfverify.equivalence.diff.wording import box_text, earlier_text, outcome_text, rule_decider
@@ -16,6 +18,7 @@ from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir, rebuild
 from nfverify.smat.ruleset import Ruleset
 
+FEW = 3  # boxes of a class that are named without being asked for
 _NAMES = {"a": "old", "b": "new"}
 
 
@@ -27,6 +30,7 @@ class Describer:
     new: ir.Network
     lists: tuple[ChangedList, ...]
     boxes: int
+    parts: Partition | None = None
 
     def described(self, key: Key, shown: Counterexample, exact: bool) -> PacketClass:
         """A class with its example. If `exact`, all packets that its rules decide are in it."""
@@ -39,7 +43,7 @@ class Describer:
         plain = PacketClass(*deciders, *outcomes, example=shown)
         numbers = [(c, n) for c, n in zip(self.lists, key.pairs, strict=True) if n is not None]
         if len(numbers) != 1:
-            return plain
+            return self.with_points(plain, key) if exact else plain
         changed, number = numbers[0]
         diff, pair = changed.diff, changed.diff.pairs[number]
         ports = self.old.ports
@@ -50,7 +54,31 @@ class Describer:
             excluded=earlier_text(diff.old, diff.new, diff.earlier(pair)),
             count=pair.count if exact and not diff.stopped else None,
             boxes=tuple(box_text(box, ports) for box in boxes[: self.boxes]),
-            left_out=max(0, len(boxes) - self.boxes),
+            left_out=max(0, len(boxes) - self.boxes) if self.boxes else 0,
+        )
+
+    def with_points(self, plain: PacketClass, key: Key) -> PacketClass:
+        """The points that the entries of a class decide, if they are boxes."""
+        places = [
+            [n for n, (_, title, _) in enumerate(entries_of(network)) if (letter, title) in taken]
+            for letter, network in (("a", self.old), ("b", self.new))
+            for taken in [{(side, entry) for side, _, entry in key.taken}]
+        ]
+        if self.parts is None or any(len(found) > 1 for found in places):
+            return plain
+        first, second = (found[0] if found else -1 for found in places)
+        cells = self.parts.cells.get((first, second), [])
+        if not cells:
+            return plain
+        boxes = [self.parts.task.bounds(cell) for cell in joined_cells(cells)]
+        texts = [box_text(box, self.old.ports) for box in boxes]
+        more = f", or {len(texts) - FEW} boxes more" if len(texts) > FEW else ""
+        return replace(
+            plain,
+            region=" or ".join(texts[:FEW]) + more,
+            count=self.parts.count((first, second)),
+            boxes=tuple(texts[: self.boxes]),
+            left_out=max(0, len(texts) - self.boxes) if self.boxes else 0,
         )
 
     def outcome(self, event: Event, side: SideOfEvent) -> str:

@@ -91,10 +91,7 @@ class ListDiff:
 
     def boxes(self, pair: Pair) -> list[dict[str, Bounds]]:
         """Disjoint boxes that hold just the pair's points."""
-        cells = list(pair.cells)
-        if len(cells) <= JOINED:
-            cells = [cell[:-2] for cell in joined([(*cell, 0, 1) for cell in cells])]
-        return [self.task.bounds(cell) for cell in cells]
+        return [self.task.bounds(cell) for cell in joined_cells(pair.cells)]
 
     def point(self, pair: Pair) -> dict[str, int]:
         """The plainest point of the pair's largest cell, read again in both lists as written."""
@@ -168,6 +165,13 @@ def _original(number: int | None, kept: Sequence[int]) -> int | None:
 def whole(task: Problem) -> Ranked:
     """The box of all points."""
     return tuple(x for dim in task.dims for x in (0, dim))
+
+
+def joined_cells(cells: Sequence[Ranked]) -> list[Ranked]:
+    """Disjoint cells of the same points, those that touch made one."""
+    if len(cells) > JOINED:
+        return list(cells)
+    return [cell[:-2] for cell in joined([(*cell, 0, 1) for cell in cells])]
 
 
 def size(task: Problem, cell: Ranked) -> int:

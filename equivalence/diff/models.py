@@ -14,6 +14,7 @@ from nfverify.equivalence.diff.answer import Answer, Changed, PacketClass, Same
 from nfverify.equivalence.diff.complete import Completeness
 from nfverify.equivalence.diff.describe import Describer
 from nfverify.equivalence.diff.explore import Explorer, Key, key_of
+from nfverify.equivalence.diff.partition import Partition, partition
 from nfverify.equivalence.diff.question import DiffQuestion
 from nfverify.equivalence.diff.rulesets import ChangedList, as_before, changed_lists, packet_at
 from nfverify.equivalence.expressions import Unsupported
@@ -255,6 +256,7 @@ def _answered(work: Work, first: int, only_lists: bool) -> Changed:
     proof = Completeness(work.problem, work.constants, lists, work.deadline, seconds, work.notify)
     how, exact = "", frozenset[Key]()
     open_: tuple[str, ...] = ()
+    parts: Partition | None = None
     try:
         pairs = sum(len(c.diff.pairs) for c in lists)
         whole = not any(c.diff.stopped for c in lists) and len(work.traces) == pairs
@@ -263,18 +265,23 @@ def _answered(work: Work, first: int, only_lists: bool) -> Changed:
             how = "the rulesets were compared at every point"
         else:
             how = work.widened(proof, first)
-        exact = proof.whole(list(work.traces)) if only_lists else exact
+        pure = stateless(work.old, work.new) and not lists
+        if pure and work.question.asked.options.assume is None:
+            parts = partition(work.old, work.new, work.problem.port_count)
+        if only_lists or parts is not None:
+            exact = proof.whole(list(work.traces))
         open_ = () if how else proof.open(list(work.traces))
     except (OutOfTime, Unsupported) as stopped:
         why = "time ran out" if isinstance(stopped, OutOfTime) else str(stopped)
         open_ = (f"other classes: {why}",)
-    describer = Describer(work.old, work.new, lists, work.question.boxes)
+    describer = Describer(work.old, work.new, lists, work.question.boxes, parts)
     classes = []
     for key, (trace, minimal, excluded) in work.traces.items():
         events, differences = replay(work.problem, work.pair, trace)
         shown = Counterexample(events, minimal, excluded, differences)
         classes.append(describer.described(key, shown, key in exact))
-    counted = lists[0].diff.columns if any(c.count is not None for c in classes) else ()
+    columns = lists[0].diff.columns if lists else parts.task.columns if parts else ()
+    counted = columns if any(c.count is not None for c in classes) else ()
     classes.sort(key=_order)
     return Changed(work.report(), tuple(classes), bool(how), how, open_, counted)
 

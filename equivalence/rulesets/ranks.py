@@ -52,7 +52,7 @@ def problem(
     if columns is None:
         columns = tuple(c for c in COLUMNS if _constrained(a, c) or _constrained(b, c))
         columns = columns or ("proto",)
-    guards = _guards(columns, ports) if realisable else []
+    guards = guards_of(columns, ports) if realisable else []
     values, tables = [], []
     positions = [[_position(r, c) for r in (a, b)] for c in columns]
     for i, column in enumerate(columns):
@@ -105,7 +105,7 @@ def _ranked(
     return [rule for rule in ranked if -1 not in rule]
 
 
-def _guards(columns: Sequence[str], ifaces: int) -> list[Row]:
+def guards_of(columns: Sequence[str], ifaces: int) -> list[Row]:
     """Rules that hold every point that is no packet: both families at once, ports without a
     protocol that has them, or another than the first `ifaces` interfaces (0: any). They say the same in both lists, so that no difference is seen there."""
     v4 = [c for c in ("sip", "dip") if c in columns]
