@@ -53,6 +53,11 @@ fuzz: $(VENV)/.dev ## for SECONDS=60: random networks, compiled, against the ref
 docs: $(VENV)/.dev ## run every command shown in README.md and docs/, and check their links
 	@$(BIN)/pytest -q tests/docs
 
+.PHONY: man
+man: $(VENV)/.run ## write the manual pages into build/man (a wheel brings them along)
+	@$(BIN)/python -m nfverify.cli.manual build/man
+	@echo "man -l build/man/nfverify.1"
+
 .PHONY: dist
 dist: $(VENV)/.dev ## build the wheel and the sdist into dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .

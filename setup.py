@@ -1,11 +1,14 @@
-"""The one part of the build that is not data: the Cython kernels, each with a pure Python twin."""
+"""What of the build is not data: the Cython kernels, each with a pure Python twin, and the manual
+pages, which are written from the parsers of the command line."""
 
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
 
 # The path through nfverify/, so that a checkout (symlinks) and an sdist (folders) read the same.
 KERNELS = ("nfverify/equivalence/rulesets/_kernel.pyx",)
+PAGES = Path("build", "man")
 
 
 def extensions() -> list[Extension]:
@@ -22,4 +25,19 @@ def extensions() -> list[Extension]:
     ]
 
 
-setup(ext_modules=extensions())
+def pages() -> list[str]:
+    """The manual pages, written anew; none if the package can't be imported where it is built."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    try:
+        from nfverify.cli import manual
+
+        manual.write(PAGES)
+    except Exception as error:
+        print(f"note: no manual pages: {error}", file=sys.stderr)
+        return []
+    finally:
+        del sys.path[0]
+    return sorted(str(page) for page in PAGES.glob("*.1"))
+
+
+setup(ext_modules=extensions(), data_files=[("share/man/man1", pages())])

@@ -55,6 +55,7 @@ COMMANDS = (
     Command("mutate", "say how many small mistakes a suite notices", "nfverify.cli.mutate"),
     Command("platforms", "list the platforms, and what each needs", "nfverify.cli.platforms"),
     Command("cache", "show or empty the cache of builds", "nfverify.cli.cache"),
+    Command("completion", "print a completion script for a shell", "nfverify.cli.completion"),
     Command("lsp", "serve an editor: the language server", "nfverify.cli.lsp"),
 )
 
@@ -126,6 +127,16 @@ def _dispatch(argv: list[str]) -> int:
     except SystemExit as stop:  # in a platform or an operator of another's: no verdict of ours
         raise RuntimeError(f"the run was ended by sys.exit({stop.code!r})") from stop
     return code
+
+
+def full_parser() -> argparse.ArgumentParser:
+    """The options of all commands: for completion and manual pages."""
+    parser, subparsers = _parser()
+    subparsers.help = "what to do"
+    for command in COMMANDS:
+        import_module(command.module).add_parser(subparsers)
+        _add_global_options(subparsers.choices[command.name], argparse.SUPPRESS)
+    return parser
 
 
 def _parser() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[_Parser]]:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from sharing import shared
 
+from nfverify.cli.main import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = (".so", ".pyc", "_kernel.c")
 
@@ -83,7 +85,9 @@ def test_wheel_has_the_whole_package_and_nothing_else(dists: Path) -> None:
     with zipfile.ZipFile(archive) as wheel:
         names = {n for n in wheel.namelist() if not n.endswith((".so", "/"))}
         kernels = {n.partition(".")[0] for n in wheel.namelist() if n.endswith(".so")}
-    package = {name for name in names if ".dist-info/" not in name}
+    pages = {name for name in names if ".data/data/share/man/man1/nfverify" in name}
+    assert len(pages) == len(COMMANDS) + 1
+    package = {name for name in names if ".dist-info/" not in name} - pages
     assert package == set(package_files(ROOT / "nfverify"))
     if find_spec("nfverify.equivalence.rulesets._kernel"):  # this system could compile it
         assert "nfverify/equivalence/rulesets/_kernel" in kernels
