@@ -23,6 +23,7 @@ from nfverify.cli.options import (
     positive,
     split_operators,
 )
+from nfverify.lang.visible import several_lines
 
 if TYPE_CHECKING:
     from nfverify.cythonized.bench import Traffic
@@ -191,7 +192,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print(json.dumps(document, indent=2))
     else:
-        print(_text(args, bench.records, results, entries, of), end="")
+        print(several_lines(_text(args, bench.records, results, entries, of)), end="")
     return 0
 
 

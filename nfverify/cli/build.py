@@ -21,6 +21,7 @@ from nfverify.cli.options import (
     split_operators,
 )
 from nfverify.cli.platform_options import add_capacity, build_of, found_platform
+from nfverify.lang.visible import one_line
 
 if TYPE_CHECKING:
     from nfverify.fastpath.plan import Plan
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         with building(args.quiet, network.name):
             written = emit(network, options, c, kind, folder, fast)
         for path in written:
-            print(path)
+            print(one_line(str(path)))
     return 0
 
 
@@ -109,7 +110,7 @@ def _for_platform(args: argparse.Namespace) -> int:
     folder = Path(args.folder)
     write(sources, folder)
     for name in dict.fromkeys(file.partition("/")[0] for file in sources.files):
-        print(folder / name)
+        print(one_line(str(folder / name)))
     return 0
 
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from nfverify.cli.options import add_operators, operators
+from nfverify.lang.visible import one_line, several_lines
 from nfverify.packet.files import STANDARD, replacing
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     stem = None if args.output == STANDARD else re.sub(r"[^\w.-]", "_", Path(args.output).stem)
     text = table_text(program, chain, stem)
     rows = text.model.count("\n    entry ")
-    said = f"{args.output}: {rows} {'entry' if rows == 1 else 'entries'}"
+    said = f"{one_line(args.output)}: {rows} {'entry' if rows == 1 else 'entries'}"
     code = 0
     if not args.no_check:
         outcome, code = _outcome(_prove(args, chain, text))
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             with replacing(target) as stream:
                 stream.write(content.encode())
     if not args.quiet or code:
-        print(said, file=sys.stderr)
+        print(several_lines(said), file=sys.stderr)
     return code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators
 from nfverify.cli.run import counting, intermix, port_and_file
+from nfverify.lang.visible import one_line, several_lines
 from nfverify.packet.files import STANDARD
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.oracles.coverage import measure
     from nfverify.oracles.coverage.instrument import instrument
     from nfverify.packet.pcap import CaptureError
+    from nfverify.report.document import text_of
     from nfverify.smat.load import load
 
     network = load(args.model)
@@ -69,14 +70,14 @@ def run(args: argparse.Namespace) -> int:
                 break
     if args.format == "json":
         shown = measure.document(found, args.model, args.coverage)
-        sys.stdout.write(json.dumps(shown, indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(text_of(shown, indent=1))
     else:
         print(measure.summary(found))
         if not args.quiet:
-            sys.stdout.write("\n" + measure.text(found))
+            sys.stdout.write(several_lines("\n" + measure.text(found)))
     if broken is not None:
         sys.stdout.flush()
-        print(f"nfverify: error: {broken}", file=sys.stderr)
+        print(f"nfverify: error: {one_line(str(broken))}", file=sys.stderr)
         print("What was before it counts.", file=sys.stderr)
         return 2
     return 0

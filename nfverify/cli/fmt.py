@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.lang.parser import read_source
     from nfverify.lang.render import render
     from nfverify.lang.source import ModelError
+    from nfverify.lang.visible import one_line
 
     failed = changed = False
     for name in args.files:
@@ -46,13 +47,13 @@ def run(args: argparse.Namespace) -> int:
         if args.check:
             if text != source.text:
                 changed = True
-                print(f"{source.name} would be reformatted")
+                print(f"{one_line(source.name)} would be reformatted")
         elif name == STANDARD:
             sys.stdout.write(text)
         elif text != source.text:
             _rewrite(name, text)
             if not args.quiet:
-                print(f"{name} reformatted", file=sys.stderr)
+                print(f"{one_line(name)} reformatted", file=sys.stderr)
     return 2 if failed else int(changed)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators, seconds
+from nfverify.lang.visible import several_lines
 
 if TYPE_CHECKING:
     from nfverify.oracles.generate.outcome import Generated
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
                 save(folder, found, args.model, functions)
     except FileExistsError as error:
         raise UsageError(f"{error.filename}: {error.strerror}") from error
-    sys.stdout.write(_shown(found, args.format, args.quiet))
+    sys.stdout.write(several_lines(_shown(found, args.format, args.quiet)))
     return 3 if found.count(Open) else 0
 
 

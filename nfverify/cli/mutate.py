@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from nfverify.cli.gen import progress, seed
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators, seconds
+from nfverify.lang.visible import several_lines
 
 if TYPE_CHECKING:
     from nfverify.oracles.mutation.grading import Grade, Outcome
@@ -121,9 +122,9 @@ def run(args: argparse.Namespace) -> int:
         case "json":
             sys.stdout.write(as_json(found))
         case "markdown":
-            sys.stdout.write(markdown(found))
+            sys.stdout.write(several_lines(markdown(found)))
         case _:
-            sys.stdout.write(text(found, brief=args.quiet))
+            sys.stdout.write(several_lines(text(found, brief=args.quiet)))
     return _code(found, args.at_least)
 
 

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from nfverify.lang.visible import one_line, several_lines
+
 if TYPE_CHECKING:
     from nfverify.oracles.platforms.platform import Platform
     from nfverify.oracles.platforms.registry import Broken
@@ -44,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         sys.stdout.write(json.dumps(_document(found), indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_lines(found)) + "\n")
+        sys.stdout.write(several_lines("\n".join(_lines(found)) + "\n"))
     broken = [each for each in found.values() if isinstance(each, Broken)]
     for each in broken:
-        print(f"nfverify: error: {each}", file=sys.stderr)
+        print(f"nfverify: error: {one_line(str(each))}", file=sys.stderr)
     return 2 if broken else 0
 
 

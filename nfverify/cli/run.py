@@ -21,6 +21,7 @@ from nfverify.cli.options import (
     operators,
     positive,
 )
+from nfverify.lang.visible import one_line, several_lines
 from nfverify.packet.files import STANDARD, replacing
 
 if TYPE_CHECKING:
@@ -143,9 +144,9 @@ def run(args: argparse.Namespace) -> int:
 def _ended(args: argparse.Namespace, summary: str, broken: str | None) -> int:
     """Says how a run ended: its exit code."""
     if summary and not args.quiet:
-        print(summary, file=sys.stderr)
+        print(several_lines(summary), file=sys.stderr)
     if broken:
-        print(f"nfverify: error: {broken}", file=sys.stderr)
+        print(f"nfverify: error: {one_line(broken)}", file=sys.stderr)
         print("What was before it was run, and its outputs are written.", file=sys.stderr)
         return 2
     return 0

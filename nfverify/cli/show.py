@@ -6,6 +6,8 @@ import argparse
 import shutil
 import sys
 
+from nfverify.lang.visible import several_lines
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             text = show.dot(network)
         case _:
             text = show.as_json(network)
-    sys.stdout.write(text)
+    sys.stdout.write(text if args.format == "json" else several_lines(text))
     return 0
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from unicodedata import category, combining, east_asian_width
+from unicodedata import combining, east_asian_width
 
 from nfverify.lang.source import NOWHERE, Diagnostic
+from nfverify.lang.visible import hidden, several_lines
 
 MAX_WIDTH = 120
 TAB = 4
@@ -14,13 +15,13 @@ _CUT = "…"
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
     """All diagnostics, each ending in a newline; no colour."""
-    return "".join(render_diagnostic(diagnostic) + "\n" for diagnostic in diagnostics)
+    return several_lines("".join(render_diagnostic(d) + "\n" for d in diagnostics))
 
 
 def render_diagnostic(diagnostic: Diagnostic) -> str:
     """One diagnostic, without a newline at its end."""
     span = diagnostic.span
-    head = f"{span}: {diagnostic.severity}: {diagnostic.message}"
+    head = f"{span}: {diagnostic.severity}: {several_lines(diagnostic.message)}"
     if span.source is NOWHERE.source or not span.source.text:
         place = head.removeprefix(f"{span}: ") if span.source is NOWHERE.source else head
         return _with_hint([place], diagnostic)
@@ -35,7 +36,7 @@ def render_diagnostic(diagnostic: Diagnostic) -> str:
 
 def _with_hint(lines: list[str], diagnostic: Diagnostic) -> str:
     if diagnostic.hint:
-        lines.append(f"  = help: {diagnostic.hint}")
+        lines.append(f"  = help: {several_lines(diagnostic.hint)}")
     return "\n".join(lines)
 
 
@@ -67,12 +68,7 @@ def _window(total: int, start: int, length: int) -> tuple[int, int]:
 def _visible(text: str) -> str:
     """Tabs as spaces, and nothing that a terminal would obey."""
     return "".join(
-        " " * TAB
-        if c == "\t"
-        else "\N{REPLACEMENT CHARACTER}"
-        if category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-        else c
-        for c in text
+        " " * TAB if c == "\t" else "\N{REPLACEMENT CHARACTER}" if hidden(c) else c for c in text
     )
 
 

@@ -6,6 +6,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nfverify.lang.visible import one_line
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
@@ -55,7 +57,7 @@ class Span:
         return Span(self.source, self.start, max(self.end, other.end))
 
     def __str__(self) -> str:
-        return f"{self.source.name}:{self.line}:{self.column}"
+        return f"{one_line(self.source.name)}:{self.line}:{self.column}"
 
 
 BUILTIN = Source("<built in>", "")

@@ -6,12 +6,14 @@ turn the direction of writing (Unicode UAX #9), and lines that a build server ta
 
 from __future__ import annotations
 
+import json
 import re
 from unicodedata import category
 
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Categories of Unicode that are obeyed, or that nobody sees."""
 _ODD = re.compile(r"[^\x20-\x7e]")
+_ALONE = re.compile("[\ud800-\udfff]")
 _ODD_BUT_LINES = re.compile(r"[^\n\x20-\x7e]")
 _BYTE = 0xDC00  # + b: the byte b of a file name that is no UTF-8 (PEP 383)
 # What build servers look for in output: `::name …::` at the start of a line, `##[…]`, `##name[…]`.
@@ -30,6 +32,17 @@ def several_lines(text: str) -> str:
     if "::" in text:
         text = _COMMAND.sub(r"\1\\x3a", text)
     return _OLD_COMMAND.sub(r"#\\x23", text) if "##" in text else text
+
+
+def in_json(text: str) -> str:
+    """Text of JSON: hidden characters as JSON escapes them; half of a pair, which is no text and
+    which readers refuse, as in a string of Python."""
+    text = _ALONE.sub(lambda match: escaped(match[0]).replace("\\", r"\\"), text)
+    return _ODD_BUT_LINES.sub(_shown_in_json, text)
+
+
+def _shown_in_json(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1] if hidden(match[0]) else match[0]
 
 
 def _shown(match: re.Match[str]) -> str:

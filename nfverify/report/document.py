@@ -18,6 +18,7 @@ from nfverify.equivalence.verdict import (
     Unknown,
     Verdict,
 )
+from nfverify.lang.visible import in_json
 
 if TYPE_CHECKING:
     from nfverify.report.confirmations import Replays
@@ -28,6 +29,11 @@ _NAME = {Equivalent: "equivalent", Different: "different", Unknown: "unknown"}
 _REFINE = {Equivalent: "refines", Different: "not refined", Unknown: "unknown"}
 
 
+def text_of(data: object, *, indent: int = 2) -> str:
+    """JSON in lines; characters that a terminal would obey are escaped as JSON escapes them."""
+    return in_json(json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)) + "\n"
+
+
 def schema() -> str:
     """The JSON Schema (draft 2020-12) of the documents."""
     return files("nfverify.report").joinpath("equiv.schema.json").read_text(encoding="utf-8")
@@ -35,7 +41,7 @@ def schema() -> str:
 
 def dump(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -> str:
     """The document as text; `a` and `b` are the models as the user named them."""
-    return json.dumps(document(verdict, a, b, replays), indent=2, ensure_ascii=False) + "\n"
+    return text_of(document(verdict, a, b, replays))
 
 
 def document(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -> dict[str, JSON]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import TYPE_CHECKING, assert_never
@@ -19,7 +18,8 @@ from nfverify.equivalence.fastpath.verdict import (
 )
 from nfverify.equivalence.verdict import Obligation
 from nfverify.fastpath.faults import fault
-from nfverify.report.document import JSON, VERSION, counterexample_of, obligations_of
+from nfverify.report.document import JSON, VERSION, counterexample_of, obligations_of, text_of
+from nfverify.report.escape import one_line, several_lines
 from nfverify.report.text import (
     count_of,
     excluded,
@@ -56,7 +56,7 @@ def schema() -> str:
 def text(verdict: FastVerdict, target: str, replays: Replays | None = None) -> str:
     """The whole report; `target` is the chain as the user named it."""
     more = () if replays is None else replays.lines()
-    return "\n".join((*_lines(verdict, target), *more)) + "\n"
+    return several_lines("\n".join((*_lines(verdict, one_line(target)), *more)) + "\n")
 
 
 def _lines(verdict: FastVerdict, target: str) -> Iterator[str]:
@@ -150,7 +150,7 @@ def _notes(report: FastReport, *more: str) -> Iterator[str]:
 
 def dump(verdict: FastVerdict, target: str, replays: Replays | None = None) -> str:
     """The document as text; `target` is the chain as the user named it."""
-    return json.dumps(document(verdict, target, replays), indent=2, ensure_ascii=False) + "\n"
+    return text_of(document(verdict, target, replays))
 
 
 def document(verdict: FastVerdict, target: str, replays: Replays | None = None) -> dict[str, JSON]:

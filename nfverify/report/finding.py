@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ from nfverify.oracles.engines.base import UNTOLD
 from nfverify.oracles.story import Chapter, Story
 from nfverify.oracles.tester import MODEL, Options, Result
 from nfverify.oracles.trace import port_names
-from nfverify.report.document import JSON
+from nfverify.report.document import JSON, text_of
+from nfverify.report.escape import one_line, several_lines
 from nfverify.report.oddities import oddities
 from nfverify.report.packets import changes, clock, summary
 from nfverify.report.text import aligned
@@ -54,7 +54,7 @@ def verdict(test: Test) -> str:
 
 def text(test: Test) -> str:
     """The whole report."""
-    return "\n".join(_lines(test)) + "\n"
+    return several_lines("\n".join(_lines(test)) + "\n")
 
 
 def _lines(test: Test) -> Iterator[str]:
@@ -97,9 +97,9 @@ def _lines(test: Test) -> Iterator[str]:
 def _about(test: Test) -> Iterator[str]:
     options = test.options
     yield ""
-    yield _item("model", test.target)
+    yield _item("model", one_line(test.target))
     if options.against is not None:
-        yield _item("against", options.against)
+        yield _item("against", one_line(options.against))
     what = "every packet that comes out with what the model may send"
     yield _item("compared", what if test.free else compared(options.comparison))
     if options.comparison.ignore:
@@ -236,4 +236,4 @@ def _output(out: Output, ports: tuple[str, ...]) -> dict[str, JSON]:
 
 def dump(test: Test) -> str:
     """The document as text."""
-    return json.dumps(document(test), indent=2, ensure_ascii=False) + "\n"
+    return text_of(document(test))

@@ -13,8 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from nfverify.equivalence.verdict import Emitted
-from nfverify.lang.visible import escaped, hidden
-from nfverify.report.document import JSON
+from nfverify.report.document import JSON, text_of
 from nfverify.report.results import (
     Change,
     Example,
@@ -32,9 +31,6 @@ VERSION = 1
 MAX_TEXT = 256 << 20  # characters of a document that is read
 _HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _DIGITS = re.compile(r"-?[0-9]{1,4000}", re.ASCII)
-# Half of a pair alone is no text; the rest would be obeyed, or hidden, where JSON is looked at.
-_ALONE = re.compile("[\ud800-\udfff]")
-_ODD = re.compile(r"[^\n\x20-\x7e]")
 _OURS = (Change, Emitted, Example, Outcome, Place, Ratio, Result, Results, Series, Step)
 
 
@@ -46,18 +42,6 @@ def schema() -> str:
 def dump(results: Results) -> str:
     """The document as text, in which nothing is hidden and everything is UTF-8."""
     return text_of(document(results))
-
-
-def text_of(data: JSON) -> str:
-    """JSON in lines; characters that a terminal would obey are escaped as JSON escapes them."""
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-    text = _ALONE.sub(lambda match: escaped(match[0]).replace("\\", r"\\"), text)
-    return _ODD.sub(_shown, text) + "\n"
-
-
-def _shown(match: re.Match[str]) -> str:
-    """A character as it is, or as JSON escapes it."""
-    return json.dumps(match[0])[1:-1] if hidden(match[0]) else match[0]
 
 
 def document(results: Results) -> dict[str, JSON]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from nfverify.report.document import JSON
+from nfverify.report.document import JSON, text_of
 from nfverify.report.escape import one_line, sarif_message, uri
 from nfverify.report.results import EXIT_CODE, Change, Kind, Place, Result, Results, Status
-from nfverify.report.results_json import text_of
 from nfverify.report.results_text import change_lines, change_title, details
 
 _OASIS = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas"

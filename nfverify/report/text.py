@@ -17,6 +17,7 @@ from nfverify.equivalence.verdict import (
     Unknown,
     Verdict,
 )
+from nfverify.report.escape import one_line, several_lines
 from nfverify.report.packets import changes, clock, summary
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ MANY, AT_ENDS = 200, 5  # events of a trace that are all shown; of a longer one,
 def text(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -> str:
     """The whole report; `a` and `b` are the models as the user named them."""
     more = () if replays is None else replays.lines()
-    return "\n".join((*_lines(verdict, a, b), *more)) + "\n"
+    return several_lines("\n".join((*_lines(verdict, one_line(a), one_line(b)), *more)) + "\n")
 
 
 def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:

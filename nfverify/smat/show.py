@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nfverify.lang.visible import in_json
 from nfverify.smat import ir
 from nfverify.smat.texts import constant, duration, state_text
 from nfverify.smat.unparse import Printer, printer, writes_packet
@@ -335,4 +336,4 @@ def as_json(network: ir.Network) -> str:
         "wires": wire_lines(network),
         "instances": programs,
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return in_json(json.dumps(whole, indent=2, ensure_ascii=False)) + "\n"
