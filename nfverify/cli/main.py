@@ -77,7 +77,9 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser that does not hide that its reader has gone."""
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
-        (file or sys.stderr).write(message)
+        from nfverify.lang.visible import several_lines
+
+        (file or sys.stderr).write(several_lines(message))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -178,6 +180,7 @@ def _report(error: Exception) -> int:
     from nfverify.executors.job import ExecutorError
     from nfverify.lang.render import render
     from nfverify.lang.source import ModelError
+    from nfverify.lang.visible import one_line
     from nfverify.packet.pcap import CaptureError
 
     debugging = bool(os.environ.get("NFVERIFY_DEBUG"))
@@ -192,7 +195,7 @@ def _report(error: Exception) -> int:
             _say(f"nfverify: error: {message}")
             code = INTERNAL_ERROR
         case OSError(filename=str() as name, strerror=str() as reason):
-            _say(f"nfverify: error: {name}: {reason}")
+            _say(f"nfverify: error: {one_line(name)}: {reason}")
             code = USAGE_ERROR
         case _:
             what = " ".join(str(error).split()) or "no message"
@@ -208,10 +211,12 @@ def _report(error: Exception) -> int:
 
 def _say(message: str) -> None:
     """A message on standard error, after what standard output holds already."""
+    from nfverify.lang.visible import several_lines
+
     with suppress(OSError):
         sys.stdout.flush()
     with suppress(OSError):
-        print(message, file=sys.stderr)
+        print(several_lines(message), file=sys.stderr)
 
 
 def _discard_stdout() -> None:
