@@ -21,7 +21,7 @@ Known = Mapping[ir.Expr, ir.Expr]
 """What an expression over the fields of a packet is: variables of the looker-on."""
 
 MAX_CANDIDATES = 6000
-_WITHOUT_ID = {ir.Field("icmp_id"): ir.Const(0, ir.field_type("icmp_id"))}
+_WITHOUT_ID: Known = {ir.Field("icmp_id"): ir.Const(0, ir.field_type("icmp_id"))}
 """Of a packet with ports; models write `f[sport] | f[icmp_id]` for whichever there is."""
 _SWAPPED = {"sip": "dip", "dip": "sip", "sip6": "dip6", "dip6": "sip6"}
 _SWAPPED |= {"sport": "dport", "dport": "sport"}
@@ -140,8 +140,7 @@ def knowledge(watch: Watch, node: ir.Since) -> Iterator[Known]:
         for known in (before, after, {**before, **after}):
             answer = {mapped_expr(e, _swap): v for e, v in known.items()}
             for one in (known, answer):
-                for more in ({}, _WITHOUT_ID):
-                    whole = {**more, **one}
+                for whole in (dict(one), {**_WITHOUT_ID, **one}):
                     if one and whole not in seen:
                         seen.append(whole)
                         yield whole

@@ -41,8 +41,7 @@ from nfverify.equivalence.properties.verdict import (
 )
 from nfverify.equivalence.properties.watch import Watch, watch
 from nfverify.equivalence.provable import check_provable
-from nfverify.equivalence.prove import relation_text
-from nfverify.equivalence.relation import Candidate
+from nfverify.equivalence.relation import Candidate, relation_text
 from nfverify.equivalence.replay import NotReproduced, port_name, step_of, value_text
 from nfverify.equivalence.search import Found, NotFound
 from nfverify.equivalence.simulate import Arrival, Trace, Traffic, new_pair

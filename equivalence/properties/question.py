@@ -10,6 +10,7 @@ from nfverify.equivalence.audit import Audit
 from nfverify.equivalence.properties.verdict import Report
 from nfverify.semantics.operators import Function
 from nfverify.smat import ir
+from nfverify.smat.stated import GIVEN
 
 DEFAULT_TIME = 60.0
 
@@ -40,13 +41,16 @@ def report_on(
     """What every verdict on a property says."""
     span = claim.span
     text = " ".join(span.source.text[span.start : span.end].split())
+    stated = bool(span.source.text) and span.source.name != GIVEN
+    if not stated:
+        text = claim.title if text.startswith("property") else text
     return Report(
         network.name,
         claim.title or claim.name,
         text,
-        span.source.name if span.source.text else "",
-        span.line if span.source.text else 0,
-        span.column if span.source.text else 0,
+        span.source.name if stated else "",
+        span.line if stated else 0,
+        span.column if stated else 0,
         question.assumption,
         "drop" if question.drop_non_ip else "bypass",
         notes,
