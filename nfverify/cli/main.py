@@ -45,6 +45,7 @@ COMMANDS = (
     Command("run", "run a model on a packet capture", "nfverify.cli.run"),
     Command("bench", "measure how fast a model is", "nfverify.cli.bench"),
     Command("build", "compile a model", "nfverify.cli.build"),
+    Command("prove", "prove properties of a model", "nfverify.cli.prove"),
     Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
     Command("diff", "say what a change does to traffic", "nfverify.cli.diff"),
     Command("fastpath", "show the fast path of a chain", "nfverify.cli.fastpath"),
@@ -54,7 +55,7 @@ COMMANDS = (
     Command("gen", "make traces that reach everything in a model", "nfverify.cli.gen"),
     Command("mutate", "say how many small mistakes a suite notices", "nfverify.cli.mutate"),
     Command("platforms", "list the platforms, and what each needs", "nfverify.cli.platforms"),
-    Command("cache", "show or empty the cache of builds", "nfverify.cli.cache"),
+    Command("cache", "show or empty the cache of builds and results", "nfverify.cli.cache"),
     Command("completion", "print a completion script for a shell", "nfverify.cli.completion"),
     Command("lsp", "serve an editor: the language server", "nfverify.cli.lsp"),
 )

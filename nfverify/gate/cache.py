@@ -70,7 +70,9 @@ class Cache:
         return {path for paths in self._lists(key) for path in paths}
 
     def clear(self) -> tuple[int, int]:
-        """Removes everything; how many results there were, and their bytes."""
+        """Removes everything; how many entries there were, and their bytes."""
+        if self.folder.is_dir():
+            self._open()  # what is behind a link is not ours
         found = list(self._entries())
         for _, _, path in found:
             path.unlink(missing_ok=True)

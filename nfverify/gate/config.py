@@ -130,7 +130,7 @@ class _Reading:
     """Tables to checks; `[gate]` has the defaults."""
 
     def __init__(self, gate: Table) -> None:
-        self.time = gate.seconds("time-limit") or spec.DEFAULT_TIME
+        self.time = gate.seconds("time-limit")
         self.memory = gate.size("memory-limit") or spec.DEFAULT_MEMORY
         self.solver = _solver(gate, "")
 
@@ -170,6 +170,8 @@ class _Reading:
 
     def common(self, table: Table, kind: Kind, *about: str) -> Common:
         span = table.span()
+        sends = kind in ("test", "coverage", "mutation")
+        default = spec.DEFAULT_TRAFFIC_TIME if sends else spec.DEFAULT_TIME
         name = table.text("name") if "name" in table.content else f"{kind} {' '.join(about)}"
         if "name" in table.content and (len(name) > MAX_NAME or not name.isprintable()):
             table.bad("name", f"is no name: up to {MAX_NAME} printable characters")
@@ -177,7 +179,7 @@ class _Reading:
             name,
             kind,
             Place(span.source.name, span.line, span.column),
-            table.seconds("time-limit") or self.time,
+            table.seconds("time-limit") or self.time or default,
             table.size("memory-limit") or self.memory,
             table.choice("non-ip", NON_IP),
             tuple(os.path.normpath(table.path("ops", name)) for name in table.texts("ops")),

@@ -155,20 +155,19 @@ def _run(
 ) -> Iterator[tuple[int, _Found]]:
     if not numbers:
         return
-    ignored: tuple[str, ...] = ()
     where = options.executor or config.executor
     jobs = options.jobs or config.jobs
     if where is None and jobs is not None:
         where = f"local:{jobs}"
-    work_list = [_job(checks[number], ignored) for number in numbers]
+    work_list = [_job(checks[number]) for number in numbers]
     with opened(where) as executor:
         for index, outcome in executor.run(work_list):
             yield numbers[index], _found(checks[numbers[index]], outcome)
 
 
-def _job(check: AnyCheck, ignored: tuple[str, ...]) -> Job:
+def _job(check: AnyCheck) -> Job:
     common = check.common
-    arguments = check, os.getcwd(), ignored
+    arguments = check, os.getcwd()
     seconds: float
     memory: int | None
     match check:

@@ -12,7 +12,8 @@ from nfverify.testing.spec import NonIp, Observe
 
 FILE = "nfverify.toml"
 BASELINE = "nfverify-baseline.toml"
-DEFAULT_TIME = 60.0  # s, of one check
+DEFAULT_TIME = 60.0  # s, of a check that a solver decides
+DEFAULT_TRAFFIC_TIME = 600.0  # s, of one that sends packets
 DEFAULT_MEMORY = 8 << 30  # bytes, of one check
 DEFAULT_PACKETS = 1000
 ALL = "all"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -27,11 +26,11 @@ class Answer:
     inputs: tuple[Input, ...] | None
 
 
-def work(check: AnyCheck, folder: str, ignored: Sequence[str]) -> Answer:
+def work(check: AnyCheck, folder: str) -> Answer:
     """The check in that working folder. What is wrong with its files is a result, too."""
     os.chdir(folder)
     started = time.monotonic()
-    recorder = Recorder((str(default_folder()), *ignored))
+    recorder = Recorder((str(default_folder()),))
     recorder.start(probe for target in spec.targets(check) for probe in _probes(target))
     result = _guarded(check)
     result = replace(result, name=check.common.name, seconds=time.monotonic() - started)
