@@ -10,6 +10,7 @@ from nfverify.equivalence.explain.watching import Decision, Record, Watched, wri
 from nfverify.equivalence.problem import Problem, Side
 from nfverify.equivalence.replay import differences_of
 from nfverify.equivalence.verdict import Counterexample, Emitted
+from nfverify.semantics.engine import Key
 from nfverify.semantics.machine import Output
 from nfverify.semantics.operators import Function
 from nfverify.smat import ir
@@ -17,7 +18,7 @@ from nfverify.smat import ir
 MAX_STATE = 8  # keys of state that are told
 MAX_PASSED = 4  # entries that might have been expected
 
-Place = tuple[str, str, tuple[ir.Value, ...]]  # instance, variable, key
+Place = tuple[str, str, Key]  # instance, variable, key
 
 
 class Unlike(Exception):
@@ -28,7 +29,7 @@ def parted(problem: Problem, example: Counterexample, operators: Mapping[str, Fu
     """Why the outputs differ after the last event. Unlike, ValueError for a port there isn't."""
     runs = tuple(_Run(side, problem, dict(operators)) for side in problem.sides)
     names = problem.a.network.ports
-    state_packet, state = 0, ()
+    state_packet, state = 0, tuple[Apart, ...]()
     a = b = Record()
     differences: tuple[str, ...] = ()
     notes: list[str] = []
@@ -47,7 +48,8 @@ def parted(problem: Problem, example: Counterexample, operators: Mapping[str, Fu
                 notes.append(
                     f"{side.letter} has changed since: packet {number} comes out otherwise"
                 )
-    if not differences and not (problem.options.observe_state and state):
+    observed = problem.options.observe_state and any(_apart(problem, runs))
+    if not differences and not observed:
         raise Unlike
     first = _first(a.decisions, b.decisions)
     return Parted(

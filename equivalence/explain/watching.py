@@ -59,8 +59,12 @@ class Watched:
         self, network: ir.Network, options: Options, operators: dict[str, Function]
     ) -> None:
         self._record = Record()
-        non_ip = "drop" if options.drop_non_ip else "bypass"
-        self.machine = Machine(network, operators=operators, engine=self._engine, non_ip=non_ip)
+        self.machine = Machine(
+            network,
+            operators=operators,
+            engine=self._engine,
+            non_ip="drop" if options.drop_non_ip else "bypass",
+        )
 
     def step(self, time: int, port: int, frame: bytes) -> Record:
         """One packet, with the timers before it."""
@@ -148,7 +152,7 @@ def _brief(text: str) -> str:
 
 
 def _decision(instance: str, table: ir.Table, entry: ir.Entry | None, texts: _Texts) -> Decision:
-    passed = []
+    passed: list[Passed] = []
     for place, one in enumerate(table.entries, 1):
         if one is entry:
             conditions = tuple(map(texts.condition, conjuncts(one)))

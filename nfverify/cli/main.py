@@ -39,6 +39,7 @@ class Command:
 COMMANDS = (
     Command("init", "write a first file for `nfverify gate`", "nfverify.cli.init"),
     Command("gate", "run all checks that a file names", "nfverify.cli.gate"),
+    Command("watch", "run the gate again whenever a file changes", "nfverify.cli.watch"),
     Command("check", "report errors and warnings in models", "nfverify.cli.check"),
     Command("show", "draw a model as a table", "nfverify.cli.show"),
     Command("fmt", "write models in the canonical form", "nfverify.cli.fmt"),
@@ -48,6 +49,7 @@ COMMANDS = (
     Command("prove", "prove properties of a model", "nfverify.cli.prove"),
     Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
     Command("diff", "say what a change does to traffic", "nfverify.cli.diff"),
+    Command("explain", "say why a verdict is what it is", "nfverify.cli.explain"),
     Command("fastpath", "show the fast path of a chain", "nfverify.cli.fastpath"),
     Command("cover", "say what of a model a capture reaches", "nfverify.cli.cover"),
     Command("test", "hold engines, or your own program, against a model", "nfverify.cli.test"),
@@ -100,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OUTPUT_CLOSED
     except Exception as error:
         try:
-            return _report(error)
+            return report_error(error)
         except Exception:  # a fault in reporting must not end in Python's own exit code 1
             return INTERNAL_ERROR
 
@@ -174,7 +176,7 @@ def _add_global_options(parser: argparse.ArgumentParser, default: object) -> Non
     )
 
 
-def _report(error: Exception) -> int:
+def report_error(error: Exception) -> int:
     """Say what went wrong on standard error and return the exit code for it."""
     from nfverify.cli.options import UsageError
     from nfverify.cythonized.faults import BuildError

@@ -81,7 +81,7 @@ def document(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -
             found["depth"] = depth
             found["obligations"] = obligations_of(obligations)
             if verdict.resisting is not None:
-                found["resisting"] = _resisting(verdict.resisting)
+                found["resisting"] = resisting_of(verdict.resisting)
         case _:
             assert_never(verdict)
     if replays is not None:
@@ -114,7 +114,8 @@ def counterexample_of(example: Counterexample) -> JSON:
     }
 
 
-def _resisting(step: Resisting) -> JSON:
+def resisting_of(step: Resisting) -> JSON:
+    """The step that no proof excluded."""
     return {
         "obligation": step.obligation,
         "event": step.event,
