@@ -133,6 +133,7 @@ class _Reading:
         self.time = gate.seconds("time-limit")
         self.memory = gate.size("memory-limit") or spec.DEFAULT_MEMORY
         self.solver = _solver(gate, "")
+        self.given: dict[str, int] = {}
 
     def check(self, kind: Kind, table: Table) -> AnyCheck:
         """One check; what is wrong is noted in the table."""
@@ -151,7 +152,7 @@ class _Reading:
             case "prove":
                 model = _model(table)
                 listed = table.texts("properties") or (spec.ALL,)
-                common = self.common(table, kind, model)
+                common = self.common(table, kind, model, *listed[listed == (spec.ALL,) :])
                 return spec.Prove(common, model, listed, _solver(table, self.solver))
             case "test":
                 return self.test(table)
@@ -168,11 +169,17 @@ class _Reading:
                 common = self.common(table, kind, model)
                 return spec.Mutation(common, model, *traffic, _least(table), limit)
 
+    def free(self, name: str) -> str:
+        """A name of a check that has none: the second of the same is numbered, and so on."""
+        count = self.given[name] = self.given.get(name, 0) + 1
+        return name if count == 1 else f"{name} ({count})"
+
     def common(self, table: Table, kind: Kind, *about: str) -> Common:
         span = table.span()
         sends = kind in ("test", "coverage", "mutation")
         default = spec.DEFAULT_TRAFFIC_TIME if sends else spec.DEFAULT_TIME
-        name = table.text("name") if "name" in table.content else f"{kind} {' '.join(about)}"
+        named = "name" in table.content
+        name = table.text("name") if named else self.free(f"{kind} {' '.join(about)}")
         if "name" in table.content and (len(name) > MAX_NAME or not name.isprintable()):
             table.bad("name", f"is no name: up to {MAX_NAME} printable characters")
         return Common(

@@ -31,13 +31,14 @@ from nfverify.gate.work import Answer, failed, unknown, work
 from nfverify.report.results import EXIT_CODE, Kind, Result, Results
 
 INTERNAL_ERROR = 4
+MANY = 64  # properties of one check
 SLACK = 30.0  # s beyond the limit of a check that ends by itself
 _PROVER = ("nfverify.equivalence.prove", "nfverify.gate.checks.proofs")
 _IMPORTS: Mapping[Kind, tuple[str, ...]] = {
     "check": ("nfverify.gate.checks.models",),
     "equiv": _PROVER,
     "diff": (*_PROVER, "nfverify.equivalence.diff.models", "nfverify.gate.checks.changes"),
-    "prove": _PROVER,
+    "prove": (*_PROVER, "nfverify.gate.checks.promises"),
     "test": ("nfverify.gate.checks.traffic",),
     "coverage": ("nfverify.gate.checks.traffic",),
     "mutation": ("nfverify.gate.checks.traffic",),
@@ -175,7 +176,9 @@ def _job(check: AnyCheck) -> Job:
             seconds, memory = common.time_limit, common.memory_limit
         case Coverage():
             seconds, memory = common.time_limit + SLACK, common.memory_limit
-        case Check() | Equiv() | Diff() | Prove():  # what the solver may have, supervise sees to
+        case Prove():  # each property has its own limit, and a process that keeps it
+            seconds, memory = MANY * common.time_limit + SLACK, None
+        case Check() | Equiv() | Diff():  # what the solver may have, supervise sees to
             seconds, memory = common.time_limit + SLACK, None
     return Job(common.name, work, arguments, seconds, memory, _IMPORTS[common.kind])
 

@@ -109,8 +109,8 @@ def wrong(check: AnyCheck, error: ModelError) -> Result:
 
 
 def _place(span: Span, says: str) -> Place | None:
-    if not span.source.text or span.source.name.startswith("<"):
-        return None
+    if not span.source.text or span.source.name.startswith(("<", "--")):
+        return None  # no file: an option, standard input
     line, column = span.source.position(span.start)
     end_line, end_column = span.source.position(max(span.start, span.end - 1))
     return Place(span.source.name, line, column, end_line, end_column, says)

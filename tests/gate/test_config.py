@@ -163,7 +163,7 @@ PAIR = '[[equiv]]\na = "lib:nat"\nb = "lib:edge"\n'
         (PAIR + "refine = true\nobserve = 'packets+state'\n", "5:1", "exclude each other"),
         (PAIR + "name = ''\n", "4:1", "`name` is an empty string"),
         (PAIR + "name = 'a\\u001b'\n".replace("'", '"'), "4:1", "`name` is no name"),
-        (PAIR + PAIR, "4:3", "two checks are named 'equiv lib:nat lib:edge', the first in line 1"),
+        (2 * (PAIR + "name = 'x'\n"), "5:3", "two checks are named 'x', the first in line 1"),
         ('[[equiv]]\na = "-"\nb = "lib:nat"\n', "2:1", "can't be standard input"),
         ("[[equiv]]\na = 'x.nfd'\n", "1:3", "`b` is not there"),
         ("[[check]]\n", "1:3", "names no models"),
@@ -185,6 +185,14 @@ def test_each_mistake_is_told_at_its_place(read: Read, text: str, place: str, sa
     told = render(caught.value.diagnostics)
     assert f"nfverify.toml:{place}: error: " in told
     assert said in told
+
+
+def test_a_check_without_a_name_gets_one(read: Read) -> None:
+    config = read(PAIR + PAIR + PAIR + '[[prove]]\nmodel = "lib:nat"\nproperties = "a(b)"\n')
+    first = "equiv lib:nat lib:edge"
+    assert [check.common.name for check in config.checks] == [
+        first, f"{first} (2)", f"{first} (3)", "prove lib:nat a(b)",
+    ]  # fmt: skip
 
 
 def test_a_file_that_is_too_large_is_not_read(read: Read) -> None:

@@ -8,13 +8,14 @@ from nfverify.equivalence.problem import Options
 from nfverify.equivalence.question import Question
 from nfverify.gate.checks.models import functions_of
 from nfverify.gate.checks.proofs import audit_of
-from nfverify.gate.spec import CheckError, Diff
+from nfverify.gate.spec import ANY_STATE, NO_RELOAD, CheckError, Diff
 from nfverify.report.diff import diff_result
 from nfverify.report.results import Result
 from nfverify.smat.versions import load_version
 from nfverify.testing.models import assumption
 
 BOXES = 8  # of each class
+MAX_STATE = 64 << 20  # bytes
 
 
 def check_diff(check: Diff) -> Result:
@@ -23,8 +24,6 @@ def check_diff(check: Diff) -> Result:
     old = load_version(check.old)
     before = as_network(old)
     new = load_version(check.new, ports=before.ports)
-    if check.reload:
-        raise CheckError("`reload` is not there yet")
     asked = Question(
         options=Options(
             assume=assumption(check.assume, before),
@@ -35,5 +34,20 @@ def check_diff(check: Diff) -> Result:
         assumption=" && ".join(check.assume),
         audit=audit_of(check.cross_check),
     )
-    answer = diff(old, new, DiffQuestion(asked, BOXES), memory=common.memory_limit)
+    state = None
+    if check.reload not in (NO_RELOAD, ANY_STATE):
+        state = (check.reload, _text(check.reload))
+    question = DiffQuestion(asked, BOXES, reload=check.reload != NO_RELOAD, state=state)
+    answer = diff(old, new, question, memory=common.memory_limit)
     return diff_result(common.name, answer, check.old, check.new)
+
+
+def _text(path: str) -> str:
+    with open(path, "rb") as stream:
+        data = stream.read(MAX_STATE + 1)
+    if len(data) > MAX_STATE:
+        raise CheckError(f"{path}: over {MAX_STATE >> 20} MB")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CheckError(f"{path}: byte {error.start}: not UTF-8") from None
