@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators
+from nfverify.cli.report_options import add_reports, results_of, to_stdout, write_reports
 from nfverify.cli.run import counting, intermix, port_and_file
 from nfverify.lang.visible import one_line, several_lines
 from nfverify.packet.files import STANDARD
@@ -46,6 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_operators(parser)
     what = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=("bypass", "drop"), default="bypass", help=what)
+    add_reports(parser)
     intermix(parser)
 
 
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.oracles.coverage import measure
     from nfverify.oracles.coverage.instrument import instrument
     from nfverify.packet.pcap import CaptureError
+    from nfverify.report.as_result import coverage_result
     from nfverify.report.document import text_of
     from nfverify.smat.load import load
 
@@ -68,7 +71,11 @@ def run(args: argparse.Namespace) -> int:
             except CaptureError as error:
                 broken = error
                 break
-    if args.format == "json":
+    result = coverage_result(args.model, args.model, found.instrumented.goals, found.first)
+    write_reports(args.report, results_of("nfverify cover", result))
+    if to_stdout(args.report):
+        pass
+    elif args.format == "json":
         shown = measure.document(found, args.model, args.coverage)
         sys.stdout.write(text_of(shown, indent=1))
     else:

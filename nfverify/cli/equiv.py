@@ -27,6 +27,7 @@ from nfverify.cli.options import (
     read_text,
     split_operators,
 )
+from nfverify.cli.report_options import add_reports, results_of, to_stdout, write_reports
 
 if TYPE_CHECKING:
     from nfverify.equivalence.problem import Options
@@ -82,6 +83,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what = "search for a difference in traces of up to N packets only"
     add("--depth", type=positive, metavar="N", help=what)
     add("--format", choices=("text", "json"), default="text", help="(default: text)")
+    add_reports(parser)
     what = "write the verdict there, and a counterexample as captures, a table and a test"
     add("--save", metavar="DIR", help=what)
     add_executor(parser, "the obligations of a proof are proved")
@@ -121,9 +123,13 @@ def run(args: argparse.Namespace) -> int:
     replays = _replays(args, verdict, a, b)
     if args.save is not None:
         _save(args, verdict, (a, b), question.options, replays)
+    from nfverify.report.as_result import verdict_result
     from nfverify.report.document import dump
     from nfverify.report.text import text
 
+    networks = a.network, b.network
+    found = verdict_result(f"{args.a} {args.b}", verdict, args.a, args.b, networks)
+    write_reports(args.report, results_of("nfverify equiv", found))
     given = verdict, args.a, args.b, replays
     _print(args, lambda: dump(*given), lambda: text(*given))
     return EXIT_CODE[type(verdict)]
@@ -141,8 +147,11 @@ def _check_executor(args: argparse.Namespace) -> None:
 def _fastpath(args: argparse.Namespace) -> int:
     from nfverify.equivalence.fastpath.verdict import FAST_EXIT_CODE
     from nfverify.report.fastpath import dump, text
+    from nfverify.report.fastpath_result import fast_result
 
     verdict, replays = equiv_fastpath.run(args)
+    found = fast_result(f"{args.a} --fastpath", verdict, args.a)
+    write_reports(args.report, results_of("nfverify equiv --fastpath", found))
     given = verdict, args.a, replays
     _print(args, lambda: dump(*given), lambda: text(*given))
     return FAST_EXIT_CODE[type(verdict)]
@@ -233,6 +242,8 @@ def _port_notes(a: Network, b: Network) -> tuple[str, ...]:
 
 
 def _print(args: argparse.Namespace, document: Callable[[], str], text: Callable[[], str]) -> None:
+    if to_stdout(args.report):
+        return
     if args.format == "json":
         sys.stdout.write(document())
         return

@@ -44,11 +44,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_run_options(parser)
+    parser.add_argument(
+        "--list", action="store_true", help="say which checks there are, and run none"
+    )
+    group = parser.add_argument_group("differences that are wanted")
+    add = group.add_argument
+    what = "a difference, or all that a check found, goes into the baseline (may be repeated)"
+    add("--accept", metavar="ID|NAME", action="append", default=[], help=what)
+    add("--reason", metavar="TEXT", help="why it is wanted")
+    add("--expires", metavar="YYYY-MM-DD", type=_day, help="until when, that day included")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Which checks run, where, and what is written of them."""
     add = parser.add_argument
     add("config", metavar="FILE", nargs="?", default=FILE, help=f"(default: {FILE})")
     what = "only the check of this name (may be repeated)"
     add("--only", metavar="NAME", action="append", default=[], help=what)
-    add("--list", action="store_true", help="say which checks there are, and run none")
     add("--no-cache", action="store_true", help="run all checks, and keep no result")
     what = "so many checks at once (default: as many as processors)"
     add("--jobs", type=positive, metavar="N", help=what)
@@ -58,12 +71,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what = "have a second solver confirm each obligation, in all checks"
     add("--cross-check", action="store_true", help=what)
     add_reports(parser)
-    group = parser.add_argument_group("differences that are wanted")
-    add = group.add_argument
-    what = "a difference, or all that a check found, goes into the baseline (may be repeated)"
-    add("--accept", metavar="ID|NAME", action="append", default=[], help=what)
-    add("--reason", metavar="TEXT", help="why it is wanted")
-    add("--expires", metavar="YYYY-MM-DD", type=_day, help="until when, that day included")
 
 
 def _day(text: str) -> date:
@@ -143,7 +150,7 @@ def _options(args: argparse.Namespace, config: Config) -> GateOptions:
 def _list(config: Config, options: GateOptions) -> int:
     from nfverify.gate.run import chosen, known
     from nfverify.report.escape import one_line
-    from nfverify.report.text import aligned
+    from nfverify.report.traces import aligned
 
     checks = chosen(config, options)
     rows = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from nfverify.cli.gen import progress, seed
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators, seconds
+from nfverify.cli.report_options import add_reports, results_of, to_stdout, write_reports
 from nfverify.lang.visible import several_lines
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--at-least", type=_percent, metavar="PERCENT", help="the score asked for")
     choices = ("text", "json", "markdown")
     add("--format", choices=choices, default="text", help="(default: text)")
+    add_reports(parser)
     add_operators(parser)
 
 
@@ -93,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.oracles.mutation.grading import Effort, grade
     from nfverify.oracles.mutation.mutants import mutants
     from nfverify.oracles.mutation.report import as_json, markdown, text
+    from nfverify.report.as_result import mutation_result
     from nfverify.smat.load import load
 
     folder = None if args.output is None else _free(Path(args.output))
@@ -118,7 +121,12 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(str(error)) from error
     if folder is not None:
         _save(folder, found, args.model, functions)
+    least = None if args.at_least is None else args.at_least / 100
+    result = mutation_result(args.model, args.model, found, least=least)
+    write_reports(args.report, results_of("nfverify mutate", result))
     match args.format:
+        case _ if to_stdout(args.report):
+            pass
         case "json":
             sys.stdout.write(as_json(found))
         case "markdown":

@@ -24,7 +24,7 @@ class Report(NamedTuple):
 
 def add_reports(parser: argparse.ArgumentParser) -> None:
     """The option `--report`, as `args.report`."""
-    what = f"write a report, too (may be repeated); formats: {', '.join(FORMATS)}"
+    what = f"write a report (may be repeated); FORMAT: {', '.join(FORMATS)}; PATH - is stdout"
     parser.add_argument(
         "--report", type=report, metavar="FORMAT=PATH", action="append", default=[], help=what
     )
@@ -59,6 +59,11 @@ def write_reports(reports: Sequence[Report], results: Results) -> None:
 
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(github.summary(results))
+
+
+def to_stdout(reports: Sequence[Report]) -> bool:
+    """Does a report take the place of what the command prints?"""
+    return any(wanted.path == STANDARD for wanted in reports)
 
 
 def results_of(title: str, result: Result) -> Results:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from nfverify.cli.options import (
     seconds,
     split_operators,
 )
+from nfverify.cli.report_options import add_reports, results_of, to_stdout, write_reports
 from nfverify.cli.run import port_and_file
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--answer-limit", type=seconds, default=5.0, metavar="SECONDS", help=what)
     add("--format", choices=("text", "json"), default="text", help="(default: text)")
     add_executor(parser, "new traces are run")
+    add_reports(parser)
     add_operators(parser, c=True)
     confirm.add_confirm(parser)
 
@@ -98,9 +101,11 @@ def _seed(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; the exit code of the verdict."""
+    started = time.monotonic()
     from nfverify.oracles.engines.command import CommandError
     from nfverify.oracles.story import tell
     from nfverify.oracles.tester import contest_of, examine
+    from nfverify.report.as_result import finding_result
     from nfverify.report.finding import Test, verdict
     from nfverify.smat.load import load
 
@@ -123,7 +128,10 @@ def run(args: argparse.Namespace) -> int:
     except CommandError as error:
         about = "--against: " if args.against is not None else ""
         raise UsageError(f"{about}{error}") from None
-    _print(args, test, folder)
+    found = finding_result(args.model, test, time.monotonic() - started)
+    write_reports(args.report, results_of("nfverify test", found))
+    if not to_stdout(args.report):
+        _print(args, test, folder)
     return EXIT_CODE[verdict(test)]
 
 

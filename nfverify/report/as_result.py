@@ -19,6 +19,7 @@ from nfverify.oracles.engines.base import UNTOLD
 from nfverify.oracles.trace import port_names
 from nfverify.report.results import Example, Outcome, Place, Ratio, Result, Status, Step
 from nfverify.report.text import count_of, excluded, packets_of, wording
+from nfverify.report.traces import example_of
 from nfverify.semantics.machine import Output
 from nfverify.semantics.walk import entry_title
 from nfverify.smat.ir import Network, Table, walk
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from nfverify.oracles.mutation.grading import Grade
     from nfverify.report.finding import Test
 
+__all__ = [
+    "coverage_result", "entry_places", "example_of", "finding_result", "mutation_result",
+    "place_of", "start_of", "verdict_result",
+]  # fmt: skip
 MAX_MISSED = 200  # goals and mutants that are named
 
 
@@ -134,23 +139,6 @@ def setting_lines(verdict: Verdict) -> Iterator[str]:
     if report.non_ip == "drop":
         yield "frames that are not IP are dropped"
     yield from report.notes
-
-
-def example_of(found: Counterexample, names: tuple[str, str] = ("a", "b")) -> Example:
-    """A counterexample as a trace; `names` are the sides'."""
-    steps = tuple(
-        Step(
-            event.time,
-            event.port,
-            event.frame,
-            tuple(
-                Outcome(name, side.outputs, side.entries)
-                for name, side in zip(names, (event.a, event.b), strict=True)
-            ),
-        )
-        for event in found.events
-    )
-    return Example(steps, found.differences, found.minimal)
 
 
 def _places(found: Counterexample, networks: tuple[Network, Network]) -> Iterator[Place]:

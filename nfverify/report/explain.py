@@ -24,7 +24,8 @@ from nfverify.lang.source import Span
 from nfverify.lang.visible import one_line, several_lines
 from nfverify.report.document import JSON, resisting_of
 from nfverify.report.packets import changes, clock, summary
-from nfverify.report.text import aligned, excluded
+from nfverify.report.text import excluded
+from nfverify.report.traces import aligned
 
 VERSION = 1
 _ALIKE = "Both take the same entries: what they make of the packet differs."

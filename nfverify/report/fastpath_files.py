@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from nfverify.equivalence.fastpath.verdict import FastDifferent, FastQuestion, FastVerdict
 from nfverify.equivalence.verdict import Counterexample
+from nfverify.report.captures import captures
 from nfverify.report.fastpath import dump, text
 from nfverify.report.pytest_file import LOCATED, Model, events_of, quoted
-from nfverify.report.save import VERDICT, captures, owned, replace_files
+from nfverify.report.save import VERDICT, owned, replace_files
 from nfverify.report.text import markdown
+from nfverify.report.traces import example_of
 
 if TYPE_CHECKING:
     from nfverify.report.confirmations import Replays
@@ -47,7 +49,7 @@ def save(
     }
     if isinstance(verdict, FastDifferent):
         example, question = verdict.counterexample, verdict.report.question
-        content |= captures(example)
+        content |= captures(example_of(example))
         content["table.md"] = markdown(example, target, f"{target} with its fast path").encode()
         test = "\n".join(_test(example, question, model, operators)) + "\n"
         content["test_counterexample.py"] = test.encode()

@@ -15,7 +15,7 @@ from nfverify.report.document import JSON, text_of
 from nfverify.report.escape import one_line, several_lines
 from nfverify.report.oddities import oddities
 from nfverify.report.packets import changes, clock, summary
-from nfverify.report.text import aligned
+from nfverify.report.traces import aligned
 from nfverify.semantics.machine import Output
 from nfverify.smat.ir import Network
 

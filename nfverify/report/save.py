@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfverify.equivalence.verdict import Counterexample, Different, Verdict
-from nfverify.packet.pcap import Writer
+from nfverify.equivalence.verdict import Different, Verdict
+from nfverify.report.captures import captures
 from nfverify.report.document import dump
 from nfverify.report.pytest_file import Setting, pytest_file
 from nfverify.report.text import markdown, text
+from nfverify.report.traces import example_of
 
 if TYPE_CHECKING:
     from nfverify.report.confirmations import Replays
@@ -23,7 +23,6 @@ _FIXED = (
     VERDICT, "report.txt", "table.md", "trace.pcap", "a.pcap", "b.pcap", "a.nfd", "b.nfd",
     "state-a.json", "state-b.json", "test_counterexample.py",
 )  # fmt: skip
-_PCAP_SECONDS = 1 << 32
 
 
 def save(
@@ -44,7 +43,7 @@ def save(
     }
     if isinstance(verdict, Different):
         example = verdict.counterexample
-        content |= captures(example)
+        content |= captures(example_of(example))
         content["table.md"] = markdown(example, a, b).encode()
         if not verdict.report.refine:
             content["test_counterexample.py"] = pytest_file(example, setting).encode()
@@ -60,35 +59,6 @@ def owned(folder: Path) -> tuple[str, ...]:
     if not (folder / VERDICT).is_file():
         return ()
     return (*_FIXED, *(path.name for path in sorted(folder.glob("trace-*.pcap"))))
-
-
-def captures(example: Counterexample) -> dict[str, bytes]:
-    """What came in, by all ports and by each, and what came out of either side."""
-    arrived = [(e.time, e.port, e.frame) for e in example.events]
-    sides = {
-        letter: [
-            (o.time, o.port, o.frame) for e in example.events for o in getattr(e, letter).outputs
-        ]
-        for letter in "ab"
-    }
-    # Stamps that a capture can't hold: all are moved, the table has the true ones.
-    latest = max(time for rows in (arrived, *sides.values()) for time, _, _ in rows)
-    shift = arrived[0][0] if latest // 10**9 >= _PCAP_SECONDS else 0
-    found = {"trace.pcap": _capture(arrived, shift)}
-    ports = sorted({port for _, port, _ in arrived})
-    if len(ports) > 1:
-        for port in ports:
-            rows = [row for row in arrived if row[1] == port]
-            found[f"trace-{port}.pcap"] = _capture(rows, shift)
-    return found | {f"{letter}.pcap": _capture(rows, shift) for letter, rows in sides.items()}
-
-
-def _capture(rows: Sequence[tuple[int, str, bytes]], shift: int) -> bytes:
-    stream = BytesIO()
-    writer = Writer(stream, nanosecond=True)
-    for time, _, frame in rows:
-        writer.write(min(time - shift, _PCAP_SECONDS * 10**9 - 1), frame)
-    return stream.getvalue()
 
 
 def replace_files(folder: Path, content: Mapping[str, bytes], old: Sequence[str]) -> None:

@@ -9,16 +9,15 @@ from nfverify.equivalence.verdict import (
     Counterexample,
     Different,
     Equivalent,
-    Event,
     Obligation,
     Proof,
     Report,
-    SideOfEvent,
     Unknown,
     Verdict,
 )
-from nfverify.report.escape import one_line, several_lines
-from nfverify.report.packets import changes, clock, summary
+from nfverify.report.escape import markdown as escaped
+from nfverify.report.escape import markdown_code, one_line, several_lines
+from nfverify.report.traces import HEAD, aligned, example_of, rows
 
 if TYPE_CHECKING:
     from nfverify.report.confirmations import Replays
@@ -28,7 +27,6 @@ TESTED = (
     " are dropped by both."
 )
 _LABEL = 12
-MANY, AT_ENDS = 200, 5  # events of a trace that are all shown; of a longer one, at either end
 
 
 def text(verdict: Verdict, a: str, b: str, replays: Replays | None = None) -> str:
@@ -154,52 +152,23 @@ def _notes(report: Report, more: Iterable[str]) -> Iterator[str]:
 
 def table(example: Counterexample) -> Iterator[str]:
     """The trace event by event: what came in, what each side did, and at last what differs."""
-    yield from aligned([("", "time", "port", "packet", "entries"), *_shown(example)])
+    yield from aligned([HEAD, *_rows(example)])
     yield ""
     yield f"After packet {len(example.events)}:"
     yield from (f"  {difference}" for difference in example.differences)
 
 
-def _shown(example: Counterexample) -> Iterator[tuple[str, ...]]:
-    """The rows of all events; of a very long trace those at its ends."""
-    count = len(example.events)
-    for number, event in enumerate(example.events, 1):
-        if count <= MANY or number <= AT_ENDS or number > count - AT_ENDS:
-            yield from _rows(number, event)
-        elif number == AT_ENDS + 1:
-            yield ("…", "", "", f"{count - 2 * AT_ENDS:,} packets more", "")
-
-
-def _rows(number: int, event: Event) -> Iterator[tuple[str, ...]]:
-    yield (str(number), clock(event.time), event.port, summary(event.frame), "")
-    for letter, side in (("a", event.a), ("b", event.b)):
-        entries = ", ".join(side.entries) or "no table"
-        outputs = list(_outputs(event, side)) or [("", "", "nothing comes out")]
-        for n, (time, port, what) in enumerate(outputs):
-            yield (letter if n == 0 else "", time, port, what, entries if n == 0 else "")
-
-
-def _outputs(event: Event, side: SideOfEvent) -> Iterator[tuple[str, str, str]]:
-    for emitted in side.outputs:
-        later = clock(emitted.time) if emitted.time != event.time else ""
-        yield later, emitted.port, changes(event.frame, emitted.frame)
-
-
-def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows in columns as wide as they need."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
-        yield "  ".join(cells).rstrip()
+def _rows(example: Counterexample) -> Iterator[tuple[str, ...]]:
+    return rows(example_of(example), no_entry="no table")
 
 
 def markdown(example: Counterexample, a: str, b: str) -> str:
     """The trace as a table in Markdown."""
     lines = ["| | time, s | port | packet | entries |", "| - | - | - | - | - |"]
-    rows = ([cell.replace("|", r"\|") for cell in row] for row in _shown(example))
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    lines += ["", f"`a` is `{a}`, `b` is `{b}`; {wording(example)}.", ""]
-    lines += [f"* {difference}" for difference in example.differences]
+    lines += [f"| {' | '.join(map(escaped, row))} |" for row in _rows(example)]
+    how = wording(example)
+    lines += ["", f"`a` is {markdown_code(a)}, `b` is {markdown_code(b)}; {how}.", ""]
+    lines += [f"* {escaped(difference)}" for difference in example.differences]
     return "\n".join(lines) + "\n"
 
 

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from nfverify.equivalence.verdict import Counterexample
 from nfverify.report.packets import changes, clock, summary
-from nfverify.report.results import Example, Step
+from nfverify.report.results import Example, Outcome, Step
 
 MANY, AT_ENDS = 200, 5  # steps of a trace that are all shown; of a longer one, at either end
 HEAD = ("", "time", "port", "packet", "entries")
+
+
+def example_of(found: Counterexample, names: tuple[str, str] = ("a", "b")) -> Example:
+    """A counterexample as a trace; `names` are the sides'."""
+    steps = tuple(
+        Step(
+            event.time,
+            event.port,
+            event.frame,
+            tuple(
+                Outcome(name, side.outputs, side.entries)
+                for name, side in zip(names, (event.a, event.b), strict=True)
+            ),
+        )
+        for event in found.events
+    )
+    return Example(steps, found.differences, found.minimal)
 
 
 def shown_steps(count: int) -> Iterator[int | None]:

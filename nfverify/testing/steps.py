@@ -10,7 +10,7 @@ from nfverify.oracles.trace import Event, port_names
 from nfverify.packet.codec import Malformed, parse
 from nfverify.packet.packet import Packet
 from nfverify.report.packets import changes, clock, summary
-from nfverify.report.text import aligned
+from nfverify.report.traces import aligned
 from nfverify.semantics.machine import Machine
 from nfverify.semantics.tracing import Visit
 from nfverify.smat.ir import Network
