@@ -66,6 +66,7 @@ def test_a_missing_model_is_named(
     missing = str(tmp_path / "no such.nfd")
     more = {
         "bench": [missing],
+        "diff": [missing],
         "equiv": [missing],
         "consolidate": ["-o", str(tmp_path / "out.nfd")],
     }
