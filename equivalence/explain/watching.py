@@ -134,6 +134,19 @@ class _Texts:
                     found[text] = None
                     value = self.moment.value(node)
                     yield Reading(text, _brief(_value(value, node.type)))
+            elif isinstance(node, ir.Match):
+                yield self._rule(node)
+
+    def _rule(self, node: ir.Match) -> Reading:
+        """The rule that decides."""
+        rules = node.ruleset
+        row = rules.first_match([int(v) for v in self.moment.values(node.args)])
+        name = f"rule of {rules.name or 'the ruleset'}"
+        if row is None:
+            return Reading(name, "none")
+        line = rules.rows[row].line
+        place = f"{rules.file or rules.name}:{line}" if line else f"number {row + 1}"
+        return Reading(name, f"{place} ({'accept' if rules.rows[row].accept else 'drop'})")
 
 
 def written_value(values: tuple[ir.Value, ...], types: tuple[ir.Type, ...]) -> str:

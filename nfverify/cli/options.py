@@ -200,12 +200,9 @@ def proposed(texts: Sequence[str], a: Network, b: Network) -> tuple[Expr, ...]:
     """The claims of `--invariant` on the states of both. Raises ModelError."""
     if not texts:
         return ()
-    from nfverify.equivalence.predicates import RulesetPlan
-    from nfverify.equivalence.problem import CLOCK, Options, Problem, Side
     from nfverify.lang.source import Source
     from nfverify.smat.pairwise import pair_claim
+    from nfverify.smat.relating import variables
 
-    sides = Side("a", a), Side("b", b)
-    variables = Problem(*sides, Options(), RulesetPlan({})).variables()
-    del variables[CLOCK]
-    return tuple(pair_claim(Source("--invariant", text), variables) for text in texts)
+    both = variables("a", a) | variables("b", b)
+    return tuple(pair_claim(Source("--invariant", text), both) for text in texts)

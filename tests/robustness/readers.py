@@ -9,25 +9,35 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from struct import pack
 from tempfile import mkdtemp
 from types import MappingProxyType
 
+import seeds
+
 from nfverify.cli.options import UsageError
+from nfverify.gate.baseline import read_baseline
+from nfverify.gate.config import read_config
 from nfverify.lang.formatter import format_text
 from nfverify.lang.parser import decode
-from nfverify.lang.render import render
+from nfverify.lang.render import render as render_all
 from nfverify.lang.source import NOWHERE, ModelError
 from nfverify.packet import pcap
 from nfverify.packet.codec import Malformed, deparse, parse
+from nfverify.report import results_json
+from nfverify.report.document import dump
 from nfverify.report.packets import summary
+from nfverify.report.render import render
+from nfverify.report.text import text
+from nfverify.report.verdict_file import read_verdict
 from nfverify.semantics import state_json
 from nfverify.semantics.machine import Machine
-from nfverify.smat import ir
+from nfverify.smat.certificate import BadCertificate, digest
+from nfverify.smat.certificate import read as read_certificate
 from nfverify.smat.check import check_file
 from nfverify.smat.condition import packet_condition
 from nfverify.smat.load import load
@@ -35,8 +45,7 @@ from nfverify.smat.ruleset import full, load_csv, read_cells
 from nfverify.smat.texts import ruleset_text
 from nfverify.testing.reading import read_tests
 
-ROOT = Path(__file__).resolve().parents[2]
-REFUSALS = (ModelError, UsageError, pcap.CaptureError)
+REFUSALS = (ModelError, UsageError, pcap.CaptureError, BadCertificate)
 PACKETS = 64  # of a capture that are looked at closely
 Function = Callable[[bytes], None]
 
@@ -75,14 +84,14 @@ def _file(name: str, data: bytes) -> Path:
 
 @cache
 def _few_frames() -> tuple[bytes, ...]:
-    return tuple(islice(_frames(), 2))
+    return tuple(islice(seeds.frames(), 2))
 
 
 def model(data: bytes) -> None:
     """Checked, with what is wrong shown; formatted; and, if nothing is wrong, run."""
     path = _file("model.nfd", data)
     found = check_file(str(path))
-    render(found)
+    render_all(found)
     if any(d.severity == "error" for d in found):
         return
     format_text(decode("model.nfd", data))
@@ -123,16 +132,14 @@ def frame(data: bytes) -> None:
         raise AssertionError("a packet that nothing changed is written otherwise")
 
 
-@cache
-def _network() -> ir.Network:
-    return load("lib:edge")
-
-
 def state(data: bytes) -> None:
     """Of `--from`; what is read is written and read as the same."""
-    given = state_json.load(_network(), decode("state.json", data).text, "state.json")
-    written = state_json.dump(_network(), given)
-    if state_json.dump(_network(), state_json.load(_network(), written, "again")) != written:
+    given = state_json.load(seeds.network(), decode("state.json", data).text, "state.json")
+    written = state_json.dump(seeds.network(), given)
+    if (
+        state_json.dump(seeds.network(), state_json.load(seeds.network(), written, "again"))
+        != written
+    ):
         raise AssertionError("a state that was written is read otherwise")
 
 
@@ -141,66 +148,44 @@ def tests(data: bytes) -> None:
     read_tests(_file("nfverify_some.toml", data))
 
 
-# Seeds ------------------------------------------------------------------------------------------
+# What nfverify itself writes, and its configuration -----------------------------------------------
 
 
-def _texts(*patterns: str, most: int = 20_000) -> Iterator[bytes]:
-    for pattern in patterns:
-        for path in sorted(ROOT.glob(pattern)):
-            data = path.read_bytes()
-            if len(data) <= most:
-                yield data
+def config(data: bytes) -> None:
+    """nfverify.toml."""
+    read_config(_file("nfverify.toml", data))
 
 
-def _models() -> Iterator[bytes]:
-    yield from _texts("models/**/*.nfd", "examples/**/*.nfd", "tests/wrong/**/*.nfd", most=6000)
-    yield b'ruleset r = load("rules.csv");\nprogram p { entry { match_flow { f matches r; } } }\n'
+def baseline(data: bytes) -> None:
+    """nfverify-baseline.toml."""
+    read_baseline(_file("nfverify-baseline.toml", data))
 
 
-def _rulesets() -> Iterator[bytes]:
-    for data in _texts("examples/**/*.csv", "tests/**/*.csv", most=1 << 24):
-        yield b"".join(data.splitlines(keepends=True)[:12])
+def verdict(data: bytes) -> None:
+    """What `explain` reads."""
+    told = read_verdict(decode("verdict.json", data).text, "verdict.json")
+    dump(told.verdict, told.a, told.b)
+    text(told.verdict, told.a, told.b)
 
 
-def _conditions() -> Iterator[bytes]:
-    yield b"f[sip] in 10.0.0.0/8 && iface == lan"
-    yield b"(f[dport] & 0xff) == 80 || !(f[proto] == 6) && f[sip6] != 2001:db8::1"
-    yield b"now < 5 s && f[ttl] * 2 - 1 <= 64 && f[smac] == 02:00:00:00:00:01"
+def results(data: bytes) -> None:
+    """What the gate keeps. (Its refusal is a ValueError.)"""
+    try:
+        found = results_json.load(data.decode())
+    except ValueError:
+        return
+    render("text", found)
+    render("sarif", found)
 
 
-def _frames() -> Iterator[bytes]:
-    for data in _captures():
-        for record in islice(pcap.read(io.BytesIO(data)), 12):
-            yield record.frame
-
-
-def _captures() -> Iterator[bytes]:
-    yield from _texts("examples/**/*.pcap", "examples/**/*.pcapng")
-    # A pcapng of one section, interface and packet.
-    blocks = (
-        (0x0A0D0D0A, pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)),
-        (1, pack("<HHI", 1, 0, 1 << 18)),
-        (6, pack("<IIIII", 0, 0, 9, 14, 14) + bytes.fromhex("ff" * 6 + "00" * 6 + "88b50000")),
-    )
-    yield b"".join(
-        pack("<II", kind, len(body) + 12) + body + pack("<I", len(body) + 12)
-        for kind, body in blocks
-    )
-
-
-def _states() -> Iterator[bytes]:
-    machine = Machine(_network())
-    for number, data in enumerate(_frames()):
-        machine.step(10**9 + number, 0, data)
-        yield state_json.dump(_network(), machine.save()).encode()
-
-
-def _tests() -> Iterator[bytes]:
-    yield from _texts("examples/**/*.toml", "tests/plugin/**/*.toml", "docs/**/*.toml")
-    document = {"equiv": ["lib:edge", "lib:edge"], "time-limit": 5}
-    yield b"[one]\n" + b"".join(f"{k} = {json.dumps(v)}\n".encode() for k, v in document.items())
-    yield b'[two]\ntest = "lib:nat"\nengines = ["cython"]\nexamples = 100\n'
-    yield b'[three]\nreplay = "lib:nat"\nin = "in.pcap"\nout = { lan = "out.pcap" }\n'
+def certificate(data: bytes) -> None:
+    """What `check-certificate` reads; a digest that doesn't fit is mended first, or nothing behind
+    it would ever be read."""
+    with suppress(ValueError, RecursionError):
+        document = json.loads(data)
+        if isinstance(document, dict) and "digest" in document:
+            data = json.dumps(document | {"digest": digest(document)}).encode()
+    read_certificate(data)
 
 
 _WORDS = """
@@ -212,14 +197,28 @@ mismatches in not func op tag timeout max reject evict f[sip] f[dip] f[tag] := =
 """
 _COLUMNS = "sip dip sip6 dip6 sport dport proto iface action permit deny * /0 /32 -"
 
+_KEYS = """
+[gate] [[equiv]] [[diff]] [[prove]] [[test]] [[coverage]] [[mutation]] [[accepted]] name = model a b
+old new allow least suite engines packets properties all reason expires time-limit jobs executor
+"""
+_MEMBERS = """
+"version" "verdict" "a" "b" "unknown" "equivalent" "different" "resisting" "packet" "state" "values"
+null true 1 -1 1e999 "relation" "keys" "holds" "const" "read" "u32" "key" "==" "and" "or" "not" "if"
+"""
+
 READERS = MappingProxyType(
     {
-        "model": Reader(model, _models, _WORDS),
-        "condition": Reader(condition, _conditions, _WORDS),
-        "csv": Reader(csv, _rulesets, _COLUMNS),
-        "capture": Reader(capture, _captures),
-        "frame": Reader(frame, _frames),
-        "state": Reader(state, _states),
-        "tests": Reader(tests, _tests),
+        "model": Reader(model, seeds.models, _WORDS),
+        "condition": Reader(condition, seeds.conditions, _WORDS),
+        "csv": Reader(csv, seeds.rulesets, _COLUMNS),
+        "capture": Reader(capture, seeds.captures),
+        "frame": Reader(frame, seeds.frames),
+        "state": Reader(state, seeds.states),
+        "tests": Reader(tests, seeds.tests),
+        "config": Reader(config, seeds.configs, _KEYS),
+        "baseline": Reader(baseline, seeds.baselines, _KEYS),
+        "verdict": Reader(verdict, seeds.verdicts, _MEMBERS),
+        "results": Reader(results, seeds.results),
+        "certificate": Reader(certificate, seeds.certificates, _MEMBERS),
     }
 )
