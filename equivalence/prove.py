@@ -60,6 +60,7 @@ from nfverify.equivalence.verdict import (
 from nfverify.lang.source import NOWHERE, Diagnostic, ModelError
 from nfverify.semantics.machine import Machine
 from nfverify.smat import ir
+from nfverify.smat.relating import Claim
 
 SHALLOW = 2
 DEEPER = 2
@@ -268,7 +269,8 @@ class Run:
         # With an audit, the lists of rules are among its obligations.
         lists = () if self.problem.audit else self.plan.obligations
         found = (*lists, *obligations)
-        return Equivalent(self.report(), Proof(method, self.depth, texts, found))
+        claims = tuple(Claim(c.keys, c.expr) for c in proved.relation)
+        return Equivalent(self.report(), Proof(method, self.depth, texts, found, claims))
 
 
 def relate(

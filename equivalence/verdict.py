@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from nfverify.smat.relating import Claim
+
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
@@ -23,12 +25,14 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How equivalence was proved: `relation` is the inductive one, in the models' language."""
+    """How equivalence was proved: `relation` is the inductive one, in the models' language, and
+    `claims` are the same as expressions."""
 
     method: str
     depth: int
     relation: tuple[str, ...]
     obligations: tuple[Obligation, ...]
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import z3
@@ -209,7 +209,7 @@ class Check:
         for _ in range(ROUNDS):
             touched = list(self.terms.touched.values())
             for number, claim in enumerate(self.certificate.relation):
-                for keys in bindings(claim, touched, {}):
+                for keys in bindings(claim, touched):
                     mark = (number, *(key.get_id() for key in keys))
                     if mark not in found and len(found) < MAX_INSTANCES:
                         found[mark] = self.holds(claim, before, keys)
@@ -226,23 +226,25 @@ class Check:
         return str(solver.check())
 
 
-def bindings(
-    claim: Claim, touched: list[tuple[str, Key]], bound: dict[str, Any]
-) -> Iterator[list[Any]]:
-    """Keys of a claim with which what it reads are touched keys."""
-    if len(bound) == len(claim.keys):
-        yield [bound[f"k{i}"] for i in range(len(bound))]
-        return
-    for node in ir.walk((claim.expr,)):
-        if not isinstance(node, ir.Read | ir.Has):
-            continue
-        locals_ = [
-            next((n for n in ir.walk((k,)) if isinstance(n, ir.Local)), None) for k in node.keys
-        ]
-        if all(n is None or n.name in bound for n in locals_):
-            continue
-        for name, key in touched:
-            if name == node.var:
-                new = {n.name: resized(k, n.type.width) if isinstance(n.type, ir.Bits) else k
-                       for n, k in zip(locals_, key, strict=True) if n is not None}  # fmt: skip
-                yield from bindings(claim, touched, new | bound)
+def bindings(claim: Claim, touched: list[tuple[str, Key]]) -> Iterator[list[Any]]:
+    """Keys for a claim with which one of its reads, or two together, are of touched keys."""
+    reads = [(n.var, [key_of(k) for k in n.keys]) for n in ir.walk((claim.expr,))
+             if isinstance(n, ir.Read | ir.Has)]  # fmt: skip
+    wanted = {f"k{i}" for i in range(len(claim.keys))}
+    for count in (1, 2):
+        for some in combinations(reads, count):
+            if {name for _, names in some for name in names} >= wanted:
+                for keys in product(*([k for n, k in touched if n == var] for var, _ in some)):
+                    bound = {n: k for (_, names), key in zip(some, keys, strict=True)
+                             for n, k in zip(names, key, strict=True)}  # fmt: skip
+                    yield [resized(bound[f"k{i}"], t.width) if isinstance(t, ir.Bits) else
+                           bound[f"k{i}"] for i, t in enumerate(claim.keys)]  # fmt: skip
+        if any(set(names) >= wanted for _, names in reads):
+            return
+
+
+def key_of(expr: ir.Expr) -> str:
+    """The claim's key that stands there, also by a conversion."""
+    while isinstance(expr, ir.Cast):
+        expr = expr.operand
+    return expr.name if isinstance(expr, ir.Local) else ""

@@ -50,6 +50,12 @@ COMMANDS = (
     Command("equiv", "prove two models equal, or show the shortest trace", "nfverify.cli.equiv"),
     Command("diff", "say what a change does to traffic", "nfverify.cli.diff"),
     Command("explain", "say why a verdict is what it is", "nfverify.cli.explain"),
+    Command("certify", "write a proof that can be checked again", "nfverify.cli.certify"),
+    Command(
+        "check-certificate",
+        "check a certificate of equivalence",
+        "nfverify.cli.check_certificate",
+    ),
     Command("fastpath", "show the fast path of a chain", "nfverify.cli.fastpath"),
     Command("cover", "say what of a model a capture reaches", "nfverify.cli.cover"),
     Command("test", "hold engines, or your own program, against a model", "nfverify.cli.test"),

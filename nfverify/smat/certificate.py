@@ -16,10 +16,10 @@ from typing import Any
 from nfverify.lang.source import Source
 from nfverify.packet.fields import FIELDS
 from nfverify.smat import ir
-from nfverify.smat.relating import Claim, read_claims, variables
 from nfverify.smat.condition import packet_condition
 from nfverify.smat.load import choose, open_module
 from nfverify.smat.network import build
+from nfverify.smat.relating import Claim, read_claims, variables
 from nfverify.smat.report import Report
 
 FORMAT, VERSION = "nfverify certificate", 1
@@ -33,7 +33,11 @@ _ROOT = Path("/nfverify-certificate")  # of files that are on no disk
 
 
 class BadCertificate(Exception):
-    """A file that is no certificate, or not as it was written."""
+    """A file that is no certificate."""
+
+
+class ChangedCertificate(BadCertificate):
+    """A certificate that is not as it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ def read(data: bytes) -> Certificate:
     _require(ours, f'it is no certificate: its "format" is not "{FORMAT}"')
     _require(document.get("version") == VERSION, f"only version {VERSION} is known")
     _require(set(document) == _MEMBERS, f"its members are not {', '.join(sorted(_MEMBERS))}")
-    _require(document["digest"] == digest(document), "it was changed: its digest is another one")
+    if document["digest"] != digest(document):
+        raise ChangedCertificate("it was changed after it was written: its digest is another one")
     a = _network(document["a"], "a", ())
     b = _network(document["b"], "b", a.ports)
     shared = set(a.ports) & set(b.ports)
