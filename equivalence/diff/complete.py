@@ -10,8 +10,7 @@ from functools import partial
 
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.constants import Constants
-from nfverify.equivalence.diff.explore import Key, holds
-from nfverify.equivalence.diff.rulesets import ChangedList
+from nfverify.equivalence.diff.grouping import Grouping, Key
 from nfverify.equivalence.induction import Effort, Failed, Induction
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.prove import relate
@@ -29,7 +28,7 @@ OTHER = "no other difference"
 
 
 def build(
-    lists: Sequence[ChangedList],
+    grouping: Grouping,
     known: Sequence[Key],
     problem: Problem,
     terms: Terms,
@@ -39,7 +38,7 @@ def build(
     impossible."""
     step = build_step(problem, terms, feasible)
     packet = step.events[0]
-    outside = [terms.not_(holds(terms, packet, lists, key)) for key in known]
+    outside = [terms.not_(grouping.holds(terms, packet, key)) for key in known]
     differences = tuple(
         (OTHER if n == 0 else f"{OTHER}, {n}", terms.all([differs, *outside]), event)
         for n, (_, differs, event) in enumerate(step.differences)
@@ -58,7 +57,7 @@ class Completeness:
 
     problem: Problem
     constants: Constants
-    lists: tuple[ChangedList, ...]
+    grouping: Grouping
     deadline: float
     seconds: float
     notify: Callable[[str], None]
@@ -77,7 +76,7 @@ class Completeness:
     def _attempt(
         self, known: tuple[Key, ...], deadline: float, quotient: bool, thrifty: bool
     ) -> str:
-        made = partial(build, self.lists, known)
+        made = partial(build, self.grouping, known)
         induction = Induction(
             self.problem, self.snapshots, deadline=deadline, thrifty=thrifty, notify=self.notify,
             build=made, effort=EFFORT,
@@ -96,8 +95,8 @@ class Completeness:
         return f"{kind}, {count} obligation{'s' if count > 1 else ''}"
 
     def whole(self, known: Sequence[Key]) -> frozenset[Key]:
-        """The classes in which every packet that their rules decide (where no ruleset changed, their
-        entries) fares otherwise, in any state. Raises OutOfTime."""
+        """The classes in which every packet that their rules decide (where no ruleset changed,
+        their entries) fares as the class does, in any state. Raises OutOfTime."""
         terms, translator = Terms(), Translator()
         solver = Solver(translator, "", deadline=self.deadline, rlimit=RLIMIT)
         step = build_step(self.problem, terms, solver.feasible)
@@ -111,12 +110,13 @@ class Completeness:
         for key in known:
             here = [
                 changed.holds(terms, event.packet, changed.diff.pairs[number])
-                for changed, number in zip(self.lists, key.pairs, strict=True)
+                for changed, number in zip(self.grouping.lists, key.pairs, strict=True)
                 if number is not None
             ]
-            if not self.lists:
-                here = [holds(terms, event, (), key)]
-            alike = terms.all([*here, terms.not_(differs)])
+            if not self.grouping.lists:
+                here = [self.grouping.decided(terms, event, key)]
+            fares = terms.and_(differs, self.grouping.fares(terms, event, key.kind))
+            alike = terms.all([*here, terms.not_(fares)])
             if len(here) == 1 and not solver.feasible(alike):
                 found.add(key)
         return frozenset(found)
@@ -124,7 +124,7 @@ class Completeness:
     def open(self, known: Sequence[Key]) -> tuple[str, ...]:
         """What was not excluded, in words: other pairs of entries that may treat a packet
         otherwise in some state."""
-        made = partial(build, self.lists, tuple(known))
+        made = partial(build, self.grouping, tuple(known))
         try:
             induction = Induction(
                 self.problem, self.snapshots, deadline=self.deadline, thrifty=True,

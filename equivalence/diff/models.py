@@ -13,7 +13,8 @@ from nfverify.equivalence.constants import Constants, collect
 from nfverify.equivalence.diff.answer import Answer, Changed, PacketClass, Same
 from nfverify.equivalence.diff.complete import Completeness
 from nfverify.equivalence.diff.describe import Describer
-from nfverify.equivalence.diff.explore import Explorer, Key, key_of
+from nfverify.equivalence.diff.explore import Explorer
+from nfverify.equivalence.diff.grouping import Grouping, Key
 from nfverify.equivalence.diff.partition import Partition, partition
 from nfverify.equivalence.diff.question import DiffQuestion
 from nfverify.equivalence.diff.rulesets import ChangedList, as_before, changed_lists, packet_at
@@ -74,6 +75,7 @@ class Work:
     lists: tuple[ChangedList, ...]
     plan: RulesetPlan
     problem: Problem = field(init=False)
+    grouping: Grouping = field(init=False)
     pair: Pair = field(init=False)
     constants: Constants = field(init=False)
     allowed: Callable[[Arrival], bool] = field(init=False)
@@ -86,6 +88,7 @@ class Work:
         self.problem = Problem(
             Side("a", self.old), Side("b", self.new), asked.options, self.plan, asked.audit
         )
+        self.grouping = Grouping.of(self.problem, self.lists)
         given = dict(asked.operators or {})
         signatures = signatures_of((self.old, self.new))
         given |= {n: stand_in(s) for n, s in signatures.items() if n not in given}
@@ -118,7 +121,7 @@ class Work:
 
     def note(self, trace: Trace, minimal: bool, excluded: int) -> Key | None:
         """A trace, if its class has none yet."""
-        key = key_of(self.pair, self.lists, trace)
+        key = self.grouping.key_of(self.pair, trace)
         if key is not None:
             self.traces.setdefault(key, (trace, minimal, excluded))
         return key
@@ -149,10 +152,10 @@ class Work:
             if explorer.length < first:
                 continue
             while len(self.traces) < MOST:
-                found = explorer.find(self.lists, list(self.traces))
+                found = explorer.find(self.grouping, list(self.traces))
                 if isinstance(found, NotFound):
                     explorer.be_patient()
-                    found = explorer.find(self.lists, list(self.traces))
+                    found = explorer.find(self.grouping, list(self.traces))
                 if not isinstance(found, Found):
                     exact = exact and found is None and explorer.exact
                     break
@@ -253,7 +256,9 @@ def _answered(work: Work, first: int, only_lists: bool) -> Changed:
     """More classes, and whether these are all."""
     lists = work.lists
     seconds = work.question.asked.time_limit / 6
-    proof = Completeness(work.problem, work.constants, lists, work.deadline, seconds, work.notify)
+    proof = Completeness(
+        work.problem, work.constants, work.grouping, work.deadline, seconds, work.notify
+    )
     how, exact = "", frozenset[Key]()
     open_: tuple[str, ...] = ()
     parts: Partition | None = None
@@ -274,12 +279,12 @@ def _answered(work: Work, first: int, only_lists: bool) -> Changed:
     except (OutOfTime, Unsupported) as stopped:
         why = "time ran out" if isinstance(stopped, OutOfTime) else str(stopped)
         open_ = (f"other classes: {why}",)
-    describer = Describer(work.old, work.new, lists, work.question.boxes, parts)
+    describer = Describer(work.grouping, work.pair, work.question.boxes, parts)
     classes = []
     for key, (trace, minimal, excluded) in work.traces.items():
         events, differences = replay(work.problem, work.pair, trace)
         shown = Counterexample(events, minimal, excluded, differences)
-        classes.append(describer.described(key, shown, key in exact))
+        classes.append(describer.described(key, trace, shown, key in exact))
     columns = lists[0].diff.columns if lists else parts.task.columns if parts else ()
     counted = columns if any(c.count is not None for c in classes) else ()
     classes.sort(key=_order)

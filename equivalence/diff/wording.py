@@ -7,13 +7,10 @@ from ipaddress import IPv4Address, IPv6Address
 
 from nfverify.equivalence.diff.answer import Decider
 from nfverify.equivalence.verdict import Event, SideOfEvent
-from nfverify.packet.codec import Malformed, parse
-from nfverify.packet.fields import FIELDS
 from nfverify.smat.ruleset import PROTOCOLS, Bounds, Row, Ruleset, full
 
 NAMES = {number: name for name, number in reversed(PROTOCOLS.items())}
 FEW = 4  # earlier rules that are named
-DERIVED = frozenset({"iplen", "size"})
 DEFAULT = "no rule: drop"
 
 
@@ -82,30 +79,17 @@ def earlier_text(old: Ruleset, new: Ruleset, rows: tuple[Sequence[int], Sequence
     return f"what {' and '.join(parts)} take{'s' if sum(map(len, rows)) == 1 else ''}" * bool(parts)
 
 
-def outcome_text(event: Event, side: SideOfEvent) -> str:
-    """What became of a packet, without values: `dropped`, `out by 1, sip and sport rewritten`."""
+def outcome_text(event: Event, side: SideOfEvent, ports: bool) -> str:
+    """What became of a packet; with `ports`, by which one it came out."""
     if not side.outputs:
         return "dropped"
     if len(side.outputs) > 1:
-        ports = ", ".join(output.port for output in side.outputs)
-        return f"{len(side.outputs)} packets out, by {ports}"
+        return f"{len(side.outputs)} packets out, by {listed([o.port for o in side.outputs])}"
     (output,) = side.outputs
-    later = "" if output.time == event.time else " later"
-    return f"out by {output.port}{later}{_rewritten(event.frame, output.frame)}"
+    by = f"out by {output.port}" if ports else "forwarded"
+    return by if output.time == event.time else f"{by} later"
 
 
-def _rewritten(before: bytes, after: bytes) -> str:
-    old, new = parse(before), parse(after)
-    if isinstance(old, Malformed) or isinstance(new, Malformed):
-        return ""
-    if old.present != new.present:
-        return ", with other headers"
-    names = [
-        name
-        for name, info in FIELDS.items()
-        if info.on_wire and name not in DERIVED and getattr(old, name) != getattr(new, name)
-    ]
-    if not names:
-        return "" if before == after else ", other bytes"
-    listed = ", ".join(names[:-1]) + (" and " if names[1:] else "") + names[-1]
-    return f", {listed} rewritten"
+def listed(words: Sequence[str]) -> str:
+    """Some words as `a, b and c`."""
+    return ", ".join(words[:-1]) + (" and " if words[1:] else "") + words[-1]
