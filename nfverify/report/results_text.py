@@ -23,6 +23,8 @@ def headline(results: Results) -> str:
     """All of it in one line."""
     if not results.results:
         return "passed: there was nothing to check"
+    if len(results.results) == 1:
+        return f"{results.status}: {results.results[0].title}"
     return f"{results.status}: {tally(results)}, {results.seconds:.2f} s"
 
 
