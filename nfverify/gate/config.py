@@ -190,6 +190,7 @@ class _Reading:
             table.size("memory-limit") or self.memory,
             table.choice("non-ip", NON_IP),
             tuple(os.path.normpath(table.path("ops", name)) for name in table.texts("ops")),
+            str(table.folder),
         )
 
     def equiv(self, table: Table) -> spec.Equiv:
@@ -263,11 +264,7 @@ def _revised(table: Table, key: str) -> str:
     found = None if not text or (table.folder / text).exists() else versioned(text)
     if found is None:
         return table.model(text, key) if text else ""
-    if not found.path.startswith(("./", "../")):
-        return text
-    path = os.path.relpath(table.folder / found.path)
-    name = f":{found.name}" if found.name else ""
-    return f"{found.revision}:{path if path.startswith('../') else f'./{path}'}{name}"
+    return text
 
 
 def _ignored(table: Table) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from nfverify.lang import ast
 from nfverify.lang.parser import parse, read_source
 from nfverify.lang.source import ModelError
-from nfverify.smat.ir import Network
+from nfverify.smat.ir import Match, Network, walk
 from nfverify.smat.load import load
 from nfverify.smat.ruleset import Ruleset
 from nfverify.smat.versions import load_version
@@ -41,7 +41,7 @@ class Found:
     files: list[str] = field(default_factory=list)  # of models, without errors
     broken: list[str] = field(default_factory=list)
     models: list[Model] = field(default_factory=list)
-    rulesets: list[str] = field(default_factory=list)
+    rulesets: list[str] = field(default_factory=list)  # that no model loads
     suites: list[tuple[str, str]] = field(default_factory=list)  # folder, name of the network
     captures: list[str] = field(default_factory=list)
     tests: list[str] = field(default_factory=list)
@@ -73,6 +73,8 @@ def find(folder: Path) -> Found:
         except ModelError:
             found.files.remove(path)
             found.broken.append(path)
+    loaded = {os.path.realpath(file) for model in found.models for file in _loaded(model.network)}
+    found.rulesets = [r for r in found.rulesets if os.path.realpath(folder / r) not in loaded]
     found.suites = sorted((suite, _network_of(folder / suite)) for suite in suites)
     found.base = _base(folder)
     if found.base:
@@ -130,6 +132,14 @@ def _models(folder: Path, path: str) -> Iterator[Model]:
         programs = [instance.program for instance in network.instances]
         states = any(program.properties or program.invariants for program in programs)
         yield Model(f"{path}:{name}" if name else path, path, network, states)
+
+
+def _loaded(network: Network) -> Iterator[str]:
+    """The files of the rulesets that a model asks: what is said of the model is said of them."""
+    for instance in network.instances:
+        for node in walk(instance.program.body):
+            if isinstance(node, Match) and node.ruleset.file:
+                yield node.ruleset.file
 
 
 # Suites -------------------------------------------------------------------------------------

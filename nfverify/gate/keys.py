@@ -34,7 +34,7 @@ class Keys:
             for target in targets(check):
                 past = versioned(target)
                 if past is not None:
-                    found.append(f"{target} {commit_of(past.revision, Path.cwd())}")
+                    found.append(f"{target} {commit_of(past.revision, Path(check.common.folder))}")
         except ModelError:
             return None
         return tuple(found)

@@ -44,6 +44,8 @@ _IMPORTS: Mapping[Kind, tuple[str, ...]] = {
     "mutation": ("nfverify.gate.checks.traffic",),
 }
 """What is loaded once, and not in each check's own process."""
+_LONGEST: Sequence[Kind] = ("mutation", "coverage", "test", "prove", "diff", "equiv", "check")
+"""Which kinds begin first, so that none is waited for at the end."""
 Notify = Callable[[int, int, str], None]
 """How many checks of how many have ended, and the one that has just ended."""
 
@@ -156,6 +158,7 @@ def _run(
 ) -> Iterator[tuple[int, _Found]]:
     if not numbers:
         return
+    numbers = sorted(numbers, key=lambda number: _LONGEST.index(checks[number].common.kind))
     where = options.executor or config.executor
     jobs = options.jobs or config.jobs
     if where is None and jobs is not None:

@@ -28,7 +28,8 @@ LEVELS: tuple[Level, ...] = ("entries", "pairs", "boundaries", "full")
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What all checks have. `time_limit` in s, `memory_limit` in bytes."""
+    """What all checks have. `time_limit` in s, `memory_limit` in bytes; `folder` is the config's,
+    around which git is looked for."""
 
     name: str
     kind: Kind
@@ -37,6 +38,7 @@ class Common:
     memory_limit: int
     non_ip: NonIp
     ops: tuple[str, ...]
+    folder: str = "."
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,20 @@ from nfverify.smat.ruleset import Ruleset, load_csv
 PORTS = {"0": 0, "1": 1}  # of a ruleset that no model names ports for
 
 
-def load_version(target: str, *, ports: Sequence[str] = ()) -> ir.Network | Ruleset:
+def load_version(
+    target: str, *, ports: Sequence[str] = (), folder: Path | None = None
+) -> ir.Network | Ruleset:
     """The network of a MODEL or of REVISION:path.nfd, the ruleset of a path.csv in either.
 
-    Revisions are those of the repository around the working directory. Raises ModelError.
+    Revisions are those of the repository around `folder`, by default the working directory, and
+    REVISION:./path begins there. Raises ModelError.
     """
     past = versioned(target)
     if past is None:
         if target.endswith(".csv"):
             return _ruleset(Path(target), target, DISK)
         return load(target, ports=ports)
-    files = Revision(past.revision, Path.cwd())
+    files = Revision(past.revision, folder or Path.cwd())
     place = files.place(past.path)
     if past.path.endswith(".csv"):
         return _ruleset(place, str(past), files)

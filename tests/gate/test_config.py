@@ -137,8 +137,9 @@ def test_paths_are_seen_from_the_folder_of_the_file(
     equiv, diff = config.checks
     assert isinstance(equiv, spec.Equiv)
     assert isinstance(diff, spec.Diff)
-    assert (equiv.a, equiv.b) == ("v1:./sub/edge.nfd", "lib/edge.nfd")
-    assert (diff.old, diff.new) == ("v1:./edge.nfd", ":edge.nfd")
+    assert (equiv.a, equiv.b) == ("v1:./edge.nfd", "lib/edge.nfd")
+    assert (diff.old, diff.new) == ("v1:../edge.nfd", ":edge.nfd")
+    assert diff.common.folder == "sub"  # where git begins
     assert str(config.baseline) == "sub/nfverify-baseline.toml"
 
 

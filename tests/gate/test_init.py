@@ -54,15 +54,15 @@ def test_the_branch_is_what_changes_are_held_against() -> None:
     Path("sub").mkdir()
     Path("sub/one.nfd").write_text(NF.format(name="one"))
     Path("sub/rules.csv").write_text("action,dport\naccept,80\n")
-    _git("init", "-q", "-b", "main")
-    _git("add", ".")
-    _git("commit", "-q", "-m", "x")
+    _git("init", "-q", "-b", "main", "sub")
+    _git("-C", "sub", "add", ".")
+    _git("-C", "sub", "commit", "-q", "-m", "x")
     Path("sub/new.nfd").write_text(NF.format(name="new"))
     assert main(["init", "-q", "sub"]) == 0
     diffs = [c for c in read_config(Path("sub") / CONFIG).checks if isinstance(c, spec.Diff)]
     assert [(d.old, d.new) for d in diffs] == [
-        ("main:./sub/one.nfd", "sub/one.nfd"),
-        ("main:./sub/rules.csv", "sub/rules.csv"),
+        ("main:./one.nfd", "sub/one.nfd"),
+        ("main:./rules.csv", "sub/rules.csv"),
     ]
     assert main(["gate", "-q", "sub", "--only", diffs[0].common.name]) == 0
 

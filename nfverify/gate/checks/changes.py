@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from nfverify.equivalence.diff import DiffQuestion, diff
 from nfverify.equivalence.diff.run import as_network
 from nfverify.equivalence.problem import Options
@@ -21,9 +23,10 @@ MAX_STATE = 64 << 20  # bytes
 def check_diff(check: Diff) -> Result:
     """What `nfverify diff` answers."""
     common = check.common
-    old = load_version(check.old)
+    folder = Path(common.folder)
+    old = load_version(check.old, folder=folder)
     before = as_network(old)
-    new = load_version(check.new, ports=before.ports)
+    new = load_version(check.new, ports=before.ports, folder=folder)
     asked = Question(
         options=Options(
             assume=assumption(check.assume, before),

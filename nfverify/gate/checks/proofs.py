@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nfverify.equivalence.audit import Audit
 from nfverify.equivalence.problem import Options
@@ -20,8 +21,8 @@ from nfverify.testing.models import assumption
 def check_equiv(check: Equiv) -> Result:
     """What `nfverify equiv` answers."""
     common = check.common
-    a = _network(check.a)
-    b = _network(check.b, a.ports)
+    a = _network(check.a, common.folder)
+    b = _network(check.b, common.folder, a.ports)
     question = Question(
         options=Options(
             observe_state=check.observe == "packets+state",
@@ -45,8 +46,8 @@ def audit_of(solver: Solver) -> Audit | None:
     return None if solver == "" else Audit(solver)
 
 
-def _network(target: str, ports: Sequence[str] = ()) -> Network:
-    found = load_version(target, ports=ports)
+def _network(target: str, folder: str, ports: Sequence[str] = ()) -> Network:
+    found = load_version(target, ports=ports, folder=Path(folder))
     if isinstance(found, Network):
         return found
     raise CheckError(f"{target} is a ruleset, and no model; compare rulesets by [[diff]]")
