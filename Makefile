@@ -46,8 +46,16 @@ bench: $(VENV)/.dev ## measure: each benchmark prints its own table
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
 
 .PHONY: fuzz
-fuzz: $(VENV)/.dev ## for SECONDS=60: random networks, compiled, against the reference
+fuzz: $(VENV)/.dev ## for SECONDS=60: all that reads what others wrote, coverage-guided
+	@nice $(BIN)/python tests/robustness/fuzz.py --seconds $(or $(SECONDS),60)
+
+.PHONY: fuzz-networks
+fuzz-networks: $(VENV)/.dev ## for SECONDS=60: random networks, compiled, against the reference
 	@NFVERIFY_WERROR=1 $(BIN)/python tests/fuzz.py --seconds $(or $(SECONDS),60)
+
+.PHONY: soak
+soak: $(VENV)/.dev ## PACKETS=1000000000 through a compiled chain: memory and behaviour must stay
+	@$(BIN)/python tests/robustness/soak.py --packets $(or $(PACKETS),1000000000)
 
 .PHONY: docs
 docs: $(VENV)/.dev ## run every command shown in README.md and docs/, and check their links
