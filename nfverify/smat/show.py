@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nfverify.lang.markdown import code
 from nfverify.lang.visible import in_json
 from nfverify.smat import ir
 from nfverify.smat.texts import constant, duration, state_text
@@ -230,7 +231,7 @@ def markdown(network: ir.Network) -> str:
     for one in pictures(network):
         lines = [f"## {_title(one)}", ""]
         for label, items in _preamble(one):
-            lines += [f"{label}: {'; '.join([_code(item) for item in items])}", ""]
+            lines += [f"{label}: {'; '.join([code(item) for item in items])}", ""]
         for section in one.sections:
             if section.rows:
                 lines += ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
@@ -245,17 +246,11 @@ def markdown(network: ir.Network) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _code(text: str) -> str:
-    """Inline code; a `|` would end the cell."""
-    fence = "``" if "`" in text else "`"
-    return fence + text.replace("|", "\\|") + fence
-
-
 def _cell(lines: Iterable[str], empty: str) -> str:
     parts = []
     for line in lines:
         space = len(line) - len(line.lstrip())
-        parts.append("&nbsp;" * space + _code(line.strip()))
+        parts.append("&nbsp;" * space + code(line.strip()))
     return "<br>".join(parts) or empty.replace("*", "\\*")
 
 

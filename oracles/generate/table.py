@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from nfverify.equivalence.reach.outcome import Open, Unreachable
 from nfverify.equivalence.reach.script import length
+from nfverify.lang.markdown import prose
 from nfverify.oracles.coverage.goals import Goal
 from nfverify.oracles.coverage.table import aligned, grid, line
 from nfverify.oracles.generate.manifest import Json
@@ -19,7 +20,7 @@ def text(found: Generated) -> str:
 
 def markdown(found: Generated) -> str:
     """For a page."""
-    head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(found)]
+    head, *rows = [list(map(prose, row)) for row in _rows(found)]
     lines = [
         f"# Coverage of {found.instrumented.original.name}: {summary(found)}",
         "",
@@ -27,7 +28,7 @@ def markdown(found: Generated) -> str:
         "|---|---|" + "--:|" * (len(head) - 2),
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
-        *_lists(found, "* "),
+        *_lists(found, "* ", prose),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -83,7 +84,7 @@ def _cell(goals: Sequence[Goal], found: Generated) -> str:
     return f"{hit}/{len(goals) - never}" if len(goals) > never else "-"
 
 
-def _lists(found: Generated, mark: str) -> Iterator[str]:
+def _lists(found: Generated, mark: str, shown: Callable[[str], str] = str) -> Iterator[str]:
     for kind, title in ((Unreachable, "Unreachable, proved"), (Open, "Unknown")):
         goals = [g for g in found.goals if isinstance(found.fates[g.number], kind)]
         if not goals:
@@ -91,7 +92,7 @@ def _lists(found: Generated, mark: str) -> Iterator[str]:
         yield f"{title} ({len(goals)}):"
         yield ""
         for goal in goals:
-            yield mark + _line(goal, found)
+            yield mark + shown(_line(goal, found))
         yield ""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nfverify.equivalence.simulate import Arrival
+from nfverify.lang.markdown import prose
 from nfverify.oracles.coverage.table import aligned
 from nfverify.oracles.generate.manifest import Item
 from nfverify.oracles.mutation.grading import Fate, Grade, Outcome
@@ -38,14 +39,14 @@ def text(found: Grade, *, brief: bool = False) -> str:
 
 def markdown(found: Grade) -> str:
     """For a page."""
-    head, *rows = _rows(found)
+    head, *rows = [list(map(prose, row)) for row in _rows(found)]
     lines = [
         f"# Mutants of {found.network.name}: {summary(found)}",
         "",
         "| " + " | ".join(head) + " |",
         "|---|" + "--:|" * (len(head) - 1),
         *("| " + " | ".join(row) + " |" for row in rows),
-        *_survivors(found, "* "),
+        *_survivors(found, "* ", prose),
     ]
     return "\n".join(lines) + "\n"
 
@@ -100,14 +101,14 @@ def _rows(found: Grade) -> list[list[str]]:
     return rows
 
 
-def _survivors(found: Grade, mark: str) -> Iterator[str]:
+def _survivors(found: Grade, mark: str, shown: Callable[[str], str] = str) -> Iterator[str]:
     for fate, title in _TITLES.items():
         outcomes = [o for o in found.outcomes if o.fate == fate]
         if outcomes:
             yield ""
             yield f"{title} ({len(outcomes)}):"
             yield ""
-            yield from (mark + _line(o) for o in outcomes)
+            yield from (mark + shown(_line(o)) for o in outcomes)
 
 
 def _line(outcome: Outcome) -> str:
