@@ -100,7 +100,7 @@ def _checked(args: argparse.Namespace, certificate: Certificate, started: float)
 
     def answer(notify: Notify, known: Known) -> Checked:
         from nfverify.checker.check import Check
-        from nfverify.checker.terms import Unchecked
+        from nfverify.checker.semantics import Unchecked
 
         findings: list[tuple[str, str]] = []
         try:

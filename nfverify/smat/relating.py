@@ -29,6 +29,18 @@ class Claim:
     keys: tuple[ir.Type, ...]
     expr: ir.Expr
 
+    def reads(self) -> list[tuple[str, list[str]]]:
+        """What it reads: a variable, and at each part of the key the claim's key that stands there,
+        also by a conversion; empty where something else does."""
+        nodes = (n for n in ir.walk((self.expr,)) if isinstance(n, ir.Read | ir.Has))
+        return [(node.var, [_key_name(key) for key in node.keys]) for node in nodes]
+
+
+def _key_name(expr: ir.Expr) -> str:
+    while isinstance(expr, ir.Cast):
+        expr = expr.operand
+    return expr.name if isinstance(expr, ir.Local) else ""
+
 
 def prefix(letter: str, network: ir.Network, instance: str) -> str:
     """What the names of an instance's variables begin with."""
