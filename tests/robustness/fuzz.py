@@ -22,6 +22,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from readers import Reader
 
 HERE = Path(__file__).resolve().parent
 SECONDS, MEGABYTES = 5, 1024  # of one input
@@ -65,10 +69,16 @@ def fuzz(name: str, arguments: Sequence[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["nfverify", "tomllib"], enable_loader_override=False):
-        from readers import READERS
-    run = guarded(READERS[name].run)
+        reader = _reader(name)
+    run = guarded(reader.run)
     atheris.Setup([sys.argv[0], *arguments], run)
     atheris.Fuzz()
+
+
+def _reader(name: str) -> Reader:
+    from readers import PLANTED, READERS
+
+    return PLANTED if name == "planted" else READERS[name]
 
 
 def guarded(run: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -84,9 +94,7 @@ def guarded(run: Callable[[bytes], None]) -> Callable[[bytes], None]:
 
 def seed(name: str, corpus: Path) -> None:
     """Puts the reader's first inputs and its words into the corpus folder and beside it."""
-    from readers import READERS
-
-    reader = READERS[name]
+    reader = _reader(name)
     corpus.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(reader.seeds()):
         (corpus / f"seed-{number}").write_bytes(data[:LENGTH])
@@ -190,11 +198,11 @@ def main() -> int:
 
     names = args.reader or list(READERS)
     for name in names:
-        if name not in READERS:
+        if name not in (*READERS, "planted"):
             parser.error(f"no reader {name!a}; there are {', '.join(READERS)}")
     for path in args.inputs:
         for name in names:
-            guarded(READERS[name].run)(path.read_bytes())
+            guarded(_reader(name).run)(path.read_bytes())
     if args.inputs:
         return 0
     tallies = {}

@@ -222,3 +222,12 @@ READERS = MappingProxyType(
         "certificate": Reader(certificate, seeds.certificates, _MEMBERS),
     }
 )
+
+
+def _wrong(data: bytes) -> None:
+    if data.startswith(b"ab"):
+        raise IndexError("planted")
+
+
+PLANTED = Reader(_wrong, lambda: iter([b"a"]), "ab")
+"""One with a fault, to see that it is found; no part of READERS."""
