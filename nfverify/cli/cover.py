@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.packet.pcap import CaptureError
     from nfverify.report.as_result import coverage_result
     from nfverify.report.document import text_of
+    from nfverify.report.growth import measured
     from nfverify.smat.load import load
 
     network = load(args.model)
@@ -71,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
             except CaptureError as error:
                 broken = error
                 break
-    result = coverage_result(args.model, args.model, found.instrumented.goals, found.first)
+    result = coverage_result(
+        args.model, args.model, found.instrumented.goals, found.first, series=measured(found)
+    )
     write_reports(args.report, results_of("nfverify cover", result))
     if to_stdout(args.report):
         pass

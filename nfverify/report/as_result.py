@@ -17,7 +17,8 @@ from nfverify.equivalence.verdict import (
 from nfverify.lang.source import Span
 from nfverify.oracles.engines.base import UNTOLD
 from nfverify.oracles.trace import port_names
-from nfverify.report.results import Example, Outcome, Place, Ratio, Result, Status, Step
+from nfverify.report.growth import noticed
+from nfverify.report.results import Example, Outcome, Place, Ratio, Result, Series, Status, Step
 from nfverify.report.text import count_of, excluded, packets_of, wording
 from nfverify.report.traces import example_of
 from nfverify.semantics.machine import Output
@@ -241,6 +242,7 @@ def coverage_result(
     unreachable: Collection[int] = (),
     least: float | None = None,
     seconds: float = 0.0,
+    series: tuple[Series, ...] = (),
 ) -> Result:
     """Goals reached, all together and by kind; those that are proved unreachable don't count."""
     from nfverify.oracles.coverage.goals import KINDS
@@ -267,6 +269,7 @@ def coverage_result(
         seconds=seconds,
         places=() if enough(whole) else found,
         ratios=tuple(ratios),
+        series=series,
     )
 
 
@@ -301,6 +304,7 @@ def mutation_result(
         seconds=grade.seconds,
         places=() if status == "passed" else found,
         ratios=tuple(ratios),
+        series=noticed(grade),
         reason=f"{undecided} mutants are undecided" if status == "unknown" else "",
     )
 

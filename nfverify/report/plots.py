@@ -64,7 +64,10 @@ def _axis(values: list[float]) -> list[float]:
     low, high = min(0.0, *values), max(0.0, *values)
     raw = (high - low) / _TICKS or 1.0
     unit = 10.0 ** math.floor(math.log10(raw))
-    step = next(unit * n for n in (1, 2, 2.5, 5, 10) if unit * n >= raw * (1 - 1e-9))
+    steps = [unit * n for n in (1, 2, 2.5, 5, 10)]
+    if all(value.is_integer() for value in values):  # of what is counted there are no halves
+        steps = [step for step in steps if step.is_integer()] or [1.0]
+    step = next(step for step in steps if step >= raw * (1 - 1e-9))
     first, last = math.floor(low / step), math.ceil(high / step - 1e-9)
     return [step * n for n in range(first, max(last, first + 1) + 1)]
 

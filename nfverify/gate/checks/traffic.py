@@ -21,6 +21,7 @@ from nfverify.oracles.tester import DEFAULT_ENGINES, SILENCE, Options, contest_o
 from nfverify.oracles.trace import Trace
 from nfverify.report.as_result import coverage_result, enough, finding_result, mutation_result
 from nfverify.report.finding import Test as Tested
+from nfverify.report.growth import generated, measured
 from nfverify.report.results import Result
 from nfverify.smat.ir import Network
 from nfverify.smat.load import load
@@ -67,6 +68,7 @@ def check_coverage(check: Coverage) -> Result:
             found.first,
             least=check.least,
             seconds=time.monotonic() - started,
+            series=measured(found),
         )
     limits = Limits(seconds=common.time_limit)
     made = generate(network, check.level, operators=functions, limits=limits)
@@ -79,6 +81,7 @@ def check_coverage(check: Coverage) -> Result:
         unreachable={number for number, fate in fates.items() if isinstance(fate, Unreachable)},
         least=check.least,
         seconds=time.monotonic() - started,
+        series=generated(made),
     )
     open_ = made.count(Open)
     whole = result.ratios[0]
