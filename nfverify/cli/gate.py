@@ -196,7 +196,8 @@ def _accepted(args: argparse.Namespace, config: Config, results: Results) -> Res
     accept(read_baseline(config.baseline), entries)
     names = [result.name for result in results.results]
     checks = [check for check in config.checks if check.common.name in names]
-    again = judge(checks, results.results, read_baseline(config.baseline), date.today())
+    every = [check.common.name for check in config.checks]
+    again = judge(checks, results.results, read_baseline(config.baseline), date.today(), every)
     return replace(results, results=again.results, expired=again.expired, notes=again.notes)
 
 

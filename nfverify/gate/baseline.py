@@ -110,10 +110,14 @@ class _Judging:
 
 
 def judge(
-    checks: Sequence[AnyCheck], found: Sequence[Result], baseline: Baseline, today: date
+    checks: Sequence[AnyCheck],
+    found: Sequence[Result],
+    baseline: Baseline,
+    today: date,
+    names: Sequence[str] = (),
 ) -> Results:
-    """The results, in which what is accepted is no longer different. Title, version and seconds
-    are for the caller to fill in."""
+    """The results, in which what is accepted is no longer different; `names` are those of all
+    checks that there are. Title, version and seconds are for the caller to fill in."""
     judging = _Judging(baseline, today)
     results, notes = [], []
     for check, result in zip(checks, found, strict=True):
@@ -132,6 +136,9 @@ def judge(
         if entry.expires < today:
             gone = "" if entry in judging.used else "; no difference needs it"
             expired.append(f"{entry} expired on {entry.expires}{gone}")
+        elif names and entry.check not in names:
+            meant = did_you_mean(entry.check, names)
+            notes.append(f"{baseline.path}: {entry}: no check has this name{meant}")
         elif entry not in judging.used and entry.check in decided:
             notes.append(f"{baseline.path}: nothing needs {entry} any more")
     return Results("", "", tuple(results), expired=tuple(expired), notes=tuple(notes))

@@ -27,21 +27,9 @@ _NO_MATTER = ("NFVERIFY_CACHE_SIZE", "NFVERIFY_DEBUG", "NFVERIFY_SEEK")
 class Keys:
     """Keys of one run of a gate; what all have in common is looked at once."""
 
-    def pins(self, check: AnyCheck) -> tuple[str, ...] | None:
-        """The commits that a check's revisions stand for; None if git can't tell."""
-        found = []
-        try:
-            for target in targets(check):
-                past = versioned(target)
-                if past is not None:
-                    found.append(f"{target} {commit_of(past.revision, Path(check.common.folder))}")
-        except ModelError:
-            return None
-        return tuple(found)
-
     def of(self, check: AnyCheck) -> str | None:
         """The key of a check; None for one that must be run each time."""
-        pins = self.pins(check)
+        pins = pins_of(check)
         if pins is None:
             return None
         more = ""
@@ -73,6 +61,20 @@ class Keys:
         from nfverify.cythonized.toolchain import toolchain
 
         return toolchain().identity
+
+
+def pins_of(check: AnyCheck) -> tuple[str, ...] | None:
+    """The commits that a check's revisions stand for; None if git can't tell."""
+    found = []
+    try:
+        for target in targets(check):
+            past = versioned(target)
+            if past is not None:
+                commit = commit_of(past.revision, Path(check.common.folder))
+                found.append(f"{target} {commit}")
+    except ModelError:
+        return None
+    return tuple(found)
 
 
 def _packages() -> Iterator[str]:

@@ -13,7 +13,7 @@ import nfverify
 from nfverify.executors import Done, Failed, Job, Outcome, opened
 from nfverify.gate.baseline import judge, read_baseline
 from nfverify.gate.cache import Cache
-from nfverify.gate.keys import Keys
+from nfverify.gate.keys import Keys, pins_of
 from nfverify.gate.recording import Input, input_of
 from nfverify.gate.spec import (
     AnyCheck,
@@ -101,8 +101,9 @@ def run_gate(
         if cache is not None and key is not None and one.inputs is not None:
             cache.add(key, one.inputs, one.result)
         notify(len(found), len(checks), checks[number].common.name)
-    results = [_identified(keys, check, found[n]) for n, check in enumerate(checks)]
-    judged = judge(checks, results, baseline, options.today or date.today())
+    results = [_identified(check, found[n]) for n, check in enumerate(checks)]
+    names = [check.common.name for check in config.checks]
+    judged = judge(checks, results, baseline, options.today or date.today(), names)
     return replace(
         judged,
         title=str(config.path),
@@ -159,14 +160,16 @@ def _run(
     if not numbers:
         return
     numbers = sorted(numbers, key=lambda number: _LONGEST.index(checks[number].common.kind))
-    where = options.executor or config.executor
-    jobs = options.jobs or config.jobs
-    if where is None and jobs is not None:
-        where = f"local:{jobs}"
+    where = options.executor or _local(options.jobs) or config.executor or _local(config.jobs)
     work_list = [_job(checks[number]) for number in numbers]
     with opened(where) as executor:
         for index, outcome in executor.run(work_list):
-            yield numbers[index], _found(checks[numbers[index]], outcome)
+            check = checks[numbers[index]]
+            yield numbers[index], _found(check, pins_of(check), outcome)
+
+
+def _local(jobs: int | None) -> str | None:
+    return None if jobs is None else f"local:{jobs}"
 
 
 def _job(check: AnyCheck) -> Job:
@@ -177,31 +180,40 @@ def _job(check: AnyCheck) -> Job:
     match check:
         case Test() | Mutation():
             seconds, memory = common.time_limit, common.memory_limit
-        case Coverage():
+        case Check() | Coverage():
             seconds, memory = common.time_limit + SLACK, common.memory_limit
         case Prove():  # each property has its own limit, and a process that keeps it
             seconds, memory = MANY * common.time_limit + SLACK, None
-        case Check() | Equiv() | Diff():  # what the solver may have, supervise sees to
+        case Equiv() | Diff():  # what the solver may have, supervise sees to
             seconds, memory = common.time_limit + SLACK, None
     return Job(common.name, work, arguments, seconds, memory, _IMPORTS[common.kind])
 
 
-def _found(check: AnyCheck, outcome: Outcome) -> _Found:
+def _found(check: AnyCheck, pins: tuple[str, ...] | None, outcome: Outcome) -> _Found:
     match outcome:
-        case Done(value=Answer(result=Result(name=name, kind=kind) as result, inputs=inputs)) if (
-            name,
-            kind,
-        ) == (check.common.name, check.common.kind):
-            if inputs is not None and not all(map(_is_here, inputs)):
-                told = "the worker read other files than there are here: it needs the same"
-                return _Found(failed(check, told), None)
-            return _Found(result, inputs)
+        case Done(value=Answer() as answer):
+            return _believed(check, pins, answer)
         case Done():
             return _Found(failed(check, "the worker gave no answer", internal=True), None)
         case Failed(kind="time" | "memory", reason=reason):
             return _Found(unknown(check, reason), None)
         case Failed(reason=reason):
             return _Found(failed(check, reason, internal=True), None)
+
+
+def _believed(check: AnyCheck, pins: tuple[str, ...] | None, answer: Answer) -> _Found:
+    """An answer to this question, about what is here."""
+    result, inputs, common = answer.result, answer.inputs, check.common
+    if (result.name, result.kind) != (common.name, common.kind):
+        told = "the worker answered another question"
+        return _Found(failed(check, told, internal=True), None)
+    if inputs is not None and not all(map(_is_here, inputs)):
+        told = "the worker read other files than there are here: it needs the same"
+        return _Found(failed(check, told), None)
+    if pins is not None and answer.pins != pins:
+        told = "the worker's git has other revisions than there are here"
+        return _Found(failed(check, told), None)
+    return _Found(result, inputs)
 
 
 def _is_here(one: Input) -> bool:
@@ -212,11 +224,11 @@ def _is_here(one: Input) -> bool:
         return False
 
 
-def _identified(keys: Keys, check: AnyCheck, found: _Found) -> Result:
+def _identified(check: AnyCheck, found: _Found) -> Result:
     """A difference without `changes` gets a name, which says also between which files it is: what
     is accepted for these is not for others."""
     result, inputs = found.result, found.inputs
-    pins = keys.pins(check)
+    pins = pins_of(check)
     if result.status != "different" or result.changes or inputs is None or pins is None:
         return result
     steps = [(s.time, s.port, s.frame, s.outcomes) for e in result.examples for s in e.steps]

@@ -10,6 +10,7 @@ from typing import assert_never
 from nfverify.cythonized.cache import default_folder
 from nfverify.cythonized.faults import BuildError
 from nfverify.gate import spec
+from nfverify.gate.keys import pins_of
 from nfverify.gate.recording import Input, Recorder
 from nfverify.gate.spec import AnyCheck
 from nfverify.lang.source import ModelError, Span
@@ -20,21 +21,27 @@ MAX_SAID = 20  # diagnostics that are told
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A result and what it was made from; `inputs` None: it must not be used again."""
+    """A result and what it was made from; `inputs` None: it must not be used again. `pins` are the
+    commits of its revisions."""
 
     result: Result
     inputs: tuple[Input, ...] | None
+    pins: tuple[str, ...] = ()
 
 
 def work(check: AnyCheck, folder: str) -> Answer:
     """The check in that working folder. What is wrong with its files is a result, too."""
     os.chdir(folder)
     started = time.monotonic()
+    pins = pins_of(check)
     recorder = Recorder((str(default_folder()),))
     recorder.start(probe for target in spec.targets(check) for probe in _probes(target))
     result = _guarded(check)
     result = replace(result, name=check.common.name, seconds=time.monotonic() - started)
-    return Answer(result, recorder.inputs())
+    inputs = recorder.inputs()
+    if pins is None or pins != pins_of(check):  # a branch has moved meanwhile
+        return Answer(result, None, pins or ())
+    return Answer(result, inputs, pins)
 
 
 def _probes(target: str) -> list[str]:

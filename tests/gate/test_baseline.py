@@ -73,6 +73,14 @@ def test_what_nothing_needs_is_told() -> None:
     assert _judged(_changed(status="unknown"), _entry("aa")).notes == ()
 
 
+def test_an_entry_of_no_check_is_told() -> None:
+    baseline = Baseline(Path("b.toml"), (_entry("aa", check="edgy"),))
+    notes = judge([_check()], [_changed("aa")], baseline, TODAY, ["edge", "core"]).notes
+    assert notes == (
+        "b.toml: edgy: aa (ticket for aa): no check has this name; did you mean `edge`?",
+    )
+
+
 def test_the_config_allows_changes_too() -> None:
     (result,) = _judged(_changed("aa"), allow=("aa",)).results
     assert (result.status, result.reason) == ("accepted", "allowed by the config")

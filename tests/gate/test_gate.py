@@ -188,6 +188,7 @@ PASSED = Result("x", "equiv", "passed", "the same")
         (Done(PASSED), "error", 4),
         (Done(Answer(PASSED, (Input("edge.nfd", "edge.nfd", "f" * 64),))), "error", 2),
         (Done(Answer(PASSED, (Input("gone.nfd", "gone.nfd", "f" * 64),))), "error", 2),
+        (Done(Answer(PASSED, (), ("v1:edge.nfd 0123abc",))), "error", 2),
         (Done(Answer(replace(PASSED, name="y"), None)), "error", 4),
         (Done(Answer(replace(PASSED, kind="prove"), None)), "error", 4),
         (Done(Answer(PASSED, None)), "passed", 0),

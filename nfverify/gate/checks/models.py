@@ -20,9 +20,11 @@ def functions_of(common: Common) -> Mapping[str, Function]:
 
 def check_models(check: Check) -> Result:
     """What `nfverify check` says of the models."""
+    from nfverify.equivalence.check import solver_checks
     from nfverify.smat.check import check_file
 
-    found = [one for model in check.models for one in check_file(model)]
+    checks = (solver_checks,)
+    found = [one for model in check.models for one in check_file(model, extra_checks=checks)]
     errors = [one for one in found if one.severity == "error"]
     if errors:
         raise ModelError(*errors)
