@@ -97,10 +97,10 @@ class Grouping:
         pairs = tuple(changed.pair_of(last) for changed in self.lists)
         deciding = tuple(self.deciding(taken))
         places = {p for p in taken if any(p[1] == self.name(p[0], i) for i in deciding)}
-        seen = kind.fields or ()
+        fields = kind.fields or ()
         if deciding:
             kind = replace(kind, fields=None)
-        return Key(deciding, frozenset(places), pairs, kind, seen)
+        return Key(deciding, frozenset(places), pairs, kind, fields)
 
     def kind_of(self, sent: Sequence[Sequence[Emission]]) -> Kind:
         """What came of a packet."""

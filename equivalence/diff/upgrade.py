@@ -3,6 +3,7 @@ shown of it is run once more on the two models as they are."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -31,6 +32,8 @@ def upgrade(
 ) -> Answer:
     """What the new model does otherwise once it has taken over. Raises ModelError."""
     check_provable(old, new, headers=True)
+    started = time.monotonic() if question.asked.started is None else question.asked.started
+    question = replace(question, asked=replace(question.asked, started=started))
     try:
         if question.state is None:
             return _at_any_time(old, new, question, notify, known)
@@ -91,7 +94,8 @@ def _at_any_time(
     options = question.asked.options
     if options.assume is not None:
         plan = plan_rulesets(old, new, 1.0)
-        deadline = (question.asked.started or 0.0) + question.asked.time_limit
+        assert question.asked.started is not None
+        deadline = question.asked.started + question.asked.time_limit
         check_satisfiable(Problem(Side("a", old), Side("b", new), options, plan), deadline)
         moment = ir.Compare("==", ir.Field("iface"), ir.Const(sides.port, ir.PORT))
         assume = ir.Or((moment, options.assume), span=options.assume.span)
