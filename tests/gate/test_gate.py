@@ -13,6 +13,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
 
 from nfverify.cli.main import main
 from nfverify.executors import Done, Failed, Job, Outcome
@@ -265,3 +268,86 @@ def test_the_list_runs_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> 
     run(Done(Answer(PASSED, ())))
     assert main(["gate", "--list"]) == 0
     assert capsys.readouterr().out == "equiv  x  cached\n"
+
+
+KINDS = """
+[[prove]]
+model = "edge.nfd"
+properties = ["never_loops"]
+
+[[prove]]
+name = "states nothing"
+model = "edge.nfd"
+
+[[test]]
+model = "edge.nfd"
+engines = ["reference", "symbolic"]
+packets = 50
+
+[[coverage]]
+model = "edge.nfd"
+least = 1
+
+[[coverage]]
+name = "one capture"
+model = "edge.nfd"
+traces = "web.pcap"
+least = 1
+
+[[coverage]]
+name = "half is enough"
+model = "edge.nfd"
+traces = "web.pcap"
+least = 0.5
+
+[[coverage]]
+name = "no packets"
+model = "edge.nfd"
+traces = "none.pcap"
+least = 0
+
+[[mutation]]
+model = "edge.nfd"
+least = 0.5
+
+[[check]]
+models = ["odd.nfd"]
+
+[[check]]
+name = "no warning"
+models = ["odd.nfd"]
+warnings = "refuse"
+
+[[equiv]]
+name = "rules are no model"
+a = "edge.nfd"
+b = "HEAD:./rules.csv"
+"""
+
+
+def test_every_kind_of_check(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packet = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=9, dport=80)
+    wrpcap("web.pcap", [Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet])
+    wrpcap("none.pcap", [])
+    never = "entry all { action_flow { pass; } } entry rest"  # it is never reached
+    Path("odd.nfd").write_text(MODEL.replace("entry rest", never))
+    Path("rules.csv").write_text("action,dport\naccept,80\n")
+    for words in ("add rules.csv", "commit -q -m rules"):
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", *who, *words.split()], check=True)
+    Path("nfverify.toml").write_text(KINDS)
+    code, found = _results(capsys)
+    assert {name: one["status"] for name, one in found.items()} == {
+        "prove edge.nfd never_loops": "passed",
+        "states nothing": "error",
+        "test edge.nfd": "passed",
+        "coverage edge.nfd": "passed",
+        "one capture": "different",
+        "half is enough": "passed",
+        "no packets": "error",
+        "mutation edge.nfd": "passed",
+        "check odd.nfd": "passed",
+        "no warning": "different",
+        "rules are no model": "error",
+    }
+    assert code == 2
