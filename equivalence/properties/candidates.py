@@ -9,8 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from nfverify.equivalence.components import Component, at_most, equal, implies, kindred, widened
-from nfverify.equivalence.problem import Problem
+from nfverify.equivalence.components import (
+    Component,
+    at_most,
+    equal,
+    implies,
+    kindred,
+    locals_of,
+    widened,
+)
+from nfverify.equivalence.problem import CLOCK, Problem
 from nfverify.equivalence.properties.happening import kept
 from nfverify.equivalence.properties.watch import LEAF, Watch
 from nfverify.equivalence.relation import Candidate
@@ -21,8 +29,10 @@ Known = Mapping[ir.Expr, ir.Expr]
 """What an expression over the fields of a packet is: variables of the looker-on."""
 
 MAX_CANDIDATES = 6000
-_WITHOUT_ID: Known = {ir.Field("icmp_id"): ir.Const(0, ir.field_type("icmp_id"))}
-"""Of a packet with ports; models write `f[sport] | f[icmp_id]` for whichever there is."""
+_ABSENT: Known = {
+    ir.Field(name): ir.Const(0, ir.field_type(name)) for name in ("icmp_id", "sip6", "dip6")
+}
+"""Of an IPv4 packet with ports; models write `f[sport] | f[icmp_id]` for whichever there is."""
 _SWAPPED = {"sip": "dip", "dip": "sip", "sip6": "dip6", "dip6": "sip6"}
 _SWAPPED |= {"sport": "dport", "dport": "sport"}
 
@@ -66,12 +76,22 @@ def _all(
                 if not isinstance(test, ir.Has):
                     either = implies(once, ir.Or((there, test)))
                     yield Candidate("guarded", (), either)
+            for there in filed:
+                yield from _only_there(once, there, problem.variables()[there.var], variables)
         for variable, component in product(variables, plain):
             if kindred(variable.type, component.type) and component.index is not None:
                 value = component.at(())
                 yield _claim(implies(once, at_most(variable, value, strictly=True)))
                 yield _claim(implies(once, at_most(variable, value)))
                 yield _claim(implies(once, at_most(value, variable)))
+                for bound in bounds if variable.type == ir.TIME else ():
+                    if 0 < bound < 1 << 62:
+                        later = ir.Arithmetic("+", variable, ir.Const(bound, ir.TIME), ir.TIME)
+                        yield _claim(implies(once, at_most(later, value)))
+        for variable in variables:
+            if variable.type == ir.TIME:
+                clock = ir.Read(CLOCK, (), 0, ir.TIME)
+                yield _claim(implies(once, at_most(variable, clock)))
         for fact in _asked(watch, node):
             yield _claim(implies(once, fact))
     for once, _ in histories:
@@ -79,6 +99,20 @@ def _all(
             if component.type == ir.BOOL:
                 yield _claim(implies(once, component.at(())))
                 yield _claim(implies(component.at(()), once))
+
+
+def _only_there(
+    once: ir.Expr, there: ir.Has, variable: ir.StateVar, variables: Sequence[ir.Expr]
+) -> Iterator[Candidate]:
+    """Under no other key is filed what is filed there."""
+    ks = locals_of(variable.keys)
+    for index, type_ in enumerate(variable.values):
+        value = ir.Read(there.var, ks, index, type_)
+        for other in variables:
+            if kindred(other.type, type_):
+                case = ir.And((once, ir.Has(there.var, ks), equal(value, other)))
+                for mine, key in zip(ks, there.keys, strict=True):
+                    yield Candidate("promise", variable.keys, implies(case, equal(mine, key)))
 
 
 def _claim(expr: ir.Expr) -> Candidate:
@@ -140,10 +174,29 @@ def knowledge(watch: Watch, node: ir.Since) -> Iterator[Known]:
         for known in (before, after, {**before, **after}):
             answer = {mapped_expr(e, _swap): v for e, v in known.items()}
             for one in (known, answer):
-                for whole in (dict(one), {**_WITHOUT_ID, **one}):
+                for whole in (dict(one), {**_ABSENT, **_simpler(one), **one}):
                     if one and whole not in seen:
                         seen.append(whole)
                         yield whole
+
+
+def _simpler(known: Known) -> Known:
+    """What follows of x | icmp_id where there is no icmp_id."""
+    found: dict[ir.Expr, ir.Expr] = {}
+    for expr, value in known.items():
+        if isinstance(expr, ir.Arithmetic) and expr.op == "|":
+            for part, other in ((expr.left, expr.right), (expr.right, expr.left)):
+                if _core(other) == ir.Field("icmp_id"):
+                    found[part] = value
+                    if _core(part).type == _core(value).type:
+                        found[_core(part)] = _core(value)
+    return found
+
+
+def _core(expr: ir.Expr) -> ir.Expr:
+    while isinstance(expr, ir.Cast):
+        expr = expr.operand
+    return expr
 
 
 def equations(watch: Watch, expr: ir.Expr) -> tuple[Known, Known]:

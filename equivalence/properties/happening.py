@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from nfverify.equivalence.expressions import evaluate_expr
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.problem import Event, Model, Problem
-from nfverify.equivalence.properties.watch import LOOKER, Watch
+from nfverify.equivalence.properties.watch import Watch
 from nfverify.equivalence.state import State, width
 from nfverify.equivalence.step import Step, cone
 from nfverify.equivalence.symbolic import Emission, Fault
@@ -194,9 +194,16 @@ def _reached(terms: Terms, faults: Sequence[Fault]) -> Term:
     return terms.any(f.guard for f in faults if f.counter in LIMITS)
 
 
-def build(watch: Watch, problem: Problem, terms: Terms, feasible: Callable[[Term], bool]) -> Step:
+def build(
+    watch: Watch,
+    problem: Problem,
+    terms: Terms,
+    feasible: Callable[[Term], bool],
+    whole: bool = False,
+) -> Step:
     """One packet, and one tick of each period, from any state; what must be impossible is that the
-    property is broken."""
+    property is broken. With `whole`, all state counts as relevant, not only what the property
+    depends on: a NAT's table for the way back says something of the one for the way out."""
     model = Watched(problem, terms, feasible, watch=watch)
     pre, base = model.arbitrary_state()
     events = [model.packet_event(pre, "packet")]
@@ -208,10 +215,11 @@ def build(watch: Watch, problem: Problem, terms: Terms, feasible: Callable[[Term
             differences.append((f"the property after {event.name}", broken, number))
     relevant, presence = cone(model, events, [term for _, term, _ in differences])
     relevant |= {kept(name) for name, _ in watch.variables}
+    if whole:
+        more = {name for name, variable in model.variables.items() if not variable.constant}
+        relevant |= more
+        presence |= {name for name in more if model.variables[name].keys}
     return Step(
         model, pre, base, tuple(events), tuple(differences), frozenset(relevant),
         frozenset(presence),
     )  # fmt: skip
-
-
-__all__ = ["LOOKER", "Moment", "Watched", "build", "kept"]

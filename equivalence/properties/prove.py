@@ -161,8 +161,8 @@ class _Run:
         verdict = self.simulated() or self.deepen(SHALLOW)
         if verdict is not None:
             return verdict
-        for thrifty in (True, False):
-            proof = self.induct(thrifty)
+        for thrifty, whole in ((True, False), (True, True), (False, False), (False, True)):
+            proof = self.induct(thrifty, whole)
             if proof is not None:
                 return proof
             depth = (self.search.depth if self.search else 0) + DEEPER
@@ -244,7 +244,7 @@ class _Run:
             breaks=self.breaks,
         )
 
-    def induct(self, thrifty: bool) -> Holds | None:
+    def induct(self, thrifty: bool, whole: bool = False) -> Holds | None:
         """A proof by induction, certified; None if none was found."""
         assert self.simulation is not None
         self.notify("induction")
@@ -255,7 +255,7 @@ class _Run:
                 deadline=self.deadline,
                 thrifty=thrifty,
                 notify=self.notify,
-                build=partial(build, self.watch),
+                build=partial(build, self.watch, whole=whole),
             )
         except Unsupported as exception:
             self.failed = Failed("the symbolic step", str(exception), 0)
@@ -264,7 +264,7 @@ class _Run:
         if isinstance(outcome, Failed):
             self.failed = outcome
             return None
-        return self.certified(outcome.relation, outcome.checks)
+        return self.certified(outcome.relation, outcome.checks, whole)
 
     def pool(self, induction: Induction) -> list[Candidate]:
         step = induction.step
@@ -278,7 +278,7 @@ class _Run:
         mine = candidates(self.watch, self.problem, plain, bounds(self.network, self.watch))
         return list(dict.fromkeys((*mine, *templates.generate())))
 
-    def certified(self, relation: Sequence[Candidate], checks: int) -> Holds | None:
+    def certified(self, relation: Sequence[Candidate], checks: int, whole: bool) -> Holds | None:
         variables = self.problem.variables()
         obligations = certify(
             self.problem,
@@ -286,7 +286,7 @@ class _Run:
             self.deadline,
             lambda n: f"({n + 1})",
             self.notify,
-            build=partial(build, self.watch),
+            build=partial(build, self.watch, whole=whole),
         )
         resisting = [o for o in obligations if o.result != "proved"]
         if resisting:

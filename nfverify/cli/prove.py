@@ -48,10 +48,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL", help=f"{MODEL}; - is standard input")
+    add("model", metavar="MODEL", nargs="?", help=f"{MODEL}; - is standard input")
     what = "prove this one (may be repeated)"
     add("--property", metavar="P", action="append", default=[], dest="properties", help=what)
-    add("--list", action="store_true", help="only list what the model states, and ready-made ones")
+    what = "only list the ready-made properties, and what the model states if one is named"
+    add("--list", action="store_true", help=what)
     what = "look only at packets for which this holds (may be repeated)"
     add("--assume", metavar="EXPR", action="append", default=[], help=what)
     what = "what becomes of frames that are not IP (default: bypass)"
@@ -77,10 +78,14 @@ def run(args: argparse.Namespace) -> int:
 
     if args.save is not None and Path(args.save).exists() and not Path(args.save).is_dir():
         raise UsageError(f"--save {args.save}: it is there, and is no folder")
-    network, claims = load_claims(args.model, args.properties)
     if args.list:
-        sys.stdout.write("\n".join(_listed(claims)) + "\n")
+        stated = None if args.model is None else load_claims(args.model, args.properties)[1]
+        sys.stdout.write("\n".join(_listed(stated)) + "\n")
         return 0
+    if args.model is None:
+        sys.stderr.write("nfverify prove: error: the following arguments are required: MODEL\n")
+        return 2
+    network, claims = load_claims(args.model, args.properties)
     if not claims:
         raise UsageError("the model states no property; name one with --property (see --list)")
     question = Question(
@@ -139,17 +144,18 @@ def _print(args: argparse.Namespace, claim: Claim, verdict: Verdict, *, last: bo
     Console(soft_wrap=True, highlight=False).print(styled, end="")
 
 
-def _listed(claims: Sequence[Claim]) -> list[str]:
+def _listed(claims: Sequence[Claim] | None) -> list[str]:
     from nfverify.report.escape import one_line
     from nfverify.smat.ready import READY
 
-    found = ["Stated:"]
-    for claim in claims:
+    found = [] if claims is None else ["Stated:"]
+    for claim in claims or ():
         span = claim.promise.span
         found.append(f"  {one_line(claim.title)}  ({one_line(str(span))})")
-    if not claims:
-        found.append("  nothing")
-    found += ["", "Ready-made:"]
+    if claims is not None:
+        found += [] if claims else ["  nothing"]
+        found.append("")
+    found.append("Ready-made:")
     for ready in READY.values():
         found += [f"  {ready.signature}", f"      {ready.means}"]
     return found
