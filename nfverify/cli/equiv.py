@@ -28,6 +28,7 @@ from nfverify.cli.options import (
     split_operators,
 )
 from nfverify.cli.report_options import add_reports, results_of, to_stdout, write_reports
+from nfverify.lang.visible import one_line
 
 if TYPE_CHECKING:
     from nfverify.equivalence.problem import Options
@@ -275,7 +276,7 @@ def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     status = Console(stderr=True).status("")
 
     def show(what: str) -> None:
-        status.update(escape(what))
+        status.update(escape(one_line(what)))
         status.start()  # only now: its thread must not be there when the prover is forked
 
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfverify.cli.options import MODEL, UsageError, add_operators, operators, seconds
-from nfverify.lang.visible import several_lines
+from nfverify.lang.visible import one_line, several_lines
 
 if TYPE_CHECKING:
     from nfverify.oracles.generate.outcome import Generated
@@ -110,4 +110,4 @@ def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     from rich.markup import escape
 
     with Console(stderr=True).status("") as status:
-        yield lambda what: status.update(escape(what))
+        yield lambda what: status.update(escape(one_line(what)))
