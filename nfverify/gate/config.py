@@ -28,8 +28,8 @@ _TRAFFIC = ("suite", "traces", "least")
 _KEYS: Mapping[Kind, tuple[str, ...]] = {
     "check": ("models", "warnings"),
     "equiv": ("a", "b", "observe", "ignore", "assume", "refine", "depth", *_PROOF),
-    "diff": ("old", "new", "allow", "assume", "reload", *_PROOF),
-    "prove": ("model", "properties", *_PROOF),
+    "diff": ("old", "new", "allow", "ignore", "assume", "reload", *_PROOF),
+    "prove": ("model", "properties", "assume", *_PROOF),
     "test": (
         *("model", "engines", "against", "packets", "seed", "compare", "ignore", "suite"),
         *("traces", "well-formed", "answer-limit"),
@@ -153,7 +153,8 @@ class _Reading:
                 model = _model(table)
                 listed = table.texts("properties") or (spec.ALL,)
                 common = self.common(table, kind, model, *listed[listed == (spec.ALL,) :])
-                return spec.Prove(common, model, listed, _solver(table, self.solver))
+                solver = _solver(table, self.solver)
+                return spec.Prove(common, model, listed, table.texts("assume"), solver)
             case "test":
                 return self.test(table)
             case "coverage":
@@ -222,6 +223,7 @@ class _Reading:
             old,
             new,
             table.texts("allow"),
+            _ignored(table),
             table.texts("assume"),
             state,
             _solver(table, self.solver),

@@ -76,6 +76,7 @@ class Diff:
     old: str
     new: str
     allow: tuple[str, ...]
+    ignore: tuple[str, ...]
     assume: tuple[str, ...]
     reload: str
     cross_check: Solver
@@ -88,6 +89,7 @@ class Prove:
     common: Common
     model: str
     properties: tuple[str, ...]
+    assume: tuple[str, ...]
     cross_check: Solver
 
 

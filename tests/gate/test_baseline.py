@@ -17,7 +17,7 @@ LATER = TODAY + timedelta(days=30)
 
 def _check(name: str = "edge", allow: tuple[str, ...] = ()) -> spec.Diff:
     common = spec.Common(name, "diff", Place("nfverify.toml", 1), 60, 1 << 30, "bypass", ())
-    return spec.Diff(common, "old.nfd", "new.nfd", allow, (), "", "")
+    return spec.Diff(common, "old.nfd", "new.nfd", allow, (), (), "", "")
 
 
 def _changed(*identities: str, complete: bool = True, status: Status = "different") -> Result:

@@ -29,6 +29,7 @@ def check_diff(check: Diff) -> Result:
     new = load_version(check.new, ports=before.ports, folder=folder)
     asked = Question(
         options=Options(
+            ignore=check.ignore,
             assume=assumption(check.assume, before),
             drop_non_ip=common.non_ip == "drop",
         ),

@@ -10,18 +10,21 @@ from nfverify.gate.spec import ALL, CheckError, Prove
 from nfverify.report.properties import prove_result
 from nfverify.report.results import Result
 from nfverify.smat.stated import load_claims
+from nfverify.testing.models import assumption
 
 
 def check_prove(check: Prove) -> Result:
     """What `nfverify prove` answers; each property has the time limit for itself."""
     common = check.common
     asked = () if check.properties == (ALL,) else check.properties
-    _, claims = load_claims(check.model, asked)
+    network, claims = load_claims(check.model, asked)
     if not claims:
         raise CheckError(f'{check.model} states no property; name some: properties = ["…"]')
     question = Question(
         operators=functions_of(common) or None,
         time_limit=common.time_limit,
+        assume=assumption(check.assume, network),
+        assumption=" && ".join(check.assume),
         drop_non_ip=common.non_ip == "drop",
         audit=audit_of(check.cross_check),
     )
