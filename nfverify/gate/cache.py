@@ -145,7 +145,8 @@ class Cache:
         try:
             with open(descriptor, "wb") as stream:
                 stream.write(sha256(body).hexdigest().encode() + b"\n" + body)
-            os.replace(part, self._path(name))
+            with suppress(FileNotFoundError):  # somebody has just emptied the cache
+                os.replace(part, self._path(name))
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(part)

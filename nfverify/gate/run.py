@@ -89,6 +89,7 @@ def run_gate(
     named = [keys.of(check) for check in checks]
     cache = Cache.default() if options.cache else None
     found: dict[int, _Found] = {}
+    unkept: tuple[str, ...] = ()
     for number, (check, key) in enumerate(zip(checks, named, strict=True)):
         hit = _hit(cache, key, check)
         if hit is not None:
@@ -99,7 +100,10 @@ def run_gate(
         found[number] = one
         key = named[number]
         if cache is not None and key is not None and one.inputs is not None:
-            cache.add(key, one.inputs, one.result)
+            try:
+                cache.add(key, one.inputs, one.result)
+            except OSError as error:  # what was found counts all the same
+                unkept = (f"results could not be kept: {error.strerror or error}",)
         notify(len(found), len(checks), checks[number].common.name)
     results = [_identified(check, found[n]) for n, check in enumerate(checks)]
     names = [check.common.name for check in config.checks]
@@ -109,6 +113,7 @@ def run_gate(
         title=str(config.path),
         version=nfverify.__version__,
         seconds=time.monotonic() - started,
+        notes=(*judged.notes, *unkept),
     )
 
 

@@ -13,6 +13,7 @@ from nfverify.gate import spec
 from nfverify.gate.keys import pins_of
 from nfverify.gate.recording import Input, Recorder
 from nfverify.gate.spec import AnyCheck
+from nfverify.lang.revision import versioned
 from nfverify.lang.source import ModelError, Span
 from nfverify.report.results import Place, Result
 
@@ -116,11 +117,13 @@ def wrong(check: AnyCheck, error: ModelError) -> Result:
 
 
 def _place(span: Span, says: str) -> Place | None:
-    if not span.source.text or span.source.name.startswith(("<", "--")):
-        return None  # no file: an option, standard input
+    name = span.source.name
+    if not span.source.text or not (os.path.exists(name) or versioned(name)):
+        return None  # a text of the config, or of none
+
     line, column = span.source.position(span.start)
     end_line, end_column = span.source.position(max(span.start, span.end - 1))
-    return Place(span.source.name, line, column, end_line, end_column, says)
+    return Place(name, line, column, end_line, end_column, says)
 
 
 def failed(check: AnyCheck, reason: str, *, internal: bool = False) -> Result:

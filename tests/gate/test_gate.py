@@ -208,6 +208,18 @@ def test_what_did_not_end_well_never_passes(
         assert not results.results[0].cached
 
 
+def test_a_full_disk_takes_nothing_from_the_results(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nfverify.gate.cache.Cache._write", full)
+    results = run(Done(Answer(PASSED, ())))
+    assert results.status == "passed"
+    assert results.notes == ("results could not be kept: No space left on device",)
+
+
 def test_the_worst_check_decides() -> None:
     kinds: list[Status] = ["passed", "accepted", "unknown", "different", "error"]
     results = [replace(PASSED, status=status) for status in kinds]
