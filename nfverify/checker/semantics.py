@@ -18,28 +18,21 @@ import z3
 from nfverify.packet.fields import FIELDS, IP, Header
 from nfverify.smat import ir
 
+LENGTH = z3.Function("length", z3.BitVecSort(32), z3.BitVecSort(32))
 Env = dict[Any, Any]
 Key = tuple[Any, ...]
 NO, YES, NO_COPY = z3.BoolVal(False), z3.BoolVal(True), (z3.BoolVal(False), z3.BitVecVal(0, 16))
-_ALIKE = {"+": "add", "-": "sub", "*": "mul", "&": "and_", "|": "or_", "^": "xor", "<<": "lshift",
-          "==": "eq", "!=": "ne"}  # fmt: skip
-_OPERATIONS: dict[tuple[str, bool], Any] = {
-    **{(op, s): getattr(operator, name) for op, name in _ALIKE.items() for s in (False, True)},
-    ("<", True): operator.lt, ("<", False): z3.ULT, ("<=", True): operator.le,
-    ("<=", False): z3.ULE, ("/", True): operator.truediv, ("/", False): z3.UDiv,
-    ("%", True): z3.SRem, ("%", False): z3.URem, (">>", True): operator.rshift,
-    (">>", False): z3.LShR,
+_OPERATIONS: dict[str, tuple[Any, Any]] = {  # of signed numbers, and of unsigned ones
+    "<": (operator.lt, z3.ULT), "<=": (operator.le, z3.ULE), "/": (operator.truediv, z3.UDiv),
+    "%": (z3.SRem, z3.URem), ">>": (operator.rshift, z3.LShR), "<<": (operator.lshift,) * 2,
+    "+": (operator.add,) * 2, "-": (operator.sub,) * 2, "*": (operator.mul,) * 2,
+    "&": (operator.and_,) * 2, "|": (operator.or_,) * 2, "^": (operator.xor,) * 2,
+    "==": (operator.eq,) * 2, "!=": (operator.ne,) * 2,
 }  # fmt: skip
 
 
 class Unchecked(Exception):
     """A construct that this checker knows nothing of."""
-
-
-def sort(type_: ir.Type) -> Any:
-    if isinstance(type_, ir.Bool):
-        return z3.BoolSort()
-    return z3.BitVecSort(type_.width if isinstance(type_, ir.Bits) else 32)
 
 
 def ite(condition: Any, yes: Any, no: Any) -> Any:
@@ -63,20 +56,8 @@ def joined(key: Iterable[Any]) -> Any:
     return z3.Concat(*parts) if len(parts) > 1 else parts[0]
 
 
-def length(data: Any) -> Any:
-    return z3.Function("length", z3.BitVecSort(32), z3.BitVecSort(32))(data)
-
-
-def operation(op: str, a: Any, b: Any, signed: bool) -> Any:
-    """By zero gives 0, and so do shifts by the width or more."""
-    found = _OPERATIONS[op, signed](a, b)
-    if op not in ("/", "%", ">>"):
-        return found
-    return z3.If(z3.ULT(b, a.size()) if op == ">>" else b != 0, found, z3.BitVecVal(0, a.size()))
-
-
 def merge(condition: Any, yes: Env, no: Env) -> Env:
-    """`yes` where the condition holds, else `no`; a copy that one sends is none in the other."""
+    """`yes` where the condition holds, else `no`; a copy that one sends is none of the other."""
     found = {**yes, **no}
     for name, b in no.items():
         a = yes.get(name, b)
@@ -89,12 +70,10 @@ def merge(condition: Any, yes: Env, no: Env) -> Env:
 
 
 def has(env: Env, headers: Header) -> Any:
-    """Has the packet any of these headers?"""
     return z3.Or(NO, *(env["has", h] for h in Header if h & headers))
 
 
 def changed(env: Env, after: Env) -> Env:
-    """Only the state is what it is afterwards."""
     return {**env, **{name: after[name] for name in after if name[0] == "state"}}
 
 
@@ -108,12 +87,16 @@ class Terms:
     strings: dict[bytes, Any] = field(default_factory=dict)
 
     def literal(self, value: ir.Value, type_: ir.Type) -> Any:
-        if isinstance(value, bytes) and value not in self.strings:
-            self.strings[value] = z3.BitVecVal(len(self.strings), 32)
-            self.facts.append(length(self.strings[value]) == len(value))
         if isinstance(value, bytes):
+            if value not in self.strings:
+                self.strings[value] = z3.BitVecVal(len(self.strings), 32)
+                self.facts.append(LENGTH(self.strings[value]) == len(value))
             return self.strings[value]
         return z3.BitVecVal(value, type_.width) if isinstance(type_, ir.Bits) else z3.BoolVal(value)
+
+    def free(self, name: str, types: Sequence[ir.Type]) -> Key:
+        sorts = (self.literal(ir.zero(type_), type_).sort() for type_ in types)
+        return tuple(z3.Const(f"{name}.{i}", sort) for i, sort in enumerate(sorts))
 
     def declared(self, name: str) -> Key:
         """Presence and values of a variable before `init`."""
@@ -123,7 +106,7 @@ class Terms:
         default = tuple(map(self.literal, variable.default, variable.values))
         if not variable.keys:
             return YES, *default
-        index = z3.BitVecSort(sum(1 if t == ir.BOOL else sort(t).size() for t in variable.keys))
+        index = joined(self.free("", variable.keys)).sort()
         env: Env = {("state", name): tuple(z3.K(index, value) for value in (NO, *default))}
         for key, values in variable.entries:
             at = tuple(map(self.literal, key, variable.keys))
@@ -161,14 +144,13 @@ class Terms:
         match node:
             case ir.Const(value=value, type=type_):
                 return self.literal(value, type_)
-            case ir.Field() | ir.Tag() | ir.Local() if (type(node), node.name) in env:
+            case ir.Field() | ir.Tag() | ir.Local() if node.name != "vni":
                 return env[type(node), node.name]
             case ir.Now():
                 return env["now"]
-            case ir.Read(var=var, index=index):
-                return self.look(prefix + var, env, tuple(args))[1 + index]
-            case ir.Has(var=var):
-                return self.look(prefix + var, env, tuple(args))[0]
+            case ir.Read(var=var) | ir.Has(var=var):
+                found = self.look(prefix + var, env, tuple(args))
+                return found[1 + node.index] if isinstance(node, ir.Read) else found[0]
             case ir.Not():
                 return z3.Not(*args)
             case ir.And() | ir.Or():
@@ -176,18 +158,22 @@ class Terms:
             case ir.Conditional():
                 return ite(*args)
             case ir.Arithmetic(op=op, left=left) | ir.Compare(op=op, left=left):
-                return operation(op, *args, getattr(left.type, "signed", False))
+                a, b = args
+                result = _OPERATIONS[op][0 if getattr(left.type, "signed", False) else 1](a, b)
+                if op not in ("/", "%", ">>"):
+                    return result
+                return z3.If(z3.ULT(b, a.size()) if op == ">>" else b != 0, result, a ^ a)
             case ir.Cast(operand=operand, type=ir.Bits(width=width)):
-                return resized(*args, width, getattr(operand.type, "signed", False))
+                return resized(args[0], width, getattr(operand.type, "signed", False))
             case ir.Cast(operand=operand, type=type_):
                 return args[0] if operand.type == type_ else args[0] != 0
             case ir.Match(ruleset=ruleset):
-                found: Any = NO
+                accepts: Any = NO
                 for row in reversed(ruleset.rows):
                     tests = zip(args, row.bounds, strict=True)
                     hits = (z3.And(z3.UGE(a, low), z3.ULE(a, high)) for a, (low, high) in tests)
-                    found = z3.If(z3.And(YES, *hits), z3.BoolVal(row.accept), found)
-                return found
+                    accepts = z3.If(z3.And(YES, *hits), z3.BoolVal(row.accept), accepts)
+                return accepts
             case ir.Apply():
                 return self.applied(node, args)
         raise Unchecked(f"{node.span}: {type(node).__name__} in an expression")
@@ -195,11 +181,11 @@ class Terms:
     def applied(self, node: ir.Apply, args: list[Any]) -> Any:
         """Of an operator nothing is known, but that Encrypt and Decrypt undo each other."""
         kinds = f"{[repr(a.type) for a in node.args]} {node.type!r}"
-        sorts = [*(a.sort() for a in args), sort(node.type)]
+        sorts = [x.sort() for x in (*args, *self.free("", [node.type]))]
         result = z3.Function(f"{node.op} {kinds}", *sorts)(*args)
         if inverse := {"Encrypt": "Decrypt", "Decrypt": "Encrypt"}.get(node.op):
             back = z3.Function(f"{inverse} {kinds}", *sorts)(result, *args[1:])
-            self.facts += [back == args[0], length(result) == length(args[0])]
+            self.facts += [back == args[0], LENGTH(result) == LENGTH(args[0])]
         return result
 
 
@@ -239,24 +225,17 @@ class Side:
     def passes(self, instance: ir.Instance, env: Env, path: Any) -> Env:
         """A packet through one NF, again while it asks for that."""
         self.program, self.prefix = instance.program, self.prefixes[instance.name]
-        body = self.program.body
 
         def once(env: Env) -> Env:
-            return self.run(body, {**env, **self.fresh(env)})
+            return self.run(instance.program.body, {**env, **self.fresh(env)})
 
-        if not any(
-            isinstance(n, ir.SetOutput) and n.output == ir.Resubmit() for n in ir.walk(body)
-        ):
-            return once(env)
-        asks: Callable[[Env], Any] = lambda e: z3.And(e["again"], z3.Not(e["failed"]))  # noqa: E731
-        return self.repeat(once(env), path, ir.MAX_PASSES - 1, asks, once)
+        left = ir.MAX_PASSES - 1
+        return self.repeat(once(env), path, left, lambda e: ite(e["failed"], NO, e["again"]), once)
 
-    def repeat(
-        self, env: Env, path: Any, left: int, more: Callable[[Env], Any], once: Callable[[Env], Env]
-    ) -> Env:
+    def repeat(self, env: Env, path: Any, left: int, more: Any, once: Any) -> Env:
         """`once` more while that is asked for; what asks for too much drops for good."""
         again = more(env)
-        if not self.possible(z3.And(path, again)):
+        if z3.is_false(again) or not self.possible(z3.And(path, again)):
             return env
         if not left:
             return {**env, "failed": z3.Or(env["failed"], again)}
@@ -273,15 +252,13 @@ class Side:
         return reduce(self.statement, statements, env)
 
     def statement(self, env: Env, node: ir.Stmt) -> Env:
-        def value(expr: ir.Expr) -> Any:
-            return self.terms.value(expr, env, self.prefix)
-
+        value = partial(self.terms.value, env=env, prefix=self.prefix)
         match node:
             case ir.SetField(name=name, value=expr):
                 old, new = env[ir.Field, name], resized(value(expr), env[ir.Field, name].size())
                 there, failed = has(env, FIELDS[name].headers), env["failed"]
                 if name == "payload":
-                    fits = length(new) == length(old)
+                    fits = LENGTH(new) == LENGTH(old)
                     there, failed = z3.And(there, fits), z3.Or(failed, z3.And(there, z3.Not(fits)))
                 return {**env, (ir.Field, name): ite(there, new, old), "failed": failed}
             case ir.SetTag(name=name, value=expr) | ir.Let(name=name, value=expr):
@@ -296,7 +273,7 @@ class Side:
                 return merge(value(test), self.run(then, env), self.run(otherwise, env))
             case ir.Table(entries=entries):
                 rows = [(value(entry.guard), self.run(entry.body, env)) for entry in entries]
-                return reduce(lambda rest, row: merge(*row, rest), reversed(rows), env)
+                return reduce(lambda rest, row: merge(row[0], row[1], rest), reversed(rows), env)
             case ir.While(condition=test, bound=bound, body=body):
                 once, more = (
                     partial(self.run, body),

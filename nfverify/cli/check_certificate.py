@@ -156,7 +156,7 @@ def _about(certificate: Certificate) -> list[str]:
     options = certificate.options
     compared = "every packet that comes out: time, port, order, fields"
     if options.state:
-        compared += "; " + ", ".join(f"{a} and {b}" for a, b in options.state)
+        compared += "; " + ", ".join(f"{a} and {b}" for a, b, _ in options.state)
     lines = [
         f"  a           {certificate.names[0]}",
         f"  b           {certificate.names[1]}",

@@ -19,7 +19,7 @@ from nfverify.smat import ir
 from nfverify.smat.condition import packet_condition
 from nfverify.smat.load import choose, open_module
 from nfverify.smat.network import build
-from nfverify.smat.relating import Claim, read_claims, variables
+from nfverify.smat.relating import Claim, equality, read_claims, variables
 from nfverify.smat.report import Report
 
 FORMAT, VERSION = "nfverify certificate", 1
@@ -43,9 +43,9 @@ class ChangedCertificate(BadCertificate):
 @dataclass(frozen=True, slots=True)
 class Options:
     """What is equal, and of which traffic; `assumed` are the texts of `assume`. `state` are pairs
-    of variables that are equal, too, after each event."""
+    of variables that are equal, too, after each event, and claims that they are."""
 
-    state: tuple[tuple[str, str], ...]
+    state: tuple[tuple[str, str, Claim], ...]
     ignore: tuple[str, ...]
     assumed: tuple[str, ...]
     assume: tuple[ir.Expr, ...]
@@ -130,12 +130,14 @@ def _options(given: Any, a: ir.Network, b: ir.Network) -> Options:
     _require(isinstance(pairs, list) and all(map(_texts, pairs)), "`state` is no list of pairs")
     _require(all(len(pair) == 2 for pair in pairs), "`state` is no list of pairs")
     _require(bool(pairs) == (given["observe"] == "packets+state"), "`state` does not fit `observe`")
+    state = []
     for x, y in pairs:
         one, other = variables("a", a).get(x), variables("b", b).get(y)
-        same = one and other and (one.keys, one.values) == (other.keys, other.values)
-        _require(bool(same), "two variables of `state` are not there, or of other types")
+        if not one or not other or (one.keys, one.values) != (other.keys, other.values):
+            raise BadCertificate("two variables of `state` are not there, or of other types")
+        state.append((x, y, equality(one.keys, one.values, x, y)))
     return Options(
-        tuple((x, y) for x, y in pairs),
+        tuple(state),
         tuple(given["ignore"]),
         tuple(given["assume"]),
         assume,

@@ -11,14 +11,16 @@ A claim is {"keys": [TYPE, …], "holds": E}: E for all values of its keys. E is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from itertools import chain, combinations, product
+from typing import Any, TypeVar, get_args
 
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 
 CLOCK = "clock"
+T = TypeVar("T")
 MAX_CLAIMS, MAX_KEYS, MAX_WIDTH = 4096, 64, 1024
 
 
@@ -29,17 +31,40 @@ class Claim:
     keys: tuple[ir.Type, ...]
     expr: ir.Expr
 
-    def reads(self) -> list[tuple[str, list[str]]]:
-        """What it reads: a variable, and at each part of the key the claim's key that stands there,
-        also by a conversion; empty where something else does."""
-        nodes = (n for n in ir.walk((self.expr,)) if isinstance(n, ir.Read | ir.Has))
-        return [(node.var, [_key_name(key) for key in node.keys]) for node in nodes]
+    def bindings(self, touched: Sequence[tuple[str, tuple[T, ...]]]) -> Iterator[tuple[T, ...]]:
+        """Its keys, one by one, with which one of its reads, or two together, are of keys that are
+        `touched`, by variable. A key that is converted there may be of another width."""
+        nodes = [n for n in ir.walk((self.expr,)) if isinstance(n, ir.Read | ir.Has)]
+        reads = [(node.var, [_key_name(key) for key in node.keys]) for node in nodes]
+        wanted = {f"k{i}" for i in range(len(self.keys))}
+        alone = any(wanted <= set(names) for _, names in reads)
+        for some in combinations(reads, 1 if alone else 2):
+            names = [name for _, found in some for name in found]
+            if wanted <= set(names):
+                for keys in product(*([k for n, k in touched if n == var] for var, _ in some)):
+                    bound = dict(zip(names, chain(*keys), strict=True))
+                    yield tuple(bound[f"k{i}"] for i in range(len(self.keys)))
 
 
 def _key_name(expr: ir.Expr) -> str:
+    """Of the claim's key that stands there, also by a conversion; else empty."""
     while isinstance(expr, ir.Cast):
         expr = expr.operand
     return expr.name if isinstance(expr, ir.Local) else ""
+
+
+def equality(keys: tuple[ir.Type, ...], values: tuple[ir.Type, ...], a: str, b: str) -> Claim:
+    """That two variables hold the same keys, with the same values."""
+    at = tuple(ir.Local(f"k{i}", t) for i, t in enumerate(keys))
+    absent = ir.Not(ir.Has(a, at))
+    pairs = ((ir.Read(a, at, i, t), ir.Read(b, at, i, t)) for i, t in enumerate(values))
+    same = (ir.Or((absent, ir.Compare("==", x, y))) for x, y in pairs)
+    return Claim(keys, ir.And((ir.Compare("==", ir.Has(a, at), ir.Has(b, at)), *same)))
+
+
+def prefixes(letter: str, network: ir.Network) -> dict[str, str]:
+    """What the names of variables begin with, by instance."""
+    return {i.name: prefix(letter, network, i.name) for i in network.instances}
 
 
 def prefix(letter: str, network: ir.Network, instance: str) -> str:
@@ -128,7 +153,8 @@ class _Reader:
             type_ = type_of(rest[0])
             if not isinstance(type_, ir.Bits):
                 raise ValueError("arithmetic is of numbers")
-            return ir.Arithmetic(op, *(self.typed(part, type_) for part in _of(rest[1:], 2)), type_)
+            first, second = (self.typed(part, type_) for part in _of(rest[1:], 2))
+            return ir.Arithmetic(op, first, second, type_)
         if op in get_args(ir.CompareOp):
             left, other = self.expr(rest[0]), _of(rest, 2)[1]
             if op in ("<", "<=") and not isinstance(left.type, ir.Bits):
