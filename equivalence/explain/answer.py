@@ -10,11 +10,24 @@ from nfverify.lang.source import Span
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Who gave a piece of state its value: the packet's number and the entry; `packet` is 0 if
+    nobody did, so that it is as at the start."""
+
+    packet: int
+    instance: str = ""
+    entry: str = ""
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """A field, a tag or a piece of state as a condition read it, and its value, as text."""
+    """A field, a tag or a piece of state as a condition read it, and its value, as text; of state,
+    who wrote it."""
 
     text: str
     value: str
+    written: Written | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +61,6 @@ class Passed:
     entry: str
     span: Span
     condition: Condition | None
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Who gave a piece of state its value: the packet's number and the entry; `packet` is 0 if
-    nobody did, so that it is as at the start."""
-
-    packet: int
-    instance: str = ""
-    entry: str = ""
-    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from nfverify.equivalence.explain.answer import Apart, Choice, Parted, Passed, Written
 from nfverify.equivalence.explain.watching import Decision, Record, Watched, written_value
@@ -18,8 +18,6 @@ from nfverify.smat import ir
 MAX_STATE = 8  # keys of state that are told
 MAX_PASSED = 4  # entries that might have been expected
 
-Place = tuple[str, str, Key]  # instance, variable, key
-
 
 class Unlike(Exception):
     """The trace of a verdict doesn't tell these models apart: they are not those of the verdict."""
@@ -27,7 +25,7 @@ class Unlike(Exception):
 
 def parted(problem: Problem, example: Counterexample, operators: Mapping[str, Function]) -> Parted:
     """Why the outputs differ after the last event. Unlike, ValueError for a port there isn't."""
-    runs = tuple(_Run(side, problem, dict(operators)) for side in problem.sides)
+    runs = [_Run(s, Watched(s.network, problem.options, dict(operators))) for s in problem.sides]
     names = problem.a.network.ports
     state_packet, state = 0, tuple[Apart, ...]()
     a = b = Record()
@@ -35,7 +33,7 @@ def parted(problem: Problem, example: Counterexample, operators: Mapping[str, Fu
     notes: list[str] = []
     for number, event in enumerate(example.events, 1):
         port = _port(names, event.port)
-        a, b = (run.step(number, event.time, port, event.frame) for run in runs)
+        a, b = (run.watched.step(event.time, port, event.frame) for run in runs)
         differences = tuple(differences_of(problem, a.outputs, b.outputs))
         if not state_packet:
             state = tuple(_apart(problem, runs))
@@ -83,25 +81,16 @@ def _emitted(side: Side, outputs: Sequence[Output]) -> tuple[Emitted, ...]:
 # State ----------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Run:
-    """One side, and who wrote what last."""
+    """One side, run."""
 
     side: Side
-    problem: Problem
-    operators: dict[str, Function]
-    watched: Watched = field(init=False)
-    writers: dict[Place, Written] = field(default_factory=dict)
+    watched: Watched
 
-    def __post_init__(self) -> None:
-        self.watched = Watched(self.side.network, self.problem.options, self.operators)
-
-    def step(self, number: int, time: int, port: int, frame: bytes) -> Record:
-        record = self.watched.step(time, port, frame)
-        for change in record.changes:
-            place = change.instance, change.write.variable, change.write.key
-            self.writers[place] = Written(number, change.instance, change.entry, change.span)
-        return record
+    def writer(self, instance: str, variable: str, key: Key) -> Written:
+        """Who wrote a key last."""
+        return self.watched.writers.get((instance, variable, key), Written(0))
 
     def content(
         self,
@@ -131,8 +120,8 @@ def _apart(problem: Problem, runs: Sequence[_Run]) -> Iterator[Apart]:
                 written_value(key, variable.keys),
                 _held(rows_a.get(key), variable),
                 _held(rows_b.get(key), other),
-                runs[0].writers.get((instance_a, variable.name, key), Written(0)),
-                runs[1].writers.get((instance_b, other.name, key), Written(0)),
+                runs[0].writer(instance_a, variable.name, key),
+                runs[1].writer(instance_b, other.name, key),
             )
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nfverify.equivalence.explain.answer import Choice, Condition, Passed, Reading
+from nfverify.equivalence.explain.answer import (
+    Choice,
+    Condition,
+    Passed,
+    Reading,
+    Written,
+)
 from nfverify.equivalence.problem import Options
 from nfverify.equivalence.replay import value_text
 from nfverify.lang.source import Span
 from nfverify.packet.packet import Packet
 from nfverify.semantics import walk
-from nfverify.semantics.engine import Compiled, Context, Counters, Outcome, Store, Tags
+from nfverify.semantics.engine import Compiled, Context, Counters, Key, Outcome, Store, Tags
 from nfverify.semantics.machine import Machine, Output
 from nfverify.semantics.operators import Function
-from nfverify.semantics.walk import Log, Moment, StateWrite, entry_title
+from nfverify.semantics.walk import Log, Moment, entry_title
 from nfverify.smat import ir
 from nfverify.smat.unparse import printer
 from nfverify.smat.values import Misfit
 
+Place = tuple[str, str, Key]  # instance, variable, key
 MAX_READINGS = 8  # of one condition
 MAX_TEXT = 400  # characters of one
 
@@ -33,22 +40,11 @@ class Decision:
     passed: tuple[Passed, ...]  # the entries before it
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A write to state, and by which entry of which instance."""
-
-    instance: str
-    write: StateWrite
-    entry: str
-    span: Span
-
-
 @dataclass(slots=True)
 class Record:
     """What happened at one event."""
 
     decisions: list[Decision] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
 
 
@@ -59,6 +55,8 @@ class Watched:
         self, network: ir.Network, options: Options, operators: dict[str, Function]
     ) -> None:
         self._record = Record()
+        self._number = 0  # of the event
+        self.writers: dict[Place, Written] = {}
         self.machine = Machine(
             network,
             operators=operators,
@@ -69,6 +67,7 @@ class Watched:
     def step(self, time: int, port: int, frame: bytes) -> Record:
         """One packet, with the timers before it."""
         self._record = Record()
+        self._number += 1
         self._record.outputs = self.machine.step(time, port, frame)
         return self._record
 
@@ -89,13 +88,14 @@ class Watched:
             """Writes since the last decision are of the entry that was taken there."""
             nonlocal seen
             for write in log.writes[seen:]:
-                self._record.changes.append(Change(context.instance, write, *last))
+                place = context.instance, write.variable, write.key
+                self.writers[place] = Written(self._number, context.instance, *last)
             seen = len(log.writes)
 
         def decides(table: ir.Table, entry: ir.Entry | None, moment: Moment) -> None:
             nonlocal last
             settle()
-            texts = _Texts(text, moment)
+            texts = _Texts(text, moment, context.instance, self.writers)
             decision = _decision(context.instance, table, entry, texts)
             self._record.decisions.append(decision)
             last = (decision.choice.entry, decision.choice.span)
@@ -118,6 +118,8 @@ class Watched:
 class _Texts:
     text: Callable[[ir.Expr], str]
     moment: Moment
+    instance: str
+    writers: Mapping[Place, Written]
 
     def condition(self, expr: ir.Expr) -> Condition:
         holds = bool(self.moment.value(expr))
@@ -133,9 +135,15 @@ class _Texts:
                 if text not in found:
                     found[text] = None
                     value = self.moment.value(node)
-                    yield Reading(text, _brief(_value(value, node.type)))
+                    yield Reading(text, _brief(_value(value, node.type)), self._written(node))
             elif isinstance(node, ir.Match):
                 yield self._rule(node)
+
+    def _written(self, node: ir.Expr) -> Written | None:
+        if not isinstance(node, ir.Read | ir.Has):
+            return None
+        place = self.instance, node.var, self.moment.values(node.keys)
+        return self.writers.get(place, Written(0))
 
     def _rule(self, node: ir.Match) -> Reading:
         """The rule that decides."""

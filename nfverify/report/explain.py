@@ -28,6 +28,7 @@ from nfverify.report.text import excluded
 from nfverify.report.traces import aligned
 
 VERSION = 1
+MANY = 8  # choices of a side that are shown
 _ALIKE = "Both take the same entries: what they make of the packet differs."
 
 
@@ -72,9 +73,8 @@ def _parted(found: Parted, a: str, b: str) -> Iterator[str]:
     yield ""
     yield f"At packet {found.packet}:"
     for letter, choices in (("a", found.a), ("b", found.b)):
-        for number, choice in enumerate(choices):
-            if found.first in (-1, number):
-                yield from _choice(letter, choice)
+        for choice in choices[max(0, found.first) :][:MANY]:
+            yield from _choice(letter, choice)
     if found.first == -1:
         yield f"  {_ALIKE}"
     yield ""
@@ -92,19 +92,32 @@ def _written(by: Written) -> str:
 
 def _choice(letter: str, choice: Choice) -> Iterator[str]:
     yield f"  {letter} takes {choice.instance}: {choice.entry} ({place(choice.span)})"
-    yield from (f"      {_condition(condition)}" for condition in choice.conditions)
+    for condition in choice.conditions:
+        yield from _conditions(condition)
     for passed in choice.passed:
         yield f"    not {passed.entry} ({place(passed.span)}):"
         if passed.condition is None:
             yield "      an entry before it is taken"
         else:
-            yield f"      {_condition(passed.condition)}"
+            yield from _conditions(passed.condition)
+
+
+def _conditions(condition: Condition) -> Iterator[str]:
+    yield f"      {_condition(condition)}"
+    yield from (f"        {line}" for line in _writers(condition))
 
 
 def _condition(condition: Condition) -> str:
     said = f"{condition.text} is {str(condition.holds).lower()}"
     values = ", ".join(f"{r.text} = {r.value}" for r in condition.readings)
     return f"{said}: {values}" if values else said
+
+
+def _writers(condition: Condition) -> Iterator[str]:
+    """Who wrote the state that a condition read."""
+    for reading in condition.readings:
+        if reading.written is not None and reading.written.packet:
+            yield f"{reading.text}: {_written(reading.written)}"
 
 
 def _together(found: Together, a: str, b: str) -> Iterator[str]:
@@ -284,7 +297,14 @@ def _condition_json(condition: Condition) -> JSON:
     return {
         "text": condition.text,
         "holds": condition.holds,
-        "values": {reading.text: reading.value for reading in condition.readings},
+        "values": [
+            {
+                "text": reading.text,
+                "value": reading.value,
+                "written": None if reading.written is None else _written_json(reading.written),
+            }
+            for reading in condition.readings
+        ],
         "place": _place_json(condition.span),
     }
 
@@ -306,17 +326,26 @@ def _choice_json(choice: Choice) -> JSON:
     }
 
 
-def _apart(apart: Apart) -> JSON:
-    def written(by: Written) -> JSON:
-        return {
-            "packet": by.packet,
-            "instance": by.instance,
-            "entry": by.entry,
-            "place": None if by.span is None else _place_json(by.span),
-        }
-
+def _written_json(by: Written) -> JSON:
     return {
-        "a": {"name": apart.name_a, "value": apart.value_a, "written": written(apart.written_a)},
-        "b": {"name": apart.name_b, "value": apart.value_b, "written": written(apart.written_b)},
+        "packet": by.packet,
+        "instance": by.instance,
+        "entry": by.entry,
+        "place": None if by.span is None else _place_json(by.span),
+    }
+
+
+def _apart(apart: Apart) -> JSON:
+    return {
+        "a": {
+            "name": apart.name_a,
+            "value": apart.value_a,
+            "written": _written_json(apart.written_a),
+        },
+        "b": {
+            "name": apart.name_b,
+            "value": apart.value_b,
+            "written": _written_json(apart.written_b),
+        },
         "key": apart.key,
     }
