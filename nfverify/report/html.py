@@ -27,6 +27,7 @@ from nfverify.report.traces import left_out, rows, shown_steps
 MAX_CHANGES = 2000  # classes of one check in the page
 MAX_EXAMPLES = 200  # of these, shown with their packets
 MAX_LINES = 400
+MAX_TIMES = 30  # checks whose time is drawn
 MAX_DOWNLOAD = 4 << 20  # bytes of one capture in the page
 SIGN: dict[Status, str] = {
     "passed": "✓",
@@ -78,6 +79,7 @@ def html(results: Results) -> str:
     )
     environment.globals |= {
         "bar": plots.bar,
+        "time_bar": plots.time_bar,
         "line": plots.line,
         "ratio_text": ratio_text,
         "where": where,
@@ -92,6 +94,7 @@ def html(results: Results) -> str:
         "statuses": [status for status in reversed(SEVERITY) if counts[status]],
         "counts": counts,
         "sign": SIGN,
+        "slowest": sorted(results.results, key=lambda result: -result.seconds)[:MAX_TIMES],
         "checks": list(enumerate(results.results, 1)),
         "MORE": MORE,
         "MAX_CHANGES": MAX_CHANGES,

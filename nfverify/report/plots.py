@@ -36,6 +36,13 @@ def bar(ratio: Ratio) -> Markup:
     return _svg("bar", view, one_line(ratio_text(ratio)), Markup("").join(parts))
 
 
+def time_bar(seconds: float, most: float) -> Markup:
+    """A bar as long as the share of the longest time."""
+    width = round(seconds / most * _BAR_WIDTH, 2) if most > 0 else 0
+    rect = _element("rect", "time", x=0, y=0, width=width, height=_BAR_HEIGHT, rx=3)
+    return _svg("bar", f"0 -3 {_BAR_WIDTH} {_BAR_HEIGHT + 6}", f"{seconds:.2f} s", rect)
+
+
 def line(series: Series) -> Markup:
     """The points joined by lines, both axes from zero unless points lie below it."""
     points = sorted(p for p in series.points if all(map(math.isfinite, p)))[:MAX_POINTS]
@@ -65,7 +72,7 @@ def _axis(values: list[float]) -> list[float]:
     raw = (high - low) / _TICKS or 1.0
     unit = 10.0 ** math.floor(math.log10(raw))
     steps = [unit * n for n in (1, 2, 2.5, 5, 10)]
-    if all(value.is_integer() for value in values):  # of what is counted there are no halves
+    if all(float(value).is_integer() for value in values):  # of what is counted there are no halves
         steps = [step for step in steps if step.is_integer()] or [1.0]
     step = next(step for step in steps if step >= raw * (1 - 1e-9))
     first, last = math.floor(low / step), math.ceil(high / step - 1e-9)

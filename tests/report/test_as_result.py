@@ -132,7 +132,12 @@ def test_plots_of_odd_series_are_drawn() -> None:
 
     assert line(Series("t", "x", "y", ())) == ""
     assert line(Series("t", "x", "y", ((float("nan"), 1.0),))) == ""
-    for points in (((0.0, 0.0),), ((5.0, -3.0), (5.0, 3.0)), ((1e-9, 1e12), (2e-9, 1e-12))):
+    for points in (
+        ((0, 0),),
+        ((0.0, 0.0),),
+        ((5.0, -3.0), (5.0, 3.0)),
+        ((1e-9, 1e12), (2e-9, 1e-12)),
+    ):
         text = line(Series("t<", "x&", "y", points))
         assert text.startswith('<svg class="plot"')
         assert "nan" not in text

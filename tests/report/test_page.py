@@ -82,7 +82,7 @@ def test_classes_filter_and_sort(page: Page) -> None:
 
 
 def test_checks_can_be_hidden_by_their_status(page: Page) -> None:
-    sections = page.locator("section:visible")
+    sections = page.locator("section[data-status]:visible")
     assert sections.count() == 8
     chip = page.get_by_role("button", name="different 3")
     chip.click()
@@ -199,7 +199,7 @@ def test_it_fits_a_telephone_and_is_read_without_script(
     page = context.new_page()
     page.goto(files[name])
     assert page.locator("#tools").is_hidden()
-    assert page.locator("section:visible").count() == 8
+    assert page.locator("section[data-status]:visible").count() == 8
     assert page.locator("#check-3 .changes > tbody:visible").count() == 6
     page.locator("#check-3 .changes summary").first.click()
     assert page.locator(UNFOLDED).count() == 1

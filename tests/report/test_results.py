@@ -156,7 +156,7 @@ def test_each_line_for_github_is_one_command_and_the_last_the_headline(results: 
 
 
 def test_a_summary_too_long_for_github_is_cut_and_says_so() -> None:
-    many = replace(PLAIN, results=PLAIN.results * 1000)
+    many = replace(PLAIN, results=PLAIN.results * 400)
     text = github.summary(many)
     assert len(text.encode()) < 1 << 20
     assert text.endswith("left out: it is too long for a summary.*\n")
