@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from nfverify.lang import ast
-from nfverify.lsp import glossary, ready
+from nfverify.lsp import glossary
 from nfverify.lsp.project import Project
+from nfverify.smat.ready import READY
 
 What = Literal["field", "variable", "function", "keyword", "type", "class", "value", "file", "tag"]
 MAX_ITEMS = 1000
@@ -113,7 +114,7 @@ def _detail(node: ast.Node) -> str:
 def _words() -> list[Proposal]:
     return [
         *[Proposal("function", name, "built in") for name in glossary.CALLS],
-        *[Proposal("function", name, "ready-made property") for name in ready.names()],
+        *[Proposal("function", name, "ready-made property") for name in READY],
         *[Proposal("type", name) for name in glossary.types()],
         *[Proposal("keyword", name) for name in glossary.keywords()],
         *[Proposal("keyword", w) for w in ("f", "now", "true", "false", "matches", "mismatches")],

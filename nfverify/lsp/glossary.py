@@ -5,6 +5,7 @@ from __future__ import annotations
 from nfverify.lang.heads import BLOCKS, DECLARATIONS, STATEMENTS
 from nfverify.lang.types import TYPE_WORDS
 from nfverify.packet.fields import FIELDS, PROTOCOL_BITS, Header
+from nfverify.smat.ready import READY
 
 FIELD_WORDS = {
     "dmac": "destination MAC address",
@@ -130,6 +131,10 @@ CALLS = {
     "load": '`load("file.csv")`: a ruleset or table from a file beside the model',
     "before": "`before(c)`: in a property: c held at some earlier step",
     "since": "`since(a, b)`: in a property: b held at some earlier step, and a at every step after",
+    "total": "`total(x, 10ms)`: in a property: the sum of x in the interval of that length so far",
+    "comes_from": "`comes_from(A)`: in a property: the packet matches a rule, or came by a port",
+    "goes_to": "`goes_to(A)`: in a property: what came out is for a rule's addresses, or left by a "
+    "port",
     **{name: f"`{name}(e)`: converts by value" for name in
        ("int", "bool", "IP", "IP6", "MAC", "port", "time")},
 }  # fmt: skip
@@ -162,6 +167,15 @@ def field_meaning(name: str) -> str:
     absent = "; 0 where that header is absent" if where and info.width else ""
     meaning = FIELD_WORDS.get(name, name)
     return f"`f[{name}]: {field_type(name)}`{width}: {meaning}{where}{absent}{notes}"
+
+
+def call_meaning(name: str) -> str:
+    """A built-in operator, or a ready-made property with the text that it stands for."""
+    made = READY.get(name)
+    if made is None:
+        return CALLS.get(name, "")
+    forms = "".join([f"\n\n`{form.text}`" for form in made.forms if form.text])
+    return f"`property {made.signature}`: {made.means}{forms}"
 
 
 def fields() -> tuple[str, ...]:

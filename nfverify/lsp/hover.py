@@ -14,7 +14,7 @@ from nfverify.lang.phrases import (
     print_type,
     print_variable,
 )
-from nfverify.lsp import glossary, ready
+from nfverify.lsp import glossary
 from nfverify.lsp.names import Definition, Mention
 from nfverify.lsp.project import Project, Symbol, beside
 from nfverify.lsp.words import action, entry_in_words, value
@@ -82,7 +82,7 @@ def _symbol(project: Project, path: Path, mention: Mention, symbol: Symbol) -> s
         case "field":
             return glossary.field_meaning(symbol.name)
         case "builtin":
-            return ready.meaning(symbol.name) or glossary.CALLS.get(symbol.name, "")
+            return glossary.call_meaning(symbol.name)
         case "tag":
             return f"`f[{symbol.name}]: int`: a tag, which travels with the packet; 0 at first"
         case "port":
@@ -147,7 +147,7 @@ def _variable(project: Project, symbol: Symbol, node: ast.Variable) -> str:
     tree = project.parsed(symbol.path).tree
     inside: tuple[ast.Node, ...] = ()
     for item in tree.items if tree else ():
-        if isinstance(item, ast.Program) and node in item.items:
+        if isinstance(item, ast.Program) and any(one is node for one in item.items):
             inside = item.items
     if not inside:
         return f"{text}configuration of all programs of the file: nothing assigns it"

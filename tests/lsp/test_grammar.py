@@ -15,16 +15,21 @@ from textmate import tokenise
 from nfverify.lang.parser import parse_partly
 from nfverify.lang.source import Source
 from nfverify.lang.tokens import comments
-from nfverify.lsp import glossary, ready
+from nfverify.lsp import glossary
 from nfverify.lsp.names import HEADER
 from nfverify.lsp.project import Project
+from nfverify.smat.ready import READY
 
 ROOT = Path(__file__).resolve().parents[2]
 EDITOR = ROOT / "editors" / "vscode"
 GRAMMAR = json.loads((EDITOR / "syntaxes" / "nfd.tmLanguage.json").read_text())
 MODELS = sorted(
     path
-    for folder in ("models", "examples", *(["tests/pairs"] if os.environ.get("NFVERIFY_SEEK") else []))
+    for folder in (
+        "models",
+        "examples",
+        *(["tests/pairs"] if os.environ.get("NFVERIFY_SEEK") else []),
+    )
     for path in (ROOT / folder).rglob("*.nfd")
 )
 _OF_KIND = {"n": "constant.numeric", "4": "constant.numeric.address.ipv4",
@@ -177,7 +182,7 @@ def test_every_construct_has_its_scope() -> None:
 
 def test_the_grammar_knows_every_word_of_the_language() -> None:
     text = json.dumps(GRAMMAR, ensure_ascii=False)
-    for word in (*glossary.keywords(), *glossary.types(), *HEADER, *glossary.CALLS, *ready.names()):
+    for word in (*glossary.keywords(), *glossary.types(), *HEADER, *glossary.CALLS, *READY):
         whole = word in ("match_flow", "match_state", "action_flow", "action_state")
         wanted = word.split("_")[1] if whole else word
         assert re.search(rf"(?<![a-z]){wanted}(?![a-z])", text), word
