@@ -31,6 +31,14 @@
   system.addEventListener("change", tell);
   tell();
 
+  // Tables are a stop of the keyboard only where there is something to scroll.
+  const stops = () => {
+    for (const part of all(".scroll")) part.tabIndex = part.scrollWidth > part.clientWidth ? 0 : -1;
+  };
+  window.addEventListener("resize", stops);
+  document.addEventListener("toggle", stops, true);
+  stops();
+
   // Details: all at once, and for printing.
   const unfold = document.getElementById("unfold");
   unfold.addEventListener("click", () => {
