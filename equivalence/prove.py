@@ -236,8 +236,9 @@ class Run:
         except Unsupported as exception:
             self.failed = Failed("the symbolic step", str(exception), 0)
             return None
+        more = [Candidate("promise", *claim) for claim in self.question.claims]
         outcome = relate(
-            self.problem, self.constants, induction, self.simulation.snapshots, quotient
+            self.problem, self.constants, induction, self.simulation.snapshots, quotient, more
         )
         if isinstance(outcome, Failed):
             self.failed = outcome

@@ -19,6 +19,8 @@ class Question:
     """What `equivalent` is asked beyond the two networks.
 
     `started` is when the clock of `time_limit` began (`time.monotonic()`; None: when asked).
+    `claims` may help a proof, and are proved like all else: each is the types of k0, k1, … and what
+    may hold for all of them, over `a.x` and `b.x`.
     """
 
     options: Options = field(default_factory=Options)
@@ -28,6 +30,7 @@ class Question:
     assumption: str = ""  # the text of options.assume
     refine: bool = False  # not whether both do the same, but whether B allows all that A does
     started: float | None = None
+    claims: tuple[tuple[tuple[ir.Type, ...], ir.Expr], ...] = ()
     audit: Audit | None = None  # a second solver, or files, for each obligation
     executor: str = ""  # where the obligations are proved; here, if empty
 

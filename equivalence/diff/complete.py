@@ -14,6 +14,7 @@ from nfverify.equivalence.diff.grouping import Grouping, Key
 from nfverify.equivalence.induction import Effort, Failed, Induction
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.prove import relate
+from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.simulate import Snapshot
 from nfverify.equivalence.solver import OutOfTime, Solver, Translator
 from nfverify.equivalence.step import Step, build_step, cone
@@ -61,6 +62,7 @@ class Completeness:
     deadline: float
     seconds: float
     notify: Callable[[str], None]
+    claims: Sequence[Candidate] = ()
     snapshots: Sequence[Snapshot] = ()
 
     def settled(self, known: Sequence[Key]) -> str:
@@ -81,7 +83,9 @@ class Completeness:
             self.problem, self.snapshots, deadline=deadline, thrifty=thrifty, notify=self.notify,
             build=made, effort=EFFORT,
         )  # fmt: skip
-        outcome = relate(self.problem, self.constants, induction, self.snapshots, quotient)
+        outcome = relate(
+            self.problem, self.constants, induction, self.snapshots, quotient, self.claims
+        )
         if isinstance(outcome, Failed):
             return ""
         obligations = certify(

@@ -24,6 +24,7 @@ from nfverify.equivalence.problem import Problem, Side
 from nfverify.equivalence.provable import check_provable
 from nfverify.equivalence.prove import compare_ports, equivalent, port_notes, same_model
 from nfverify.equivalence.question import report_on
+from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.replay import replay
 from nfverify.equivalence.rulesets.verdict import Budget
 from nfverify.equivalence.search import Found, NotFound
@@ -257,8 +258,9 @@ def _answered(work: Work, first: int, only_lists: bool) -> Changed:
     lists = work.lists
     seconds = work.question.asked.time_limit / 6
     proof = Completeness(
-        work.problem, work.constants, work.grouping, work.deadline, seconds, work.notify
-    )
+        work.problem, work.constants, work.grouping, work.deadline, seconds, work.notify,
+        [Candidate("promise", *claim) for claim in work.question.asked.claims],
+    )  # fmt: skip
     how, exact = "", frozenset[Key]()
     open_: tuple[str, ...] = ()
     parts: Partition | None = None

@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from nfverify.semantics.walk import entry_title
 from nfverify.smat import ir, rebuild
 
 PORT = "reload"
 MODE = "reloaded"
 NO_PORT = 65535  # of no network: a packet to it is dropped, and counted
+
+
+Claim = tuple[tuple[ir.Type, ...], ir.Expr]
 
 
 class Refused(Exception):
@@ -24,13 +28,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The old model that goes on, its rival, the number of the port of the upgrade; and what became
-    of which variable, in words."""
+    """The old model that goes on, its rival, the number of the port of the upgrade; what became of
+    which variable, in words; and what may hold of both."""
 
     old: ir.Network
     new: ir.Network
     port: int
     notes: tuple[str, ...]
+    claims: tuple[Claim, ...]
 
 
 def reloaded(old: ir.Network, new: ir.Network) -> Reloaded:
@@ -43,6 +48,7 @@ def reloaded(old: ir.Network, new: ir.Network) -> Reloaded:
     ports = (*old.ports, *[str(n) for n in range(len(old.ports), port)], name)
     ours, theirs = [], []
     notes: list[str] = []
+    claims: list[Claim] = []
     for index, (before, after) in enumerate(pairs):
         where = f"{before.name}." if len(pairs) > 1 else ""
         onward = _onward(old, index, port)
@@ -50,11 +56,13 @@ def reloaded(old: ir.Network, new: ir.Network) -> Reloaded:
         ours.append(ir.Instance(before.name, made.old_side()))
         theirs.append(ir.Instance(before.name, made.new_side()))
         notes += made.notes()
+        claims += made.claims(before.name if len(pairs) > 1 else "")
     return Reloaded(
         replace(old, ports=ports, instances=tuple(ours)),
         replace(old, name=new.name, ports=ports, instances=tuple(theirs)),
         port,
         tuple(notes),
+        tuple(claims),
     )
 
 
@@ -159,13 +167,34 @@ class Merged:
         body = (ir.If(self.arrives(), upgrade, self.closed(self.old.body)),)
         return replace(self.old, body=body)
 
+    def before(self) -> dict[str, str]:
+        """What the old model's variables are called in its rival."""
+        kept = self.shared()
+        names = [v.name for v in self.old.state]
+        return {name: name if name in kept else self.fresh(f"{name}_before") for name in names}
+
+    def claims(self, instance: str) -> Iterator[Claim]:
+        """Until the upgrade both sides are in the same state."""
+        place = f".{instance}." if instance else "."
+        mode = ir.Read(f"b{place}{self.fresh(MODE)}", (), 0, ir.BOOL)
+        names = self.before()
+        for variable in self.old.state:
+            if variable.constant:
+                continue
+            keys = tuple(ir.Local(f"k{n}", t) for n, t in enumerate(variable.keys))
+            a, b = f"a{place}{variable.name}", f"b{place}{names[variable.name]}"
+            for n, of in enumerate(variable.values):
+                same = ir.Compare("==", ir.Read(a, keys, n, of), ir.Read(b, keys, n, of))
+                yield variable.keys, ir.Or((mode, same))
+            if variable.keys:
+                same = ir.Compare("==", ir.Has(a, keys), ir.Has(b, keys))
+                yield variable.keys, ir.Or((mode, same))
+
     def new_side(self) -> ir.Program:
         """The old model until the upgrade, the new one from then on."""
-        kept = self.shared()
+        kept, before = self.shared(), self.before()
         mode = self.fresh(MODE)
-        before = {v.name: self.fresh(f"{v.name}_before") for v in self.old.state}
-        before = {name: name if name in kept else other for name, other in before.items()}
-        old_body = _renamed(self.old.body, before, "")
+        old_body = _marked(_renamed(self.old.body, before, ""))
         new_body = _renamed(self.defaulted(self.new.body, kept), {}, "_after")
         switched = ir.Read(mode, (), 0, ir.BOOL)
         body = ir.If(
@@ -254,6 +283,21 @@ class Merged:
         for invariant in program.invariants:
             expr = rebuild.mapped_expr(invariant.expr, lambda e: _variable(e, names))  # type: ignore[arg-type, return-value]
             yield replace(invariant, expr=ir.Or((*unless, expr)))
+
+
+def _marked(body: tuple[ir.Stmt, ...]) -> tuple[ir.Stmt, ...]:
+    """With names of entries that no entry of the new model has."""
+
+    def change(node: rebuild.Part) -> rebuild.Part:
+        if not isinstance(node, ir.Table):
+            return node
+        entries = (
+            replace(entry, name=f"{entry_title(entry, place)} (old)")
+            for place, entry in enumerate(node.entries, 1)
+        )
+        return replace(node, entries=tuple(entries))
+
+    return tuple(rebuild.mapped(s, change) for s in body)  # type: ignore[misc]  # statements
 
 
 def _variable(node: rebuild.Part, names: dict[str, str]) -> rebuild.Part:

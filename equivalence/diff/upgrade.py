@@ -100,7 +100,8 @@ def _at_any_time(
         moment = ir.Compare("==", ir.Field("iface"), ir.Const(sides.port, ir.PORT))
         assume = ir.Or((moment, options.assume), span=options.assume.span)
         options = replace(options, assume=assume)
-    asked = replace(question, asked=replace(question.asked, options=options))
+    inner = replace(question.asked, options=options, claims=sides.claims)
+    asked = replace(question, asked=inner)
     answer = _noted(diff_networks(sides.old, sides.new, asked, notify, known), sides.notes)
     match answer:
         case Changed(classes=classes):

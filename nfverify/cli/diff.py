@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nfverify.cli.audit_options import add_audit, audit
 from nfverify.cli.equiv import progress
 from nfverify.cli.options import (
+    UsageError,
     add_limits,
     add_operators,
     assumption,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 SIDE = "FILE.nfd, FILE.nfd:NAME, lib:NAME, RULES.csv, or REVISION:path of one of these in git"
 BOXES = 16
-ANY_STATE = ""
 _EPILOG = """\
 A CSV alone is a filter: what its rules accept passes, all else is dropped. REVISION:path is read as
 `git show` does, with all that it imports and loads; `:path` is what is staged.
@@ -50,16 +50,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add = parser.add_argument
     add("old", metavar="OLD", help=SIDE)
     add("new", metavar="NEW", help="the same, after the change")
-    what = f"list the boxes of each class's points, at most N (default: {BOXES})"
-    add("--boxes", type=positive, metavar="N", nargs="?", const=BOXES, default=0, help=what)
+    add("--boxes", action="store_true", help="list the boxes of each class's points")
+    what = f"list at most so many of each class (default: {BOXES})"
+    add("--max-boxes", type=positive, metavar="N", default=BOXES, help=what)
     what = "a header field that need not be equal (may be repeated)"
     add("--ignore", metavar="FIELD", action="append", default=[], help=what)
     what = "look only at packets for which this holds (may be repeated)"
     add("--assume", metavar="EXPR", action="append", default=[], help=what)
     what = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=("bypass", "drop"), default="bypass", help=what)
-    what = "the new model takes over the old one's state: that in STATE.json, or any it can be in"
-    add("--reload", metavar="STATE.json", nargs="?", const=ANY_STATE, help=what)
+    what = "the new model takes over the old one's state, whatever it is by then"
+    add("--reload", action="store_true", help=what)
+    what = "with --reload: the state that it takes over"
+    add("--from", dest="start", metavar="STATE.json", help=what)
     add_limits(parser, "answer")
     add("--format", choices=("text", "json"), default="text", help="(default: text)")
     add_reports(parser)
@@ -75,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     from nfverify.report.diff import diff_result, text
     from nfverify.smat.versions import load_version
 
+    if args.start is not None and not args.reload:
+        raise UsageError("--from is of an upgrade: add --reload")
     old = load_version(args.old)
     new = load_version(args.new, ports=as_network(old).ports)
     question = _question(args, as_network(old), started)
@@ -110,5 +115,6 @@ def _question(args: argparse.Namespace, old: Network, started: float) -> DiffQue
         started=started,
         audit=audit(args, f"diff {args.old} {args.new}"),
     )
-    state = (args.reload, read_text(args.reload)) if args.reload else None
-    return DiffQuestion(asked, args.boxes, reload=args.reload is not None, state=state)
+    state = None if args.start is None else (args.start, read_text(args.start))
+    boxes = args.max_boxes if args.boxes else 0
+    return DiffQuestion(asked, boxes, reload=args.reload, state=state)

