@@ -18,7 +18,7 @@ from nfverify.packet.fields import Header
 from nfverify.smat.load import load
 
 PAIRS = Path(__file__).parent.parent / "pairs"
-ELSEWHERE = {"toucher", "filled", "learned"}  # no template has them: tests/reach, tests/refine, …
+ELSEWHERE = {"toucher", "filled", "learned", "promise"}  # no template has them
 SHAPES = [shape for shape in RANK if shape not in ELSEWHERE]
 HELPERS = {"sum": {"sum", "range"}, "merged": {"merged", "range"}}  # alone they may wrap around
 FROM_STATES = {"inverse", "merged"}

@@ -23,7 +23,7 @@ Fault = Callable[[pytest.MonkeyPatch], None]
 def proof_alone(patch: pytest.MonkeyPatch) -> None:
     """No fault: neither traffic nor the bounded search, so that only induction is asked."""
     patch.setattr(prove, "simulate", lambda *args, **kw: Simulation([], [], None))
-    patch.setattr(prove._Run, "deepen", lambda self, depth: None)
+    patch.setattr(prove.Run, "deepen", lambda self, depth: None)
 
 
 def trusting(patch: pytest.MonkeyPatch, which: str) -> None:

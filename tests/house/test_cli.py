@@ -68,6 +68,7 @@ def test_a_missing_model_is_named(
         "bench": [missing],
         "diff": [missing],
         "equiv": [missing],
+        "certify": [missing, "-o", str(tmp_path / "out.json")],
         "consolidate": ["-o", str(tmp_path / "out.nfd")],
     }
     assert main([name, missing, *more.get(name, [])]) == 2
