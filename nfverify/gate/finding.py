@@ -21,7 +21,7 @@ MAX_FILES = 20_000  # looked at
 MAX_EACH = 100  # of one kind that are named
 _SKIPPED = ("__pycache__", "build", "dist", "node_modules", "site-packages", "venv")
 _CAPTURES = (".pcap", ".pcapng", ".cap")
-_BRANCHES = ("origin/main", "origin/master", "main", "master")
+_BRANCHES = ("origin/main", "origin/master", "main", "master", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
