@@ -14,6 +14,7 @@ from nfverify.equivalence.components import (
     at_most,
     equal,
     implies,
+    is_number,
     kindred,
     locals_of,
     widened,
@@ -62,6 +63,7 @@ def _all(
     ]
     variables = [ir.Read(kept(n), (), 0, t) for n, t in watch.variables]
     for once, node in histories:
+        yield _claim(ir.Not(once))
         for other, _ in histories:
             if other != once:
                 yield _claim(implies(once, other))
@@ -151,6 +153,10 @@ def _totals(watch: Watch, plain: Sequence[Component], bounds: Sequence[int]) -> 
             continue
         total = ir.Read(kept(past.name), (), 0, past.node.type)
         wide = ir.Bits(80, signed=True)
+        for component in plain:
+            if is_number(component.type) and component.index is not None:
+                yield _claim(equal(total, component.at(())))
+                yield _claim(at_most(total, component.at(())))
         for bound in bounds:
             limit = ir.Const(bound, wide)
             yield _claim(ir.Compare("<=", ir.Cast(total, wide), limit))

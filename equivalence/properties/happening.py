@@ -133,7 +133,7 @@ class Watched(Model):
         moment = Moment(self, state, event.post, None, event.now, terms.true, faults)
         if self.watch.of_state:
             self.broken[name] = terms.not_(self._in_state(moment, event.post))
-        elif any(isinstance(leaf, ir.OutOfBounds) for leaf in self.watch.leaves.values()):
+        elif self.watch.of_timers:
             self.broken[name] = faults
         return event
 

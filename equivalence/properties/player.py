@@ -22,7 +22,8 @@ Rows = Mapping[Key, Values]
 @dataclass(frozen=True, slots=True)
 class Happening:
     """One step: the packet, the rows of the program's variables before and after, what came out,
-    and whether a limit was reached. `start` is the stamp of the first packet, ns."""
+    and whether it, or a timer just before it, reached a limit. `start` is the stamp of the first
+    packet, ns."""
 
     arrival: Arrival
     packet: Packet
@@ -32,6 +33,7 @@ class Happening:
     after: tuple[Rows, ...]
     out: tuple[Emission, ...]
     out_of_bounds: bool
+    timer_out_of_bounds: bool
 
 
 @dataclass(slots=True)
@@ -46,19 +48,19 @@ class Player:
     def step(self, arrival: Arrival) -> Happening:
         """One more packet."""
         machine = self.machine
-        limits = self._limits()
+        first = self._limits()
         if self.start is None:
             self.start = arrival.time
         machine.wait(arrival.time, start=True)
-        before = self._rows()
+        before, limits = self._rows(), self._limits()
         out = tuple(machine.emit(arrival.packet, arrival.time, arrival.port))
         packet = arrival.packet.copy()
         packet.iface = arrival.port
         reached = self._limits() != limits
         now = machine.now or 0
         return Happening(
-            arrival, packet, now, self.start, before, self._rows(), out, reached
-        )  # fmt: skip
+            arrival, packet, now, self.start, before, self._rows(), out, reached, limits != first
+        )
 
     def _limits(self) -> tuple[int, ...]:
         return tuple(self.machine.counters[name] for name in LIMITS)
@@ -194,4 +196,6 @@ class Watcher:
                     self.kept[past.name] = old[past.name] = ir.wrap(total, ir.Bits(64))
         if watch.of_state:
             return sight.in_state(after=False) and sight.in_state(after=True)
+        if watch.of_timers and happening.timer_out_of_bounds:
+            return False
         return all(sight.cases(watch.expr))

@@ -7,7 +7,6 @@ on the clock.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,15 +17,16 @@ from nfverify.equivalence.assumption import judge as assumed
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.components import Components
 from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
-from nfverify.equivalence.constants import Constants, collect
+from nfverify.equivalence.constants import Constants
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.induction import Failed, Induction
 from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.predicates import RulesetPlan
-from nfverify.equivalence.problem import Options, Problem, Side
+from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.properties.candidates import candidates
 from nfverify.equivalence.properties.happening import Watched, build
 from nfverify.equivalence.properties.player import Judge, Player
+from nfverify.equivalence.properties.preparing import bounds, premise_of, prepared, unsided
 from nfverify.equivalence.properties.question import Question, report_on
 from nfverify.equivalence.properties.search import BreachSearch, Values
 from nfverify.equivalence.properties.simulation import Simulation, Simulator
@@ -52,12 +52,9 @@ from nfverify.packet.codec import Malformed, deparse, parse
 from nfverify.semantics.machine import Machine
 from nfverify.semantics.operators import Function
 from nfverify.smat import ir
-from nfverify.smat.rebuild import mapped_expr
 
 SHALLOW = 2
 DEEPER = 2
-SPELLED = 20_000
-"""Rules up to which a list is spelled out for the solver."""
 SHRINKING = 400
 
 Notify = Callable[[str], None]
@@ -79,6 +76,7 @@ class _Run:
     deadline: float
     notify: Notify
     known: Known
+    assumed: Callable[[Arrival], bool]
     search: BreachSearch | None = None
     failed: Failed | None = None
     simulation: Simulation | None = None
@@ -90,9 +88,12 @@ class _Run:
         instances = self.network.instances
         return instances[0].program.state if len(instances) == 1 else ()
 
-    def machine(self) -> Machine:
-        non_ip = "drop" if self.question.drop_non_ip else "bypass"
-        return Machine(self.network, operators=self.operators, non_ip=non_ip)  # type: ignore[arg-type]  # one of the two
+    def machine(self, network: ir.Network | None = None) -> Machine:
+        return Machine(
+            network or self.network,
+            operators=self.operators,
+            non_ip="drop" if self.question.drop_non_ip else "bypass",
+        )
 
     def player(self) -> Player:
         reads = frozenset(
@@ -109,9 +110,9 @@ class _Run:
         return [watcher.see(player.step(a)) for a in trace] == [True] * (len(trace) - 1) + [False]
 
     def allowed(self, arrival: Arrival) -> bool:
-        if self.question.drop_non_ip and not (arrival.packet.IP4 or arrival.packet.IP6):
+        if self.problem.options.drop_non_ip and not (arrival.packet.IP4 or arrival.packet.IP6):
             return False
-        return assumed(self.problem, self.operators)(arrival)
+        return self.assumed(arrival)
 
     def out_of_time(self) -> bool:
         return time.monotonic() >= self.deadline
@@ -234,7 +235,7 @@ class _Run:
         assert isinstance(rulesets, RulesetPlan)
         return BreachSearch(
             self.problem,
-            new_pair(self.problem, Machine),
+            new_pair(self.problem, self.machine),
             Reality(rulesets.rulesets, self.operators),
             self.allowed,
             self.deadline,
@@ -299,74 +300,6 @@ class _Run:
         return Holds(report, Proof(method, self.depth, texts, obligations))
 
 
-def unsided(text: str) -> str:
-    """A conjunct without the letters of the sides."""
-    return re.sub(r"\b[ab]\.(?=[A-Za-z_])", "", text)
-
-
-def premise_of(claim: ir.Property) -> ir.Property | None:
-    """That the left side of a property never holds."""
-    if claim.premise is None:
-        return None
-    return replace(claim, expr=ir.Not(claim.premise), premise=None)
-
-
-def bounds(network: ir.Network, watched: Watch) -> list[int]:
-    """The numbers in a network's text and in a property."""
-    bodies = tuple(s for i in network.instances for s in (*i.program.init, *i.program.body))
-    nodes = (*ir.walk(bodies), *ir.walk((watched.claim.expr,)))
-    found = {int(n.value) for n in nodes if isinstance(n, ir.Const) and type(n.value) is int}
-    found |= {
-        int(value)
-        for i in network.instances
-        for v in i.program.state
-        for value in v.default
-        if type(value) is int
-    }
-    return sorted(v for v in found if abs(v) < 1 << 62)
-
-
-def flattened(expr: ir.Expr) -> ir.Expr:
-    """The property as if all of it were about one packet: where its constants are found."""
-
-    def change(node: ir.Expr) -> ir.Expr:
-        match node:
-            case ir.Post(operand=operand):
-                return operand
-            case ir.Since(held=held, begun=begun):
-                return ir.And((held, begun))
-            case ir.Total(amount=amount):
-                return amount
-            case ir.Dropped() | ir.OutOfBounds():
-                return ir.FALSE
-            case ir.OutputPort():
-                return ir.Field("iface")
-            case _:
-                return node
-
-    return mapped_expr(expr, change)
-
-
-def prepared(
-    network: ir.Network, claim: ir.Property, question: Question
-) -> tuple[Watch, Problem, Constants]:
-    """The property made ready, and the question that the solvers get."""
-    watched = watch(claim)
-    looker = watched.network(network.ports)
-    roots = [s for i in network.instances for s in (*i.program.init, *i.program.body)]
-    invariants = [v.expr for i in network.instances for v in i.program.invariants]
-    nodes = ir.walk((*roots, *invariants, claim.expr))
-    rulesets = {n.ruleset.digest: n.ruleset for n in nodes if isinstance(n, ir.Match)}
-    spelled = {d for d, r in rulesets.items() if len(r.rows) <= SPELLED}
-    plan = RulesetPlan(rulesets=rulesets, spelled=spelled)
-    options = Options(assume=question.assume, drop_non_ip=question.drop_non_ip)
-    problem = Problem(Side("a", network), Side("b", looker), options, plan, audit=question.audit)
-    test: ir.Stmt = ir.If(flattened(claim.expr), (), ())
-    program = replace(looker.instances[0].program, body=(test,))
-    aimed = replace(looker, instances=(ir.Instance(program.name, program),))
-    return watched, problem, collect((network, aimed))
-
-
 def prove(
     network: ir.Network,
     claim: ir.Property,
@@ -383,7 +316,6 @@ def prove(
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     watched, problem, constants = prepared(network, claim, question)
-    check_satisfiable(problem, deadline)
     signatures = signatures_of((network,))
     given = dict(question.operators or {})
     missing = tuple(sorted(set(signatures) - set(given)))
@@ -392,11 +324,12 @@ def prove(
     def run_of(of: Watch, about: Problem) -> _Run:
         return _Run(
             network, of, question, about, constants, given, missing, started, deadline,
-            notify, known,
+            notify, known, assumed(about, given),
         )  # fmt: skip
 
     run = run_of(watched, problem)
     try:
+        check_satisfiable(problem, deadline)
         verdict = run.answer()
     except OutOfTime:
         verdict = run.unknown(f"time ran out after {question.time_limit:g} s")

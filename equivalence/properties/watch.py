@@ -50,6 +50,11 @@ class Watch:
         """Does it speak of the state alone, so that it is about every state?"""
         return of_state(self.claim.expr)
 
+    @property
+    def of_timers(self) -> bool:
+        """Is it that no limit is reached, which timers must keep, too?"""
+        return self.claim.expr == ir.Not(ir.OutOfBounds())
+
     def past_of(self, node: Leaf) -> Past:
         return next(p for p in self.pasts if p.node == node)
 
@@ -83,10 +88,7 @@ class Watch:
                 nothing = ir.Write(past.name, (), (ir.Const(0, past.node.type),))
                 entries.append(ir.Entry("", (test,), (), (nothing, ir.SetOutput(again))))
                 timers.append(ir.InitTimer(((tag, 1),), past.node.period))
-        # It looks at a link-layer field, so that no proof leaves out frames that aren't IP.
-        look = ir.Compare("==", ir.Field("ethertype"), ir.Const(0, ir.Bits(16)))
-        body: tuple[ir.Stmt, ...] = (ir.If(look, (), ()),)
-        body += (ir.Table(tuple(entries)),) if entries else ()
+        body = (ir.Table(tuple(entries)),) if entries else ()
         numbers = tuple(range(len(ports))) if len(ports) >= 2 else ()
         program = ir.Program(LOOKER, numbers, (), tuple(state), (), tuple(timers), body)
         return ir.Network(LOOKER, ports, (ir.Instance(LOOKER, program),), ())

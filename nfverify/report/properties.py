@@ -44,15 +44,18 @@ def first_line(claim: Claim, verdict: Verdict) -> str:
     """The answer."""
     title = one_line(claim.title)
     match verdict:
-        case Holds(report=report):
-            empty = " (vacuous: its left side can never hold)" if report.vacuous else ""
-            return f"holds: {title}, in every step of every trace{empty}"
+        case Holds():
+            return f"holds: {title}, in every step of every trace{_empty(verdict)}"
         case Broken(breach=breach):
             return f"broken: {title}, after {packets_of(len(breach.events))}"
         case Unknown(reason=reason):
             return f"unknown: {title}: {one_line(reason)}"
         case _:
             assert_never(verdict)
+
+
+def _empty(verdict: Verdict) -> str:
+    return " (vacuous: its left side can never hold)" if verdict.report.vacuous else ""
 
 
 def _lines(claim: Claim, verdict: Verdict) -> Iterator[str]:
@@ -162,7 +165,7 @@ def _title(proved: Proved) -> str:
         return "the model states no property"
     parts = []
     for kind in (Broken, Unknown, Holds):
-        names = [c.title for c, v in proved if isinstance(v, kind)]
+        names = [c.title + _empty(v) for c, v in proved if isinstance(v, kind)]
         if names:
             parts.append(f"{WORD[kind]}: {', '.join(names)}")
     return "; ".join(parts)
