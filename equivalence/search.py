@@ -117,6 +117,11 @@ class Search:
         self._pending = differs
         return self._conclude(differs)
 
+    def constrain(self, *facts: Term) -> None:
+        """What is known to be true of every trace."""
+        self._roots += facts
+        self._solver.add(*facts)
+
     def extend(self) -> tuple[Event, Term]:
         """One more packet, and whether it tells the sides apart."""
         terms = self.terms

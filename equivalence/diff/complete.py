@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from nfverify.equivalence.certificate import certify
@@ -38,16 +38,18 @@ def build(
     """The step of an equivalence in which only differences outside the known classes must be
     impossible."""
     step = build_step(problem, terms, feasible)
-    packet = step.events[0]
+    packet, *ticks = step.events
+    packet = replace(packet, facts=(*packet.facts, *grouping.facts(terms, packet)))
+    events = (packet, *ticks)
     outside = [terms.not_(grouping.holds(terms, packet, key)) for key in known]
     differences = tuple(
         (OTHER if n == 0 else f"{OTHER}, {n}", terms.all([differs, *outside]), event)
         for n, (_, differs, event) in enumerate(step.differences)
     )
     roots = [term for _, term, _ in differences]
-    relevant, presence = cone(step.model, step.events, roots)
+    relevant, presence = cone(step.model, events, roots)
     return Step(
-        step.model, step.pre, step.base, step.events, differences, frozenset(relevant),
+        step.model, step.pre, step.base, events, differences, frozenset(relevant),
         frozenset(presence),
     )  # fmt: skip
 
@@ -106,7 +108,7 @@ class Completeness:
         step = build_step(self.problem, terms, solver.feasible)
         event = step.events[0]
         assert event.packet is not None
-        solver.add(*event.facts)
+        solver.add(*event.facts, *self.grouping.facts(terms, event))
         (differs,) = [d for _, d, n in step.differences if n == 0][:1]
         if self.problem.options.assume is not None:
             return frozenset()

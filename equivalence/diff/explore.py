@@ -17,22 +17,24 @@ from nfverify.equivalence.terms import Term
 class Explorer(Search):
     """The unrolled pair of networks, in which earlier packets may fare otherwise, too."""
 
+    grouping: Grouping | None = None
     event: Event | None = None
     differs: Term | None = None
 
     def one_more(self) -> None:
         """One more packet."""
         self.event, self.differs = self.extend()
+        assert self.grouping is not None
+        self.constrain(*self.grouping.facts(self.terms, self.event))
 
     @property
     def length(self) -> int:
         return len(self._packets)
 
-    def find(
-        self, grouping: Grouping, known: Sequence[Key], within: Term | None = None
-    ) -> Found | NotFound | None:
+    def find(self, known: Sequence[Key], within: Term | None = None) -> Found | NotFound | None:
         """A trace whose last packet fares otherwise, in no class that is known; None if there is
         none of this length."""
+        assert self.grouping is not None
         assert self.event is not None
         assert self.differs is not None
         terms, event = self.terms, self.event
@@ -40,7 +42,7 @@ class Explorer(Search):
             [
                 self.differs,
                 within or terms.true,
-                *(terms.not_(grouping.holds(terms, event, key)) for key in known),
+                *(terms.not_(self.grouping.holds(terms, event, key)) for key in known),
             ]
         )
         self._roots.append(goal)

@@ -166,6 +166,20 @@ class Grouping:
                 parts += [terms.not_(changed.holds(terms, event.packet, p)) for p in pairs]
         return terms.all(parts)
 
+    def facts(self, terms: Terms, event: Event) -> Iterator[Term]:
+        """What the old rulesets say of the points that fare otherwise: to a solver, a long list is
+        a function that it knows nothing of."""
+        assert event.packet is not None
+        encode = self.problem.rulesets(terms)
+        for changed in self.lists:
+            old = changed.diff.old
+            says = encode(old, tuple(event.packet.fields[c] for c in old.columns))
+            for pair in changed.diff.pairs:
+                row, _ = changed.diff.row(pair)
+                accepts = terms.boolean(row is not None and row.accept)
+                here = changed.holds(terms, event.packet, pair)
+                yield terms.implies(here, terms.eq(says, accepts))
+
     def _agreeing(self, terms: Terms, taken: dict[Place, Term]) -> Iterator[Term]:
         """Entries of the same content are taken on both sides, in every instance."""
         for pair in self.instances:

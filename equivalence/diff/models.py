@@ -146,6 +146,7 @@ class Work:
             self.allowed,
             self.deadline,
             self.notify,
+            grouping=self.grouping,
         )
         exact = True
         while explorer.length < last and len(self.traces) < MOST:
@@ -153,10 +154,10 @@ class Work:
             if explorer.length < first:
                 continue
             while len(self.traces) < MOST:
-                found = explorer.find(self.grouping, list(self.traces))
+                found = explorer.find(list(self.traces))
                 if isinstance(found, NotFound):
                     explorer.be_patient()
-                    found = explorer.find(self.grouping, list(self.traces))
+                    found = explorer.find(list(self.traces))
                 if not isinstance(found, Found):
                     exact = exact and found is None and explorer.exact
                     break
