@@ -57,10 +57,14 @@ class _Worker:
             return found
         return Failed("died", f"its process was ended by {_how(self.process)}")
 
+    def dismiss(self) -> None:
+        """Tell it to end what it does, and itself."""
+        with suppress(OSError):
+            _stream(self.process.stdin).close()
+
     def stop(self) -> None:
         """End it and what it does, at once."""
-        with suppress(OSError):
-            _stream(self.process.stdin).close()  # it ends its child, then itself
+        self.dismiss()
         try:
             self.process.wait(ENDING)
         except subprocess.TimeoutExpired:
@@ -148,6 +152,8 @@ class Local:
                     else:
                         yield task.index, again
         finally:
+            for worker in busy:
+                worker.dismiss()
             for worker in busy:
                 worker.stop()
 

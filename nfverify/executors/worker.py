@@ -64,7 +64,10 @@ def main() -> None:
         answer = _serve(pickle.loads(frame), orders)
         if answer is None:
             return
-        send(answers, answer)
+        try:
+            send(answers, answer)
+        except BrokenPipeError:  # nobody listens any more
+            return
 
 
 def _serve(given: Order, orders: int) -> bytes | None:
