@@ -115,6 +115,8 @@ def _asked(args: argparse.Namespace, told: Told) -> Asked:
     if report.refine:
         raise UsageError("verdicts of --refine can't be explained yet")
     names = args.a or _name(told.a, "a"), args.b or _name(told.b, "b")
+    if any(name.partition(":")[0] == "-" for name in names):
+        raise UsageError("the models are read more than once: name files")
     a = load(names[0])
     b = load(names[1], ports=a.ports)
     origin = None

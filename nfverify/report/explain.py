@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import assert_never
 
 from nfverify.equivalence.explain.answer import (
@@ -220,6 +221,11 @@ def place(span: Span) -> str:
 
 
 # JSON -------------------------------------------------------------------------------------------
+
+
+def schema() -> str:
+    """The JSON Schema (draft 2020-12) of the documents."""
+    return files("nfverify.report").joinpath("explain.schema.json").read_text(encoding="utf-8")
 
 
 def document(found: Explanation, a: str, b: str) -> dict[str, JSON]:

@@ -26,6 +26,10 @@ TESTED = (
     "Tested, not proved: reading and writing frames (checksums, lengths), and that malformed frames"
     " are dropped by both."
 )
+MORE = (
+    "what could not be excluded, and a line that may decide it: `nfverify explain DIR` after"
+    " `--save DIR`"
+)
 _LABEL = 12
 
 
@@ -65,7 +69,7 @@ def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:
             if obligations:
                 yield ""
                 yield from obligation_lines(obligations)
-            yield from _notes(report, [])
+            yield from _notes(report, [] if verdict.resisting is None else [MORE])
         case _:
             assert_never(verdict)
 

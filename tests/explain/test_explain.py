@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from nfverify.cli.main import main
 from nfverify.equivalence.components import Component
@@ -20,11 +21,12 @@ from nfverify.equivalence.relation import concrete_keys
 from nfverify.equivalence.verdict import Unknown, Verdict
 from nfverify.lang.source import ModelError
 from nfverify.report.document import dump
-from nfverify.report.explain import document, text
+from nfverify.report.explain import document, schema, text
 from nfverify.report.verdict_file import read_verdict
 from nfverify.smat import ir
 from nfverify.smat.load import load
 
+SCHEMA = Draft202012Validator(json.loads(schema()))
 PAIRS = Path(__file__).parent.parent / "pairs"
 PASSES = "program nf {\n    entry { action_flow { pass; } }\n}\n"
 EVEN = """\
@@ -57,7 +59,7 @@ def explained(a: str, b: str, verdict: Verdict) -> Explanation:
     found = explain(told.verdict, load(a), load(b), Question(time_limit=60), paste)
     assert not isinstance(found, str)
     assert text(found, a, b)
-    json.dumps(document(found, a, b))
+    SCHEMA.validate(json.loads(json.dumps(document(found, a, b))))
     return found
 
 
@@ -188,6 +190,40 @@ def test_invariant_to_paste_decides(tmp_path: Path, capsys: pytest.CaptureFixtur
     lines.insert(-1, advice["text"])
     a.write_text("\n".join(lines))
     assert main(["equiv", str(a), str(b), "--quiet"]) == 0
+
+
+def test_invariant_of_an_nf_in_a_chain(tmp_path: Path) -> None:
+    """The line belongs into the file that is imported."""
+    (tmp_path / "even.nfd").write_text(EVEN.replace("program nf", "program even"))
+    (tmp_path / "all.nfd").write_text(PASSES.replace("program nf", "program all"))
+    a, b = tmp_path / "a.nfd", tmp_path / "b.nfd"
+    a.write_text('import "even.nfd"; import "all.nfd";\nchain a = even -> all;\n')
+    b.write_text('import "all.nfd";\nchain b = all -> all;\n')
+    found = explained(str(a), str(b), answer(str(a), str(b), depth=2))
+    assert isinstance(found, Lacking)
+    (advice,) = found.advice
+    assert (advice.kind, advice.text) == ("invariant", "invariant seen[f[sip]] & 1 == 0;")
+    assert advice.span is not None
+    assert Path(advice.span.source.name).name == "even.nfd"
+
+
+def test_guard_where_nothing_else_is_found(tmp_path: Path) -> None:
+    """The sides do part, after more packets than anybody tries: when `big` wraps around."""
+    a, b = tmp_path / "a.nfd", tmp_path / "b.nfd"
+    a.write_text(
+        "program nf {\n    int big; int small;\n"
+        "    entry { match_state { big > 3 * small + 2 } action_flow { drop; } }\n"
+        "    entry { match_flow { f[TCP] == 1 }\n"
+        "            action_state { big = big + 3; small = small + 1; } }\n}\n"
+    )
+    b.write_text(PASSES)
+    found = explained(str(a), str(b), answer(str(a), str(b), depth=2))
+    assert isinstance(found, Lacking)
+    assert [(advice.kind, advice.text) for advice in found.advice] == [
+        ("guard", "!(f[proto] == 6)")
+    ]
+    options = ["--quiet", "--assume", "!(f[proto] == 6)"]
+    assert main(["equiv", str(a), str(b), *options]) == 0
 
 
 def test_step_that_is_not_excluded_is_one(tmp_path: Path) -> None:
