@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ _PROPOSED: dict[complete.What, lsp.CompletionItemKind] = {
     "class": lsp.CompletionItemKind.Class, "value": lsp.CompletionItemKind.Constant,
     "file": lsp.CompletionItemKind.File,
 }  # fmt: skip
+_MEANT = re.compile(r"`([^`]{1,60})`.*?; did you mean `([^`]{1,60})`\?")
 _UNUSED = frozenset({"unused", "unreachable", "never-read"})
 
 
@@ -69,6 +71,35 @@ def diagnostics(places: Places, findings: Sequence[Finding]) -> list[lsp.Diagnos
             )
         )
     return found
+
+
+def corrections(
+    places: Places, project: Project, path: Path, found: Sequence[lsp.Diagnostic]
+) -> list[lsp.CodeAction]:
+    """For each diagnostic that says what was meant, the edit that puts it there."""
+    text = project.text(path)
+    lines = Lines(text, places.encoding)
+    actions = []
+    for one in found:
+        meant = _MEANT.search(one.message)
+        if meant is None or one.source != "nfverify":
+            continue
+        start = lines.offset(one.range.start.line, one.range.start.character)
+        end = lines.offset(one.range.end.line, one.range.end.character)
+        at = re.search(rf"(?<!\w){re.escape(meant[1])}(?!\w)", text[start:end])
+        if at is None:
+            continue
+        edit = lsp.TextEdit(places.range(text, start + at.start(), start + at.end()), meant[2])
+        actions.append(
+            lsp.CodeAction(
+                f"Change `{meant[1]}` to `{meant[2]}`",
+                kind=lsp.CodeActionKind.QuickFix,
+                diagnostics=[one],
+                edit=lsp.WorkspaceEdit({places.uri(path): [edit]}),
+                is_preferred=True,
+            )
+        )
+    return actions
 
 
 def hovered(places: Places, project: Project, path: Path, offset: int) -> lsp.Hover | None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from nfverify.lang import ast
 from nfverify.lang.files import Disk
-from nfverify.lang.parser import MAX_BYTES, Parsed, parse_partly
+from nfverify.lang.parser import Parsed, parse_partly
 from nfverify.lang.source import Source
 from nfverify.lsp.names import HEADER, Definition, Kind, Mention, Names, names_of
 
 MAX_MODELS = 2000
+MAX_CLOSED = 2 << 20  # bytes of a file that is not open
 MAX_FOLDERS = 20_000
 LEFT_OUT = frozenset({"node_modules", "__pycache__", "build", "dist", "venv"})
 
@@ -139,9 +140,12 @@ class Project:
         return found
 
     def _read(self, path: Path) -> str:
+        """The text of a closed file; "" of a pipe, or of one too large to be looked through."""
         try:
-            data = Disk().read(path, MAX_BYTES)
+            data = Disk().read(path, MAX_CLOSED + 1) if path.is_file() else b""
         except (OSError, ValueError):
+            return ""
+        if len(data) > MAX_CLOSED:
             return ""
         return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
 

@@ -236,6 +236,13 @@ def _edits(server: Server) -> None:
     async def completion(params: lsp.CompletionParams) -> lsp.CompletionList:
         return await server.ask_at(params, answers.proposals)
 
+    kinds = lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix])
+
+    @server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, kinds)
+    async def correct(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+        found = params.context.diagnostics
+        return await server.ask(params.text_document.uri, partial(answers.corrections, found=found))
+
     @server.feature(lsp.TEXT_DOCUMENT_PREPARE_RENAME)
     async def prepare(params: lsp.PrepareRenameParams) -> lsp.Range | None:
         return await server.ask_at(params, answers.to_rename)

@@ -89,6 +89,17 @@ def test_errors_are_those_of_unsaved_text_also_in_imports_and_rulesets(
         assert texts(found).startswith("unknown name `hots`; did you mean `hits`?")
         assert found[0].range == lsp.Range(lsp.Position(10, 22), lsp.Position(10, 26))
         assert found[0].severity == lsp.DiagnosticSeverity.Error
+        actions = await editor.client.text_document_code_action_async(
+            lsp.CodeActionParams(
+                editor.document("main.nfd"), found[0].range, lsp.CodeActionContext(found)
+            )
+        )
+        (action,) = actions or ()
+        assert isinstance(action, lsp.CodeAction)
+        assert action.title == "Change `hots` to `hits`"
+        assert action.edit is not None
+        (edit,) = (action.edit.changes or {})[editor.uri("main.nfd")]
+        assert (edit.range, edit.new_text) == (found[0].range, "hits")
         editor.change("main.nfd", LIMITED)
         await editor.messages("main.nfd", lambda found: not found)
         editor.open("shared.nfd", SHARED + "int limit = ;\n")
