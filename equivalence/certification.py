@@ -5,6 +5,7 @@ What is written is proved by `nfverify.checker`, which knows nothing of how it w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,17 @@ def certificate(
         "obligations": list(obligations(problem, len(relation))),
     }
     return found | {"digest": digest(found)}
+
+
+def certificate_text(document: Mapping[str, Any]) -> str:
+    """The document as JSON, a claim of the relation on each line."""
+    lines = []
+    for name, value in document.items():
+        shown = json.dumps(value, indent=1).replace("\n", "\n ")
+        if name == "relation" and value:
+            shown = "[\n" + ",\n".join(f"  {json.dumps(claim)}" for claim in value) + "\n ]"
+        lines.append(f" {json.dumps(name)}: {shown}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def obligations(problem: Problem, claims: int) -> Iterator[str]:

@@ -120,7 +120,6 @@ def script(assertions: Sequence[Term], expected: Expected, claims: str) -> str:
             comment(claims),
             comment(f"Expected answer: {expected}"),
             "(set-info :smt-lib-version 2.6)\n",
-            f"(set-info :status {expected})\n",
             "(set-logic QF_UFBV)\n",
             *(f"{line}\n" for line in writer.lines),
             *(f"(assert {writer.written[term.id]})\n" for term in assertions),

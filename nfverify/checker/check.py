@@ -161,8 +161,9 @@ class Check:
         ports = min(max(2, len(side.network.ports)) for side in self.sides)
         self.given += [
             z3.ULT(env[ir.Field, "iface"], ports), z3.Not(z3.And(ip4, ip6)), z3.Implies(frag, ip),
-            z3.Implies(ip4, resized(env[ir.Field, "iplen"], 17) == size), ip6 == (kind == 0x86DD),
-            z3.Implies(ip, z3.And(z3.ULE(least, size), z3.ULE(size, most))), ip4 == (kind == 0x0800),
+            ip4 == (kind == 0x0800), ip6 == (kind == 0x86DD),
+            z3.Implies(ip4, resized(env[ir.Field, "iplen"], 17) == size),
+            z3.Implies(ip, z3.And(z3.ULE(least, size), z3.ULE(size, most))),
             z3.Implies(self.certificate.options.drop_non_ip, ip),
         ]  # fmt: skip
         return env

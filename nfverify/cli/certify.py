@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 
@@ -59,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if "-" in (args.a.partition(":")[0], args.b.partition(":")[0]):
         raise UsageError("a certificate holds files with what they import: name them, not -")
     from nfverify.cli.equiv import progress
-    from nfverify.equivalence.certification import certificate, whole
+    from nfverify.equivalence.certification import certificate, certificate_text, whole
     from nfverify.equivalence.problem import Options
     from nfverify.equivalence.question import Question
     from nfverify.equivalence.supervise import supervise
@@ -90,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_CODE[type(verdict)]
     found = certificate(a, b, question.options, args.assume, verdict.proof)
     with replacing(args.output) as stream:
-        stream.write(json.dumps(found, indent=1).encode() + b"\n")
+        stream.write(certificate_text(found).encode())
     if not args.quiet and args.output != "-":
         claims, count = len(found["relation"]), len(found["obligations"])
         print(f"equivalent: {args.a} and {args.b} do the same for every sequence of packets")
