@@ -33,10 +33,10 @@ def replay(problem: Problem, pair: Pair, trace: Trace) -> tuple[tuple[Event, ...
         sides = []
         outputs: list[list[Output]] = []
         for side, machine in zip(problem.sides, run.machines, strict=True):
-            out, entries = step_of(machine, arrival.time, arrival.port, frame)
+            out, visits = watched(machine, arrival.time, arrival.port, frame)
             ports = side.network.ports
             emitted = tuple(Emitted(o.time, port_name(ports, o.port), o.frame) for o in out)
-            sides.append(SideOfEvent(emitted, entries))
+            sides.append(SideOfEvent(emitted, _taken(visits), rules_of(visits)))
             outputs.append(out)
         names = problem.a.network.ports
         events.append(
@@ -70,16 +70,33 @@ def port_name(names: tuple[str, ...], number: int) -> str:
 def step_of(
     machine: Machine, time: int, port: int, frame: bytes
 ) -> tuple[list[Output], tuple[str, ...]]:
+    """A step: what comes out, and the entries taken."""
+    out, visits = watched(machine, time, port, frame)
+    return out, _taken(visits)
+
+
+def watched(
+    machine: Machine, time: int, port: int, frame: bytes
+) -> tuple[list[Output], list[Visit]]:
+    """A step: what comes out, and the passes on the way."""
     visits: list[Visit] = []
     machine.trace = visits.append
     try:
-        out = machine.step(time, port, frame)
+        return machine.step(time, port, frame), visits
     finally:
         machine.trace = None
-    entries = tuple(
+
+
+def _taken(visits: Sequence[Visit]) -> tuple[str, ...]:
+    return tuple(
         f"{v.instance}: {e}" for v in visits if not v.dummy for e in v.entries or ("no entry",)
     )
-    return out, entries
+
+
+def rules_of(visits: Sequence[Visit]) -> tuple[tuple[str, int], ...]:
+    """The rules that decided: file and line, each once."""
+    rules = (rule for visit in visits if not visit.dummy for rule in visit.rules)
+    return tuple(dict.fromkeys((ruleset.file, ruleset.rows[row].line) for ruleset, row in rules))
 
 
 def differences_of(problem: Problem, a: list[Output], b: list[Output]) -> Iterator[str]:

@@ -46,10 +46,12 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class SideOfEvent:
-    """What one side did at an event: outputs, and `instance: entry` for each table passed."""
+    """What one side did at an event: outputs, `instance: entry` for each table passed, and the
+    rules that decided: file ("" if it is none) and line."""
 
     outputs: tuple[Emitted, ...]
     entries: tuple[str, ...]
+    rules: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

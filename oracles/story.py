@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from nfverify.equivalence.replay import rules_of
 from nfverify.oracles.comparators import Comparison
 from nfverify.oracles.differential import Contest, Divergence
 from nfverify.oracles.engines.base import UNTOLD, Setting
@@ -31,6 +32,7 @@ class Chapter:
     event: Event
     outputs: tuple[Output, ...]
     entries: tuple[str, ...]
+    rules: tuple[tuple[str, int], ...] = ()  # that decided: file and line
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def _chapter(machine: Machine, event: Event) -> Chapter:
         out = tuple(machine.step(*event))
     except RunawayError:  # what the difference is about, then
         out = ()
-    return Chapter(event, out, _taken(visits))
+    return Chapter(event, out, _taken(visits), rules_of(visits))
 
 
 def _entries(

@@ -65,6 +65,11 @@ def entry_places(network: Network, entries: Sequence[str], says: str) -> Iterato
             yield found
 
 
+def rule_places(rules: Sequence[tuple[str, int]], says: str) -> Iterator[Place]:
+    """Lines of rulesets, as `SideOfEvent` has them."""
+    yield from (Place(file, line, 1, line, says=says) for file, line in rules if file and line)
+
+
 def start_of(network: Network) -> tuple[Place, ...]:
     """Where a model begins."""
     found = place_of(network.instances[0].program.span, network.name)
@@ -145,8 +150,9 @@ def setting_lines(verdict: Verdict) -> Iterator[str]:
 def _places(found: Counterexample, networks: tuple[Network, Network]) -> Iterator[Place]:
     last = found.events[-1]
     for who, side, network in zip("ab", (last.a, last.b), networks, strict=True):
-        places = tuple(entry_places(network, side.entries, f"{who} takes"))
-        yield from places or start_of(network)
+        entries = tuple(entry_places(network, side.entries, f"{who} takes"))
+        rules = tuple(rule_places(side.rules, f"{who}: the rule that decides"))
+        yield from (*rules, *entries) or start_of(network)
 
 
 # Tests ------------------------------------------------------------------------------------
@@ -192,8 +198,8 @@ def _said(text: str) -> Iterator[str]:
 def _story_places(test: Test) -> tuple[Place, ...]:
     assert test.story is not None
     last = test.story.chapters[-1]
-    found = tuple(entry_places(test.network, last.entries, "the model takes"))
-    return found or start_of(test.network)
+    entries = tuple(entry_places(test.network, last.entries, "the model takes"))
+    return (*rule_places(last.rules, "the rule that decides"), *entries) or start_of(test.network)
 
 
 def _story(test: Test) -> Example:

@@ -10,6 +10,7 @@ from nfverify.packet.packet import Packet
 from nfverify.semantics.engine import Context, Counters, Outcome, Pass, Store, Tags
 from nfverify.semantics.walk import Log, StateWrite, build
 from nfverify.smat.ir import Program, Value
+from nfverify.smat.ruleset import Ruleset
 
 _FIELDS = tuple(name for name, info in FIELDS.items() if info.writable)
 
@@ -27,7 +28,8 @@ class FieldChange:
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One pass of a packet through one NF. `entries` are the ones taken, one for each table;
-    `headers` those pushed (`+vlan`) and popped (`-vlan`)."""
+    `headers` those pushed (`+vlan`) and popped (`-vlan`); `rules` those that held the packet
+    first, where a ruleset was asked: it, and the place in its rows."""
 
     instance: str
     time: int
@@ -38,6 +40,7 @@ class Visit:
     state: tuple[StateWrite, ...]
     outcome: Outcome
     headers: tuple[str, ...] = ()
+    rules: tuple[tuple[Ruleset, int], ...] = ()
 
 
 Hook = Callable[[Visit], None]
@@ -64,6 +67,7 @@ class Tracer:
             self._log.entries.clear()
             self._log.writes.clear()
             self._log.headers.clear()
+            self._log.rules.clear()
             before, tags_before = [getattr(packet, name) for name in _FIELDS], tags.copy()
             outcome = self._code.body(packet, tags, now, store, counters)
             changes = [
@@ -87,6 +91,7 @@ class Tracer:
                     tuple(self._log.writes),
                     outcome,
                     tuple(self._log.headers),
+                    tuple(self._log.rules),
                 )
             )
             return outcome

@@ -79,6 +79,7 @@ from nfverify.smat.ir import (
     Write,
     walk,
 )
+from nfverify.smat.ruleset import Ruleset
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,12 @@ class StateWrite:
 
 @dataclass(slots=True)
 class Log:
-    """What a pass did: the entries that it took, the headers that it pushed (`+vlan`) and popped
-    (`-vlan`), and its writes to state in order. `decides` is told of each table which entry is
-    about to run (None: none), and what is true by then."""
+    """What a pass did: the entries that it took, the rules that decided its tests, the headers that
+    it pushed (`+vlan`) and popped (`-vlan`), and its writes to state in order. `decides` is told
+    of each table which entry is about to run (None: none), and what is true by then."""
 
     entries: list[str] = field(default_factory=list)
+    rules: list[tuple[Ruleset, int]] = field(default_factory=list)  # and places in `rows`
     headers: list[str] = field(default_factory=list)
     writes: list[StateWrite] = field(default_factory=list)
     decides: Callable[[Table, Entry | None, Moment], None] | None = None
@@ -371,13 +373,22 @@ class _Pass:
             case Cast():
                 return cast(self.value(node.operand), node.type)
             case Match():
-                return node.ruleset.accepts([number(self.value(arg)) for arg in node.args])
+                return self.matches(node.ruleset, [number(self.value(arg)) for arg in node.args])
             case Apply():
                 return self.fixed.functions[node](*self.values(node.args))
             case Post() | Dropped() | OutputPort() | OutOfBounds() | Since() | Total():
                 raise unreachable(node)
             case _:
                 assert_never(node)
+
+    def matches(self, ruleset: Ruleset, values: list[int]) -> bool:
+        if self.fixed.log is None:
+            return ruleset.accepts(values)
+        row = ruleset.first_match(values)
+        if row is None:
+            return False
+        self.fixed.log.rules.append((ruleset, row))
+        return ruleset.rows[row].accept
 
     def values(self, nodes: tuple[Expr, ...]) -> tuple[Value, ...]:
         return tuple(map(self.value, nodes))
