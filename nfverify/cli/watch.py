@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from nfverify.cli import gate
@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
-    for changed in _changes(folder):
+    written = {os.path.abspath(report.path) for report in args.report}
+    for changed in _changes(folder, written):
         if changed:
             more = f" and {len(changed) - MAX_SHOWN} more" if len(changed) > MAX_SHOWN else ""
             _say(f"\nchanged: {', '.join(map(one_line, changed[:MAX_SHOWN]))}{more}")
@@ -69,9 +70,9 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _changes(folder: Path) -> Iterator[list[str]]:
-    """Nothing at first; then, each time, what has changed since. What changes while the gate runs
-    is told after it."""
+def _changes(folder: Path, written: Collection[str]) -> Iterator[list[str]]:
+    """Nothing at first; then, each time, what has changed since, but for the reports that are
+    `written`. What changes while the gate runs is told after it."""
     try:
         from watchfiles import watch
     except ModuleNotFoundError:
@@ -79,7 +80,9 @@ def _changes(folder: Path) -> Iterator[list[str]]:
         raise UsageError(what) from None
     watching = watch(
         folder,
-        watch_filter=lambda _, path: relevant(os.path.relpath(path, folder)),
+        watch_filter=lambda _, path: (
+            relevant(os.path.relpath(path, folder)) and os.path.abspath(path) not in written
+        ),
         rust_timeout=POLL,
         yield_on_timeout=True,
     )

@@ -22,7 +22,7 @@ class Watching:
 
     def __init__(self, folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "nfverify", "watch"],
+            [sys.executable, "-u", "-m", "nfverify", "watch", "--report", "json=out.json"],
             cwd=folder,
             env={**os.environ, "XDG_CACHE_HOME": str(folder / ".cache")},
             stdout=subprocess.PIPE,
@@ -57,11 +57,13 @@ def test_the_gate_runs_again_when_a_file_changes(tmp_path: Path) -> None:
         text = watching.until("watching")
         assert "changed: p.nfd" in text
         assert "error" in text
+        assert watching.lines.empty()  # the report that was written is no reason to run again
         (tmp_path / "notes.txt").write_text("nothing rests on this")
         (tmp_path / "nfverify.toml").write_text("[[chec]]\n")
         text = watching.until("watching")
         assert "changed: nfverify.toml" in text
         assert "notes" not in text
+        assert "out.json" not in text
         assert "did you mean" in text
         (tmp_path / "nfverify.toml").write_text('[[check]]\nname = "words"\nmodels = ["p.nfd"]\n')
         model.write_text(GOOD)
