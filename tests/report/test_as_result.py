@@ -1,10 +1,12 @@
 """Verdicts, findings and scores as results: status, places and what they say."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from some_verdicts import DIFFERENT, EQUIVALENT, EXAMPLE, UNKNOWN
 
+from nfverify.cli.main import main
 from nfverify.equivalence.verdict import Event, SideOfEvent
 from nfverify.oracles.coverage.instrument import instrument
 from nfverify.oracles.coverage.measure import Measured
@@ -142,3 +144,21 @@ def test_plots_of_odd_series_are_drawn() -> None:
         assert text.startswith('<svg class="plot"')
         assert "nan" not in text
         assert "<title>t&lt;</title>" in text
+
+
+def test_the_rule_that_decided_has_a_place(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, action in (("old", "accept"), ("new", "drop")):
+        rules = f"action,dip,proto\naccept,10.0.0.1,udp\n{action},10.0.0.2,tcp\n"
+        (tmp_path / f"{name}.csv").write_text(rules)
+        (tmp_path / f"{name}.nfd").write_text(
+            f'program fw {{ iface a, b; ruleset acl = load("{name}.csv");\n'
+            "    entry { match_flow { f mismatches acl; } action_flow { drop; } } }\n"
+        )
+    assert main(["equiv", "old.nfd", "new.nfd", "--report", "sarif=-"]) == 1
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    (result,) = run["results"]
+    places = [place["physicalLocation"] for place in result["locations"]]
+    places += [place["physicalLocation"] for place in result["relatedLocations"]]
+    found = [(p["artifactLocation"]["uri"], p["region"]["startLine"]) for p in places]
+    assert found == [("old.csv", 3), ("new.csv", 3), ("new.nfd", 2)]
