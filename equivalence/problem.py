@@ -82,6 +82,7 @@ class Problem:
     options: Options
     rulesets: Callable[[Terms], RulesetEncoder]
     audit: Audit | None = None  # of a certificate
+    executor: str = ""  # where the obligations of a certificate are proved; here, if empty
     tunnels: bool = field(init=False)
     """Are headers pushed or popped on either side, or a tunnel's looked at?"""
     observed_fields: tuple[str, ...] = field(init=False)

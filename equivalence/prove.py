@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from nfverify.equivalence.assumption import check_satisfiable, judge
 from nfverify.equivalence.audit import unconfirmed
-from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.components import Components, matchings
 from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
 from nfverify.equivalence.constants import Constants, collect
@@ -29,7 +28,7 @@ from nfverify.equivalence.relation import Candidate, relation_text
 from nfverify.equivalence.replay import replay
 from nfverify.equivalence.resisting import resisting
 from nfverify.equivalence.search import Found, NotFound, Search
-from nfverify.equivalence.shares import certify_shared, numbered
+from nfverify.equivalence.shares import certified
 from nfverify.equivalence.simulate import (
     FULL,
     LIGHT,
@@ -249,11 +248,7 @@ class Run:
     def certified(self, proved: Proved, induction: Induction) -> Equivalent | Unknown | None:
         variables = self.problem.variables()
         texts = tuple(relation_text(c, variables) for c in proved.relation)
-        given = self.problem, proved.relation, self.deadline
-        if self.question.executor:
-            obligations = certify_shared(self.question.executor, *given, self.notify)
-        else:
-            obligations = certify(*given, numbered, self.notify)
+        obligations = certified(self.problem, proved.relation, self.deadline, self.notify)
         resisting = [o for o in obligations if o.result != "proved"]
         if resisting:
             if why := unconfirmed(obligations):
@@ -372,7 +367,9 @@ def begin(
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     plan = plan_rulesets(a, b, max(0.1, question.time_limit / 3))
-    problem = Problem(Side("a", a), Side("b", b), question.options, plan, question.audit)
+    problem = Problem(
+        Side("a", a), Side("b", b), question.options, plan, question.audit, question.executor
+    )
 
     compare_ports(a, b)
     if question.options.observe_state and problem.unpaired() and not problem.state_pairs():

@@ -15,10 +15,13 @@ from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.solver import OutOfTime
+from nfverify.equivalence.step import Step, build_step
+from nfverify.equivalence.terms import Term, Terms
 from nfverify.equivalence.verdict import Obligation
 from nfverify.executors import Done, Executor, Failed, Job, opened
 
 MAX_SHARES = 64
+Build = Callable[[Problem, Terms, Callable[[Term], bool]], Step]
 CONNECTED = "certificate: sent to {}"
 
 
@@ -49,19 +52,21 @@ def numbered(number: int) -> str:
     return f"({number + 1})"
 
 
-def certify_shared(
-    where: str,
+def certified(
     problem: Problem,
     relation: Sequence[Candidate],
     deadline: float,
     notify: Callable[[str], None],
+    build: Build = build_step,
 ) -> tuple[Obligation, ...]:
-    """As `certify`, by an executor. OutOfTime, MemoryError, Disagreement, ExecutorError;
-    RuntimeError for a share that came to nothing otherwise."""
-    notify(CONNECTED.format(where))
-    with opened(where) as executor:
+    """As `certify`, where the problem says. OutOfTime, MemoryError, Disagreement, ExecutorError;
+    RuntimeError for a share that came to nothing otherwise. `build` must be found by name."""
+    if not problem.executor:
+        return certify(problem, relation, deadline, numbered, notify, build)
+    notify(CONNECTED.format(problem.executor))
+    with opened(problem.executor) as executor:
         count = max(1, min(executor.width, len(relation) + 1, MAX_SHARES))
-        return _together(_shares(executor, problem, relation, count, deadline, notify))
+        return _together(_shares(executor, problem, relation, count, deadline, notify, build))
 
 
 def _shares(
@@ -71,6 +76,7 @@ def _shares(
     count: int,
     deadline: float,
     notify: Callable[[str], None],
+    build: Build = build_step,
 ) -> list[Proved]:
     left = deadline - time.monotonic()
     if left <= 0:
@@ -80,7 +86,7 @@ def _shares(
         Job(
             f"share {number + 1} of {count}",
             prove_share,
-            (problem, tuple(relation), number, count, left),
+            (problem, tuple(relation), number, count, left, build),
             left,
             None if memory == resource.RLIM_INFINITY else memory,
         )
@@ -106,12 +112,18 @@ def _shares(
 
 
 def prove_share(
-    problem: Problem, relation: tuple[Candidate, ...], number: int, count: int, left: float
+    problem: Problem,
+    relation: tuple[Candidate, ...],
+    number: int,
+    count: int,
+    left: float,
+    build: Build = build_step,
 ) -> Proved | Disagreement | OutOfTime:
     """Within `left` s: what one share comes to."""
     share = Share(number, count)
     try:
-        found = certify(problem, relation, time.monotonic() + left, numbered, takes=share.takes)
+        deadline = time.monotonic() + left
+        found = certify(problem, relation, deadline, numbered, build=build, takes=share.takes)
     except (Disagreement, OutOfTime) as error:
         return error
     return Proved(found, tuple(share.names))

@@ -14,7 +14,6 @@ from functools import partial
 
 from nfverify.equivalence.assumption import check_satisfiable
 from nfverify.equivalence.assumption import judge as assumed
-from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.components import Components
 from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
 from nfverify.equivalence.constants import Constants
@@ -44,6 +43,7 @@ from nfverify.equivalence.provable import check_provable
 from nfverify.equivalence.relation import Candidate, relation_text
 from nfverify.equivalence.replay import NotReproduced, port_name, step_of, value_text
 from nfverify.equivalence.search import Found, NotFound
+from nfverify.equivalence.shares import certified
 from nfverify.equivalence.simulate import Arrival, Trace, Traffic, new_pair
 from nfverify.equivalence.solver import OutOfTime
 from nfverify.equivalence.templates import Templates
@@ -281,11 +281,10 @@ class _Run:
 
     def certified(self, relation: Sequence[Candidate], checks: int, whole: bool) -> Holds | None:
         variables = self.problem.variables()
-        obligations = certify(
+        obligations = certified(
             self.problem,
             relation,
             self.deadline,
-            lambda n: f"({n + 1})",
             self.notify,
             build=partial(build, self.watch, whole=whole),
         )
@@ -338,7 +337,7 @@ def prove(
     premise = premise_of(claim)
     seen = run.simulation is not None and run.simulation.premise
     if isinstance(verdict, Holds) and premise is not None and not seen:
-        ready, about, _ = prepared(network, premise, replace(question, audit=None))
+        ready, about, _ = prepared(network, premise, replace(question, audit=None, executor=""))
         report = vacuity(run_of(ready, about), verdict)
         verdict = replace(verdict, report=report)
     return verdict

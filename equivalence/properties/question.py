@@ -28,6 +28,7 @@ class Question:
     drop_non_ip: bool = False
     started: float | None = None
     audit: Audit | None = None
+    executor: str = ""  # where the obligations are proved; here, if empty
 
 
 def report_on(

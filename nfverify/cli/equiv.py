@@ -19,6 +19,7 @@ from nfverify.cli.options import (
     add_limits,
     add_operators,
     assumption,
+    executor,
     ignored,
     load_pair,
     operators,
@@ -104,8 +105,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.refine and args.observe != "packets":
         raise UsageError("--refine compares packets only, not state")
-    if args.executor:
-        _check_executor(args)
+    if executor(args) and (args.refine or args.fastpath):
+        raise UsageError("--executor doesn't go with --refine and --fastpath")
     equiv_fastpath.check(args)
     confirm.check_confirm(args)
     if args.confirm_on is None and any(file.endswith(".c") for file in args.ops):
@@ -134,15 +135,6 @@ def run(args: argparse.Namespace) -> int:
     given = verdict, args.a, args.b, replays
     _print(args, lambda: dump(*given), lambda: text(*given))
     return EXIT_CODE[type(verdict)]
-
-
-def _check_executor(args: argparse.Namespace) -> None:
-    from nfverify.executors.opening import check
-
-    check(args.executor)
-    for option in ("refine", "fastpath", "dump_smt"):
-        if getattr(args, option):
-            raise UsageError(f"--executor doesn't go with --{option.replace('_', '-')}")
 
 
 def _fastpath(args: argparse.Namespace) -> int:

@@ -66,6 +66,17 @@ def add_executor(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--executor", metavar="WHERE", default="", help=text)
 
 
+def executor(args: argparse.Namespace) -> str:
+    """The value of `--executor`, "" for none. ExecutorError, UsageError."""
+    if args.executor:
+        from nfverify.executors.opening import check
+
+        check(args.executor)
+        if getattr(args, "dump_smt", None):
+            raise UsageError("--executor doesn't go with --dump-smt")
+    return str(args.executor)
+
+
 def add_operators(parser: argparse.ArgumentParser, *, c: bool = False) -> None:
     """`--ops`; with `c`, files in C too."""
     what = "Python functions of the models' own operators"
@@ -186,23 +197,13 @@ def ignored(names: Sequence[str]) -> tuple[str, ...]:
 
 def assumption(texts: Sequence[str], network: Network) -> Expr | None:
     """The conjunction of all `--assume`, over the ports of a network. Raises ModelError."""
-    from nfverify.lang.source import Source
-    from nfverify.smat.condition import packet_condition
-    from nfverify.smat.ir import And
+    from nfverify.smat import condition
 
-    found = [packet_condition(Source("--assume", text), network.ports) for text in texts]
-    if not found:
-        return None
-    return found[0] if len(found) == 1 else And(tuple(found), span=found[0].span)
+    return condition.assumption(texts, network.ports, "--assume")
 
 
 def proposed(texts: Sequence[str], a: Network, b: Network) -> tuple[Expr, ...]:
     """The claims of `--invariant` on the states of both. Raises ModelError."""
-    if not texts:
-        return ()
-    from nfverify.lang.source import Source
-    from nfverify.smat.pairwise import pair_claim
-    from nfverify.smat.relating import variables
+    from nfverify.smat.pairwise import pair_claims
 
-    both = variables("a", a) | variables("b", b)
-    return tuple(pair_claim(Source("--invariant", text), both) for text in texts)
+    return pair_claims(texts, a, b, "--invariant")

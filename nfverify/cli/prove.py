@@ -12,9 +12,11 @@ from nfverify.cli.equiv import progress
 from nfverify.cli.options import (
     MODEL,
     UsageError,
+    add_executor,
     add_limits,
     add_operators,
     assumption,
+    executor,
     operators,
     positive,
 )
@@ -64,6 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what = "write the verdicts there, and each breach as a capture"
     add("--save", metavar="DIR", help=what)
     add_reports(parser)
+    add_executor(parser, "the obligations of a proof are proved")
     add_operators(parser)
     add_audit(parser)
 
@@ -96,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         assumption=" && ".join(args.assume),
         drop_non_ip=args.non_ip == "drop",
         audit=audit(args, f"prove {args.model}"),
+        executor=executor(args),
     )
     proved: list[tuple[Claim, Verdict]] = []
     for claim in claims:

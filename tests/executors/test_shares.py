@@ -18,7 +18,7 @@ from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.predicates import plan_rulesets
 from nfverify.equivalence.problem import Options, Problem, Side
 from nfverify.equivalence.relation import Candidate
-from nfverify.equivalence.shares import _shares, _together, certify_shared, numbered
+from nfverify.equivalence.shares import _shares, _together, certified, numbered
 from nfverify.equivalence.solver import OutOfTime
 from nfverify.executors import Done, Failed, Job, Outcome, opened
 from nfverify.executors.cluster import Cluster
@@ -59,7 +59,8 @@ def test_a_false_relation_is_refuted_elsewhere_too(problem: Problem) -> None:
     never = (Candidate("false", (), ir.Const(False, ir.BOOL)),)
     deadline = time.monotonic() + 60
     here = certify(problem, never, deadline, numbered)
-    there = certify_shared("local:2", problem, never, deadline, lambda what: None)
+    elsewhere = replace(problem, executor="local:2")
+    there = certified(elsewhere, never, deadline, lambda what: None)
     assert [(o.name, o.result) for o in there] == [(o.name, o.result) for o in here]
     assert there[0].result == "refuted"
 
@@ -95,8 +96,9 @@ def test_a_share_that_comes_to_nothing_is_no_proof(
 
 
 def test_time_that_is_up_is_no_proof(problem: Problem) -> None:
+    elsewhere = replace(problem, executor="local:1")
     with pytest.raises(OutOfTime):
-        certify_shared("local:1", problem, (), time.monotonic() - 1, lambda what: None)
+        certified(elsewhere, (), time.monotonic() - 1, lambda what: None)
 
 
 def test_shares_must_fit_together(problem: Problem) -> None:
