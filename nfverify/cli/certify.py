@@ -15,6 +15,7 @@ from nfverify.cli.options import (
     assumption,
     ignored,
     operators,
+    proposed,
 )
 
 _EPILOG = """\
@@ -45,6 +46,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--ignore", metavar="FIELD", action="append", default=[], help=what)
     what = "look only at packets for which this holds (may be repeated)"
     add("--assume", metavar="EXPR", action="append", default=[], help=what)
+    what = (
+        "what may hold of both states, as 'a.n == b.m'; proved before it is used (may be repeated)"
+    )
+    add("--invariant", metavar="EXPR", action="append", default=[], help=what)
     what = "what becomes of frames that are not IP (default: bypass)"
     add("--non-ip", choices=("bypass", "drop"), default="bypass", help=what)
     add_limits(parser, "answer")
@@ -74,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
             ignore=ignored(args.ignore),
             assume=assumption(args.assume, a.network),
             drop_non_ip=args.non_ip == "drop",
+            proposed=proposed(args.invariant, a.network, b.network),
         ),
         operators=operators(args.ops) or None,
         time_limit=args.time_limit,
