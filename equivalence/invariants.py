@@ -13,9 +13,15 @@ from nfverify.smat import ir
 
 def triable(invariant: ir.Invariant) -> bool:
     """Is it of the state alone (and of packet fields, for all their values)?"""
-    return not any(
-        isinstance(n, ir.Now | ir.Tag | ir.Local | ir.Apply) for n in ir.walk((invariant.expr,))
-    )
+    return all(map(of_state, ir.walk((invariant.expr,))))
+
+
+def of_state(node: ir.Node) -> bool:
+    """May this stand in a claim on the state? Of the operators, `hash` is the one whose function
+    never needs to be named."""
+    if isinstance(node, ir.Apply):
+        return node.op == "hash"
+    return not isinstance(node, ir.Now | ir.Tag | ir.Local)
 
 
 def own_invariants(problem: Problem) -> Iterator[Candidate]:

@@ -16,6 +16,7 @@ from typing import Any
 from nfverify.equivalence.expressions import evaluate_expr
 from nfverify.equivalence.state import State, width
 from nfverify.equivalence.terms import Term, Terms
+from nfverify.semantics.operators import resolve
 from nfverify.smat import ir
 from nfverify.smat.ruleset import Ruleset
 from nfverify.smat.unparse import Printer
@@ -182,6 +183,8 @@ def _compile(expr: ir.Expr, key_count: int) -> Callable[..., bool]:
                 return f"wrap({call}, {bind(type_)})"
             case ir.Arithmetic(op=op, left=left, right=right, type=type_):
                 return f"wrap({text(left)} {op} {text(right)}, {bind(type_)})"
+            case ir.Apply(op="hash", args=args):
+                return f"{bind(resolve(node, {}))}({', '.join(map(text, args))})"
             case ir.Match(ruleset=ruleset, args=args):
                 return f"{bind(ruleset)}.accepts(({''.join(text(a) + ',' for a in args)}))"
             case _:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from nfverify.equivalence.assumption import check_satisfiable
 from nfverify.equivalence.components import Components
 from nfverify.equivalence.explain.answer import Advice, Lacking
-from nfverify.equivalence.explain.learned import learned
+from nfverify.equivalence.explain.learned import learned, stored
 from nfverify.equivalence.explain.lines import Line, model_line, pair_text
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.induction import Induction, Proved
@@ -103,7 +103,7 @@ class _Search:
             return None
         step = induction.step
         parts = Components(run.problem, run.constants, set(step.relevant), set(step.presence))
-        more = list(learned(parts.all, snapshots))
+        more = [*stored(run.problem.sides, parts.all), *learned(parts.all, snapshots)]
         found = relate(run.problem, run.constants, induction, snapshots, False, more)
         if not isinstance(found, Proved):
             run.failed = found

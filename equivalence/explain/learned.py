@@ -6,15 +6,19 @@ They are guesses, as all candidates are; a wrong one costs time, never soundness
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations, product
 from math import gcd
 
 from nfverify.equivalence.components import Component, at_most, equal, implies, locals_of, number
+from nfverify.equivalence.invariants import of_state
+from nfverify.equivalence.problem import Side
 from nfverify.equivalence.relation import Candidate, Key
 from nfverify.equivalence.simulate import Snapshot
+from nfverify.equivalence.templates import fit, plain_field
 from nfverify.smat import ir
+from nfverify.smat.rebuild import mapped_expr
 
 MAX_ROWS = 300
 MAX_COMPONENTS = 14  # of one kind of key
@@ -47,6 +51,67 @@ def learned(components: Sequence[Component], snapshots: Sequence[Snapshot]) -> I
             if expr not in seen:
                 seen.add(expr)
                 yield Candidate("learned", keys, expr)
+
+
+def stored(sides: Sequence[Side], components: Sequence[Component]) -> Iterator[Candidate]:
+    """What stands under a key is what the text computes of that key when it is written."""
+    numbers = {(c.var, c.index): c for c in components if c.keys and c.index is not None}
+    for side in sides:
+        for instance in side.network.instances:
+            body = instance.program.body
+            lets = {n.name: n.value for n in ir.walk(body) if isinstance(n, ir.Let)}
+            for node in ir.walk(body):
+                if not isinstance(node, ir.Write):
+                    continue
+                name = side.qualify(instance.name, node.var)
+                for index, value in enumerate(node.values):
+                    component = numbers.get((name, index))
+                    if component is not None:
+                        yield from _stored(component, node.keys, value, lets)
+
+
+class _OfMore(Exception):
+    """An expression that is not of the key alone."""
+
+
+def _stored(
+    component: Component,
+    keys: Sequence[ir.Expr],
+    value: ir.Expr,
+    lets: Mapping[str, ir.Expr],
+) -> Iterator[Candidate]:
+    ks = locals_of(component.keys)
+    known: dict[str, ir.Expr] = {}
+    for expr, k in zip(keys, ks, strict=True):
+        name = plain_field(expr)
+        if name is not None:
+            known[name] = k
+
+    def change(node: ir.Expr) -> ir.Expr:
+        match node:
+            case ir.Local(name=name) if name in lets and name not in seen:
+                seen.add(name)
+                return mapped_expr(lets[name], change)
+            case ir.Field(name=name) if name in known:
+                return fit(known[name], node.type)
+            case ir.Local() if node in ks:
+                return node
+            case ir.Field() | ir.Local():
+                raise _OfMore
+            case _ if not of_state(node) or isinstance(node, ir.Read | ir.Has):
+                raise _OfMore
+            case _:
+                return node
+
+    seen: set[str] = set()
+    try:
+        made = mapped_expr(value, change)
+    except _OfMore:
+        return
+    if made.type == component.type:
+        same = ir.Compare("==", component.at(ks), made)
+        yield Candidate("learned", component.keys, same)
+        yield Candidate("learned", component.keys, implies(ir.Has(component.var, ks), same))
 
 
 # Rows -----------------------------------------------------------------------------------------

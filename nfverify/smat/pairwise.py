@@ -18,6 +18,7 @@ from nfverify.smat import ir
 from nfverify.smat.condition import parsed
 from nfverify.smat.expressions import condition
 from nfverify.smat.rebuild import mapped_expr
+from nfverify.smat.relating import variables
 from nfverify.smat.report import Failed, Report, did_you_mean
 from nfverify.smat.scope import Context
 from nfverify.smat.texts import state_text
@@ -27,7 +28,15 @@ _NAME = re.compile(r"(?<![\w.\]])[ab](?:\.[A-Za-z_]\w*)+", re.ASCII)
 MAX_TEXT = 10_000  # characters
 
 
-def pair_claim(source: Source, variables: Mapping[str, ir.StateVar]) -> ir.Expr:
+def pair_claims(
+    texts: Sequence[str], a: ir.Network, b: ir.Network, name: str
+) -> tuple[ir.Expr, ...]:
+    """The claims on the states of both that stand in `name`. Raises ModelError."""
+    both = variables("a", a) | variables("b", b) if texts else {}
+    return tuple(pair_claim(Source(name, text), both) for text in texts)
+
+
+def pair_claim(source: Source, known: Mapping[str, ir.StateVar]) -> ir.Expr:
     """What a text says of the variables, by qualified name. ModelError."""
     text = source.text
     everything = Span(source, 0, len(text))
@@ -35,9 +44,9 @@ def pair_claim(source: Source, variables: Mapping[str, ir.StateVar]) -> ir.Expr:
         raise _error("too-large", f"over {MAX_TEXT} characters", everything)
     found = dict.fromkeys(match[0] for match in _NAME.finditer(text))
     for name in found:
-        if name not in variables:
-            hint = f"there are {', '.join(variables) or 'none'}"
-            message = f"no side has a variable `{name}`{did_you_mean(name, list(variables))}"
+        if name not in known:
+            hint = f"there are {', '.join(known) or 'none'}"
+            message = f"no side has a variable `{name}`{did_you_mean(name, list(known))}"
             raise _error("unknown-name", message, everything, hint)
     # As long as before, so that places stay.
     plain = {name: name.replace(".", "_") for name in found}
@@ -46,7 +55,7 @@ def pair_claim(source: Source, variables: Mapping[str, ir.StateVar]) -> ir.Expr:
     back = {short: name for name, short in plain.items()}
     report = Report()
     cx = Context(report, None, {}, mode="invariant")
-    for item in _declarations([replace(variables[n], name=plain[n]) for n in found]):
+    for item in _declarations([replace(known[n], name=plain[n]) for n in found]):
         cx.symbols[item.name] = declare(cx, item, True, {})
     claim = Source(source.name, _NAME.sub(lambda match: plain[match[0]], text))
     try:
@@ -64,8 +73,10 @@ def pair_claim(source: Source, variables: Mapping[str, ir.StateVar]) -> ir.Expr:
                 return replace(node, var=back[var])
             case ir.Has(var=var):
                 return replace(node, var=back[var])
-            case ir.Now() | ir.Tag() | ir.Local() | ir.Apply():
+            case ir.Now() | ir.Tag() | ir.Local():
                 raise _error("not-state", "it must be of the state alone", everything)
+            case ir.Apply(op=op) if op != "hash":
+                raise _error("not-state", f"{op} can't be in it", everything)
             case _:
                 return node
 

@@ -207,6 +207,23 @@ def test_invariant_of_an_nf_in_a_chain(tmp_path: Path) -> None:
     assert Path(advice.span.source.name).name == "even.nfd"
 
 
+def test_what_is_stored_is_what_was_computed(tmp_path: Path) -> None:
+    a, b = tmp_path / "a.nfd", tmp_path / "b.nfd"
+    a.write_text(
+        "program nf {\n    map<IP, IP> to;\n"
+        "    entry { match_state { f[sip] in to } action_flow { f[dip] = to[f[sip]]; } }\n"
+        "    entry { action_state { let n = hash(f[sip]) % 4; to[f[sip]] = 192.168.1.0 + n; }\n"
+        "            action_flow { f[dip] = to[f[sip]]; } }\n}\n"
+    )
+    b.write_text(
+        "program nf {\n    entry { action_flow { f[dip] = 192.168.1.0 + hash(f[sip]) % 4; } }\n}\n"
+    )
+    found = explained(str(a), str(b), answer(str(a), str(b), depth=1))
+    assert isinstance(found, Lacking)
+    line = "invariant f[sip] not in to || to[f[sip]] == 192.168.1.0 + hash(f[sip]) % 4;"
+    assert [advice.text for advice in found.advice] == [line]
+
+
 def test_guard_where_nothing_else_is_found(tmp_path: Path) -> None:
     """The sides do part, after more packets than anybody tries: when `big` wraps around."""
     a, b = tmp_path / "a.nfd", tmp_path / "b.nfd"
