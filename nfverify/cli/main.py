@@ -86,9 +86,11 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser that does not hide that its reader has gone."""
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
-        from nfverify.lang.visible import several_lines
+        if file is not sys.stdout:  # it quotes what was typed; a help doesn't, and starts at once
+            from nfverify.lang.visible import several_lines
 
-        (file or sys.stderr).write(several_lines(message))
+            message = several_lines(message)
+        (file or sys.stderr).write(message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
