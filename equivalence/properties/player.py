@@ -82,25 +82,37 @@ class Judge:
     operators: Mapping[str, Function]
     _at: Callable[..., Moment] = field(init=False)
     _names: Mapping[str, int] = field(init=False)
+    _depends: dict[int, bool] = field(default_factory=dict)  # by the id of an expression
+    _leaves: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    of_state: bool = field(init=False)
 
     def __post_init__(self) -> None:
         watch = self.watch
+        self.of_state = watch.of_state
         parts: list[ir.Expr] = [watch.expr]
         for leaf in watch.leaves.values():
             parts += [c for c in ir.children(leaf) if isinstance(c, ir.Expr)]
         self._at = moments(self.variables, parts, Context(self.ports, {}, self.operators))
         self._names = {v.name: i for i, v in enumerate(self.variables)}
 
+    def depends(self, expr: ir.Expr) -> bool:
+        """Does a part of the property depend on which packet came out? Remembered."""
+        if id(expr) not in self._depends:
+            self._depends[id(expr)] = self.watch.depends(expr)
+        return self._depends[id(expr)]
+
+    def leaves(self, expr: ir.Expr) -> tuple[str, ...]:
+        """The locals that stand for leaves in a part of the property. Remembered."""
+        if id(expr) not in self._leaves:
+            names = (n.name for n in ir.walk((expr,)) if isinstance(n, ir.Local))
+            mine = (name for name in names if name in self.watch.leaves)
+            self._leaves[id(expr)] = tuple(dict.fromkeys(mine))
+        return self._leaves[id(expr)]
+
     def watcher(self, values: Mapping[str, ir.Value]) -> Watcher:
         """One that begins to look, for these values of the property's variables."""
         kept: dict[str, ir.Value] = {p.name: ir.zero(p.node.type) for p in self.watch.pasts}
         return Watcher(self, dict(values), kept)
-
-    def moment(
-        self, happening: Happening, values: Mapping[str, ir.Value], kept: Mapping[str, ir.Value]
-    ) -> Sight:
-        """The step as the property sees it; `kept` is the past, totals with this step in them."""
-        return Sight(self, happening, values, kept)
 
 
 @dataclass(slots=True)
@@ -117,9 +129,8 @@ class Sight:
 
     def _moment(self, expr: ir.Expr, out: Emission | None) -> Moment:
         known = dict(self.values)
-        for node in ir.walk((expr,)):
-            if isinstance(node, ir.Local) and node.name in self.judge.watch.leaves:
-                known[node.name] = self._leaf(self.judge.watch.leaves[node.name], out)
+        for name in self.judge.leaves(expr):
+            known[name] = self._leaf(self.judge.watch.leaves[name], out)
         seen = self.happening
         return self.judge._at(seen.packet, seen.now, list(seen.before), known)
 
@@ -161,7 +172,7 @@ class Sight:
 
     def cases(self, expr: ir.Expr) -> Iterator[ir.Value]:
         """Its value for each packet that came out, or for none."""
-        if not self.happening.out or not self.judge.watch.depends(expr):
+        if not self.happening.out or not self.judge.depends(expr):
             yield self.value(expr)
         else:
             for out in self.happening.out:
@@ -194,7 +205,7 @@ class Watcher:
                         old[past.name] = 0
                     total = int(old[past.name]) + sum(int(v) for v in sight.cases(amount))
                     self.kept[past.name] = old[past.name] = ir.wrap(total, ir.Bits(64))
-        if watch.of_state:
+        if self.judge.of_state:
             return sight.in_state(after=False) and sight.in_state(after=True)
         if watch.of_timers and happening.timer_out_of_bounds:
             return False

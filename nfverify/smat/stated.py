@@ -73,6 +73,8 @@ def _names(claim: Claim) -> set[str]:
 def _stated(network: ir.Network, item: ast.Program | ast.Chain, home: Module) -> Iterator[Claim]:
     """What the text states: of each NF by itself, and of a chain what stands beside it."""
     single = isinstance(item, ast.Program)
+    beside = [i for i in home.file.items if isinstance(i, ast.Property | ast.ReadyMade)]
+    around = [i.span for i in beside]  # of the chain, and not of the NFs in its file
     seen: list[ir.Program] = []
     for instance in network.instances:
         program = instance.program
@@ -83,9 +85,9 @@ def _stated(network: ir.Network, item: ast.Program | ast.Chain, home: Module) ->
         if not single:
             alone = ir.Network(program.name, network.ports, (instance,), ())
         for claim in (*program.properties, *invariants(program)):
-            yield Claim(alone, claim, "" if single else instance.name)
+            if single or claim.span not in around:
+                yield Claim(alone, claim, "" if single else instance.name)
     if not single:
-        beside = [i for i in home.file.items if isinstance(i, ast.Property | ast.ReadyMade)]
         if beside:
             report = Report()
             yield from _of_chain(report, network, home, beside)
