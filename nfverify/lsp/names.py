@@ -244,9 +244,10 @@ class _Reader:
             for node in path:
                 at = self._token(node.span.start)
                 self._mention(at, "nf", scope, "read", node)
-                self._chain_node(node, scope, at)
+                self._chain_node(node, scope, at, path[-1].span.end)
 
-    def _chain_node(self, node: ast.ChainNode, scope: int, first: int) -> None:
+    def _chain_node(self, node: ast.ChainNode, scope: int, first: int, since: int) -> None:
+        """The names of a mention; the instance that it names is one for the paths from `since`."""
         tokens = self.tokens
         depth, at = 0, first + 1
         while tokens.starts[at] < node.span.end and at < len(tokens.texts) - 1:
@@ -258,7 +259,7 @@ class _Reader:
             elif depth == 1 and tokens[at] == "w" and tokens.texts[at + 1] in ("=", ":="):
                 self._mention(at, "override", scope, "read", node, node.name)
             elif depth == 0 and text == "as":
-                self._declare(at + 1, "instance", scope, node, tokens.starts[at])
+                self._declare(at + 1, "instance", scope, node, since)
                 at += 1
             elif depth == 0 and text == "." and tokens[at + 1] == "w":
                 self._mention(at + 1, "exit", scope, "read", node, node.name)

@@ -123,6 +123,26 @@ def test_parts_of_flows_are_fields_and_keys_are_names() -> None:
     assert kinds == ["variable", "variable", "field", "field"]
 
 
+def test_ready_made_properties_say_what_they_promise() -> None:
+    from nfverify.lsp.hover import hover
+
+    path = Path("/nowhere/p.nfd")
+    text = (
+        "rule LAN = sip:10.0.0.0/8;\nproperty no_unsolicited(LAN);\n"
+        "property mine(IP a, flow k): f == k && f[sip] == a -> !before(f == k);\n"
+        "program p { entry { action_flow { drop; } } }\n"
+    )
+    project = Project([], {path: text})
+    found = hover(project, path, text.index("no_unsolicited") + 3)
+    assert found is not None
+    assert found.markdown.startswith("`property no_unsolicited(IN)`: ")
+    for name, count in (("k", 3), ("a", 2), ("LAN", 2)):
+        at = text.rindex(name, 0, text.index("before" if name != "LAN" else ");"))
+        symbol = project.at(path, at)
+        assert symbol is not None
+        assert len(project.places(symbol[1])) == count, name
+
+
 CHARACTERS = st.text(alphabet="a\n\r😀é\u2028 \ud800", max_size=12)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
-from editor import Editor, play
+from editor import WAIT, Editor, play
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
@@ -135,6 +136,20 @@ def test_what_only_a_solver_can_tell_comes_later(tmp_path: Path) -> None:
         assert "no packet" in texts(found)
         assert found[0].range.start.line == 2
         assert list(found[0].tags or ()) == [lsp.DiagnosticTag.Unnecessary]
+
+    play(tmp_path, scene)
+
+
+def test_a_text_without_a_file_has_errors_too(tmp_path: Path) -> None:
+    uri = "untitled:Untitled-1"
+    text = 'import "a.nfd";\nprogram p { entry { action_flow { pas; } } }\n'
+
+    async def scene(editor: Editor) -> None:
+        document = lsp.TextDocumentItem(uri, "nfd", 0, text)
+        editor.client.text_document_did_open(lsp.DidOpenTextDocumentParams(document))
+        async with asyncio.timeout(WAIT), editor.news:
+            await editor.news.wait_for(lambda: bool(editor.found.get(uri)))
+        assert "there is no file 'a.nfd'" in texts(editor.found[uri])
 
     play(tmp_path, scene)
 
