@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nfverify.equivalence import certificate, induction, prove, search, solver
+from nfverify.equivalence import certificate, induction, prove, search, shares, solver
 from nfverify.equivalence.problem import Model, Problem
 from nfverify.equivalence.simulate import Simulation
 from nfverify.equivalence.state import State
@@ -35,7 +35,7 @@ def trusting(patch: pytest.MonkeyPatch, which: str) -> None:
             replace(o, result="proved") if which in o.name else o for o in real(*args, **kw)
         )
 
-    patch.setattr(prove, "certify", certify)
+    patch.setattr(shares, "certify", certify)
 
 
 def no_initial_check(patch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from ir_build import (
     udp,
 )
 
-from nfverify.equivalence import prove
+from nfverify.equivalence import shares
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.reach import proofs
 from nfverify.equivalence.reach.outcome import Reached, Unreachable
@@ -200,7 +200,7 @@ def test_traps_have_teeth(
     fault: faults.Fault, trap: Callable[[], ir.Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault(monkeypatch)
-    monkeypatch.setattr(proofs, "certify", prove.certify)
+    monkeypatch.setattr(proofs, "certify", shares.certify)
     assert proved(trap()) == {0}
 
 
@@ -228,7 +228,7 @@ def test_what_holds_of_a_toucher_is_not_believed(monkeypatch: pytest.MonkeyPatch
     (found,) = settle(Target(instrumented.network), {again.number})
     assert isinstance(found, Reached)
     faults.one_goal_forgotten(monkeypatch)
-    monkeypatch.setattr(proofs, "certify", prove.certify)
+    monkeypatch.setattr(proofs, "certify", shares.certify)
     (wrong,) = proved_so()
     assert any("%last" in text for text in wrong.relation)
 

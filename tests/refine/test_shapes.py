@@ -59,7 +59,7 @@ def test_a_full_pool_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_full_pool_would_prove_it(monkeypatch: pytest.MonkeyPatch) -> None:
     faults.one_goal_forgotten(monkeypatch)
-    monkeypatch.setattr(prove, "certify", faults.prove.certify)  # the trusting one
+    monkeypatch.setattr(prove, "certify", faults.shares.certify)  # the trusting one
     verdict = asked(monkeypatch)
     assert isinstance(verdict, Equivalent)
     assert any("b.used" in text and "a.next" in text for text in verdict.proof.relation)
