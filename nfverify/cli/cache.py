@@ -10,7 +10,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "cache",
         help="show or empty the cache of builds and results",
-        description="Show or empty the cache of compiled models, and of what `nfverify gate` found.",
+        description="Show or empty the cache of compiled models and of results of `nfverify gate`.",
         epilog="It lies in $XDG_CACHE_HOME/nfverify (else ~/.cache/nfverify), for you alone;"
         " NFVERIFY_CACHE_SIZE bounds it (default: 512M), and what was used longest ago goes first.",
         allow_abbrev=False,

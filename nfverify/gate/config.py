@@ -27,7 +27,7 @@ _PROOF = ("cross-check",)
 _TRAFFIC = ("suite", "traces", "least")
 _KEYS: Mapping[Kind, tuple[str, ...]] = {
     "check": ("models", "warnings"),
-    "equiv": ("a", "b", "observe", "ignore", "assume", "refine", "depth", *_PROOF),
+    "equiv": ("a", "b", "observe", "ignore", "assume", "refine", "depth", "invariants", *_PROOF),
     "diff": ("old", "new", "allow", "ignore", "assume", "reload", *_PROOF),
     "prove": ("model", "properties", "assume", *_PROOF),
     "test": (
@@ -208,6 +208,7 @@ class _Reading:
             table.texts("assume"),
             refine,
             table.count("depth", 1),
+            table.texts("invariants"),
             _solver(table, self.solver),
         )
 

@@ -62,6 +62,7 @@ class Equiv:
     assume: tuple[str, ...]
     refine: bool
     depth: int | None
+    invariants: tuple[str, ...]  # proposed, on both states
     cross_check: Solver
 
 

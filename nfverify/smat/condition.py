@@ -36,6 +36,14 @@ def packet_condition(source: Source, ports: Sequence[str]) -> ir.Expr:
     return expr
 
 
+def assumption(texts: Sequence[str], ports: Sequence[str], name: str) -> ir.Expr | None:
+    """The conjunction of conditions that stand in `name`; None of none. Raises ModelError."""
+    found = [packet_condition(Source(name, text), ports) for text in texts]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else ir.And(tuple(found), span=found[0].span)
+
+
 def parsed(source: Source, mode: Mode) -> ast.Expr:
     """The one expression that a text is. Raises ModelError."""
     faults = Faults(source)

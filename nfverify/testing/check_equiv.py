@@ -25,9 +25,10 @@ from nfverify.packet.codec import Malformed, parse
 from nfverify.report.text import table, text
 from nfverify.semantics.machine import Machine
 from nfverify.semantics.operators import Function
+from nfverify.smat.condition import assumption
 from nfverify.smat.ir import Network
 from nfverify.smat.load import load
-from nfverify.testing.models import assumption, operators_of
+from nfverify.testing.models import operators_of
 from nfverify.testing.settings import DEFAULT_TIME, Settings
 from nfverify.testing.spec import REFINED, VERDICTS, EquivTest
 from nfverify.testing.stored import Store, Stored, keep, relative
@@ -50,7 +51,7 @@ def check_equiv(test: EquivTest, settings: Settings, store: Store) -> Verdict:
     options = Options(
         observe_state=test.observe == "packets+state",
         ignore=test.common.ignore,
-        assume=assumption(test.assume, a),
+        assume=assumption(test.assume, a.ports, "assume"),
         drop_non_ip=test.common.non_ip == "drop",
     )
     models = _Models(a, b, options, operators_of(test.common.ops))

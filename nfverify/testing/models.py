@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nfverify.lang.source import Diagnostic, ModelError, Source
+from nfverify.lang.source import Diagnostic, ModelError
 from nfverify.oracles.engines.base import Setting
 from nfverify.oracles.generate.folder import load as manifest
 from nfverify.oracles.generate.folder import traces
 from nfverify.oracles.generate.manifest import BadManifest
 from nfverify.oracles.trace import Trace
 from nfverify.semantics.operators import Function, load_operators
-from nfverify.smat.condition import packet_condition
-from nfverify.smat.ir import And, Choose, Expr, Network, walk
+from nfverify.smat.ir import Choose, Network, walk
 from nfverify.testing.spec import Common
 
 
@@ -28,14 +27,6 @@ def operators_of(files: Sequence[Path]) -> dict[str, Function]:
 def setting_of(common: Common) -> Setting:
     """What every engine of the test is told. ModelError."""
     return Setting(operators_of(common.ops), common.non_ip)
-
-
-def assumption(texts: Sequence[str], network: Network) -> Expr | None:
-    """The conjunction of conditions on each packet, over the network's ports. ModelError."""
-    found = [packet_condition(Source("assume", text), network.ports) for text in texts]
-    if not found:
-        return None
-    return found[0] if len(found) == 1 else And(tuple(found), span=found[0].span)
 
 
 def suite(folder: Path | None, network: Network, common: Common) -> list[tuple[str, Trace]]:

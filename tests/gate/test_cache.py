@@ -17,7 +17,7 @@ from nfverify.report.results import Place, Result, Status
 
 KEY = "a" * 64
 COMMON = spec.Common("pair", "equiv", Place("nfverify.toml", 1), 60, 1 << 30, "bypass", ())
-CHECK = spec.Equiv(COMMON, "a.nfd", "b.nfd", "packets", (), (), False, None, "")
+CHECK = spec.Equiv(COMMON, "a.nfd", "b.nfd", "packets", (), (), False, None, (), "")
 PASSED = Result("pair", "equiv", "passed", "the same")
 
 

@@ -47,6 +47,7 @@ observe = "packets+state"
 ignore = ["ttl"]
 assume = "f[TCP] == 1"
 depth = 4
+invariants = ["a.n == b.n"]
 cross-check = false
 
 [[check]]

@@ -13,8 +13,8 @@ from nfverify.gate.checks.proofs import audit_of
 from nfverify.gate.spec import ANY_STATE, NO_RELOAD, CheckError, Diff
 from nfverify.report.diff import diff_result
 from nfverify.report.results import Result
+from nfverify.smat.condition import assumption
 from nfverify.smat.versions import load_version
-from nfverify.testing.models import assumption
 
 BOXES = 8  # of each class
 MAX_STATE = 64 << 20  # bytes
@@ -30,7 +30,7 @@ def check_diff(check: Diff) -> Result:
     asked = Question(
         options=Options(
             ignore=check.ignore,
-            assume=assumption(check.assume, before),
+            assume=assumption(check.assume, before.ports, "assume"),
             drop_non_ip=common.non_ip == "drop",
         ),
         operators=functions_of(common) or None,

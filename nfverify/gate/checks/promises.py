@@ -9,8 +9,8 @@ from nfverify.gate.checks.proofs import audit_of
 from nfverify.gate.spec import ALL, CheckError, Prove
 from nfverify.report.properties import prove_result
 from nfverify.report.results import Result
+from nfverify.smat.condition import assumption
 from nfverify.smat.stated import load_claims
-from nfverify.testing.models import assumption
 
 
 def check_prove(check: Prove) -> Result:
@@ -23,7 +23,7 @@ def check_prove(check: Prove) -> Result:
     question = Question(
         operators=functions_of(common) or None,
         time_limit=common.time_limit,
-        assume=assumption(check.assume, network),
+        assume=assumption(check.assume, network.ports, "assume"),
         assumption=" && ".join(check.assume),
         drop_non_ip=common.non_ip == "drop",
         audit=audit_of(check.cross_check),

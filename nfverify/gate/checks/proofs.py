@@ -13,9 +13,10 @@ from nfverify.gate.checks.models import functions_of
 from nfverify.gate.spec import CheckError, Equiv, Solver
 from nfverify.report.as_result import verdict_result
 from nfverify.report.results import Result
+from nfverify.smat.condition import assumption
 from nfverify.smat.ir import Network
+from nfverify.smat.pairwise import pair_claims
 from nfverify.smat.versions import load_version
-from nfverify.testing.models import assumption
 
 
 def check_equiv(check: Equiv) -> Result:
@@ -27,8 +28,9 @@ def check_equiv(check: Equiv) -> Result:
         options=Options(
             observe_state=check.observe == "packets+state",
             ignore=check.ignore,
-            assume=assumption(check.assume, a),
+            assume=assumption(check.assume, a.ports, "assume"),
             drop_non_ip=common.non_ip == "drop",
+            proposed=pair_claims(check.invariants, a, b, "invariants"),
         ),
         operators=functions_of(common) or None,
         time_limit=common.time_limit,
