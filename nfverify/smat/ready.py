@@ -54,7 +54,8 @@ _SIDE: tuple[tuple[Kind, str], ...] = (("side", "IN"),)
 
 
 def _with(text: str, out: str, by: str) -> str:
-    return text.replace("{OUT}", out).replace("{BY}", by).replace("  ", " ").strip()
+    filled = text.replace("{OUT}", out).replace("{BY}", by)
+    return filled.replace("  ", " ").replace("( ", "(").strip()
 
 
 READY: Mapping[str, Ready] = {

@@ -87,11 +87,10 @@ def _stated(network: ir.Network, item: ast.Program | ast.Chain, home: Module) ->
         for claim in (*program.properties, *invariants(program)):
             if single or claim.span not in around:
                 yield Claim(alone, claim, "" if single else instance.name)
-    if not single:
-        if beside:
-            report = Report()
-            yield from _of_chain(report, network, home, beside)
-            report.stop()
+    if not single and beside:
+        report = Report()
+        yield from _of_chain(report, network, home, beside)
+        report.stop()
 
 
 def invariants(program: ir.Program) -> Iterator[ir.Property]:

@@ -178,3 +178,12 @@ def test_names_of_others_reach_no_terminal(
     assert "\x1b" not in capsys.readouterr().out
     assert main(["prove", str(path), "--property", "dropped \x1b[31m"]) == 2
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_the_page_has_the_exact_meaning_of_each() -> None:
+    page = " ".join((ROOT / "docs/properties.md").read_text().split())
+    for ready in READY.values():
+        assert ready.means in page
+        for form in ready.forms:
+            letters = {letter: "Δ" if letter == "D" else letter for _, letter in form.takes}
+            assert form.text.format(**letters) in page
