@@ -15,9 +15,10 @@ from nfverify.lang.phrases import (
     print_variable,
 )
 from nfverify.lsp import glossary
+from nfverify.lsp.locals import local_type
 from nfverify.lsp.names import Definition, Mention
 from nfverify.lsp.project import Project, Symbol, beside
-from nfverify.lsp.words import action, entry_in_words, value
+from nfverify.lsp.words import entry_in_words, value
 from nfverify.smat.program import assigned_names
 
 MAX_TEXT = 4000
@@ -116,6 +117,12 @@ def _declared(project: Project, symbol: Symbol, definition: Definition) -> str:
         case ast.Ruleset(rules=rules):
             count = len(rules or ())
             return f"`ruleset {symbol.name}`: any of {count} rule{'s' * (count != 1)}"
+        case ast.Function(parameters=parameters) | ast.Property(parameters=parameters) if (
+            definition.kind == "parameter"
+        ):
+            (own,) = [print_type(type_) for type_, name in parameters if name == symbol.name][:1]
+            what = "for all values of it" if isinstance(node, ast.Property) else "a parameter"
+            return f"`{own} {symbol.name}`: {what}"
         case ast.Function(body=body):
             return f"{_signature(node)}\n\n= `{_plain(print_expr(body))}`"
         case ast.Operator(parameters=parameters, result=result):
@@ -123,9 +130,12 @@ def _declared(project: Project, symbol: Symbol, definition: Definition) -> str:
             text = f"`op {symbol.name}({types}) -> {print_type(result)}`"
             return f"{text}: a pure operator that you supply with `--ops`"
         case ast.Let():
-            return f"`let {symbol.name}`: {value(node.value)}, as it is there"
+            type_ = local_type(project, symbol.path, node)
+            return f"`let {_typed(symbol.name, type_)}`: {value(node.value)}, as it is there"
         case ast.Choose():
-            return f"`{symbol.name}`: {action(node).removeprefix('chooses ')}, any that fits"
+            type_ = local_type(project, symbol.path, node)
+            bounds = f"from {value(node.low)} to {value(node.high)}"
+            return f"`choose {_typed(symbol.name, type_)}`: any that fits {bounds}"
         case ast.Program(items=items):
             return _program(symbol.name, items)
         case ast.Chain(paths=paths):
@@ -155,6 +165,10 @@ def _variable(project: Project, symbol: Symbol, node: ast.Variable) -> str:
         return f"{text}configuration: nothing assigns it; a chain can set it"
     keyed = " for each value of these fields" if node.granularity else ""
     return f"{text}state{keyed}: the actions of its program assign it"
+
+
+def _typed(name: str, type_: str) -> str:
+    return f"{name}: {type_}" if type_ else name
 
 
 def _signature(node: ast.Function) -> str:

@@ -123,6 +123,29 @@ def test_parts_of_flows_are_fields_and_keys_are_names() -> None:
     assert kinds == ["variable", "variable", "field", "field"]
 
 
+def test_locals_and_parameters_have_types() -> None:
+    from nfverify.lsp.hover import hover
+
+    path = Path("/nowhere/p.nfd")
+    text = (
+        "func g(bit<4> y) -> int = y + 1;\nprogram p { int n; entry { action_state { "
+        "let h = reverse(f); let s = f[size]; choose c in 1..9 where c > s; n = c; "
+        "let z = (f[sip], s); } } }\n"
+    )
+    project = Project([], {path: text})
+    for word, expected in (
+        ("h =", "`let h: flow`: its flow reversed, as it is there"),
+        ("s =", "`let s: bit<17>`: its size in bytes, as it is there"),
+        ("s;", "`let s: bit<17>`"),
+        ("c in", "`choose c: int`: any that fits from 1 to 9"),
+        ("z =", "`let z: (IP, bit<17>)`"),
+        ("y +", "`bit<4> y`: a parameter"),
+    ):
+        found = hover(project, path, text.index(word))
+        assert found is not None
+        assert found.markdown.startswith(expected), found.markdown
+
+
 def test_ready_made_properties_say_what_they_promise() -> None:
     from nfverify.lsp.hover import hover
 
