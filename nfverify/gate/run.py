@@ -95,8 +95,8 @@ def run_gate(
         if hit is not None:
             found[number] = hit
             notify(len(found), len(checks), check.common.name)
-    for number, one in _run([n for n in range(len(checks)) if n not in found], checks, config,
-                            options):  # fmt: skip
+    rest = [number for number in range(len(checks)) if number not in found]
+    for number, one in _run(rest, checks, config, options):
         found[number] = one
         key = named[number]
         if cache is not None and key is not None and one.inputs is not None:
