@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from nfverify.equivalence.explain.answer import Line, Pairing, Together
@@ -20,7 +21,7 @@ BATCH = 400  # pairs that are asked for at once
 
 NONE = "no entry of table"
 
-Where = tuple[str, str, str]  # side, instance, title of the entry
+Where = tuple[str, int]  # side, and the number of the row
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class _Row:
     """An entry of one side: when it is taken, and its table's number. `none` stands for a table of
     which no entry is."""
 
+    number: int
     line: Line
     table: int
     guard: Term
@@ -37,19 +39,16 @@ class _Row:
 def together(run: Run, induction: Induction, proved: Proved) -> Together:
     """Which entries packets take together, in related states."""
     rows = {side.letter: _rows(induction, n) for n, side in enumerate(run.problem.sides)}
-    seen = _seen(run)
+    seen = _seen(run, rows["a"], rows["b"])
     notes: list[str] = []
     decided = _decide(induction, rows["a"], rows["b"], seen, notes)
     texts = tuple(relation_text(c, run.problem.variables()) for c in proved.relation)
     lonely = {where for pair in seen for where in pair}
-    guards = {
-        _where(row): [row.guard]
-        for row in (*rows["a"], *rows["b"])
-        if _where(row) not in lonely and not row.none
-    }
-    never = set(induction.never(guards))
-    unreached = [row.line for row in (*rows["a"], *rows["b"]) if _where(row) in never]
-    pairings = (*_pairings(rows["a"], rows["b"], seen), *_pairings(rows["b"], rows["a"], seen))
+    alone = [row for row in (*rows["a"], *rows["b"]) if _where(row) not in lonely and not row.none]
+    unreached = [row.line for row in alone if not induction.possible([row.guard])]
+    pairings = [*_pairings(rows["a"], rows["b"], seen), *_pairings(rows["b"], rows["a"], seen)]
+    if not decided:
+        pairings = [replace(pairing, always=False) for pairing in pairings]
     return Together(tuple(pairings), tuple(unreached), texts, decided, tuple(notes))
 
 
@@ -65,25 +64,30 @@ def _rows(induction: Induction, number: int) -> list[_Row]:
         if one.entry is not None:
             line = Line(letter, one.instance, one.title, one.entry.span)
             found.setdefault((table, id(one.entry)), (line, []))[1].append(one.guard)
-    rows = [_Row(line, table, terms.any(guards)) for (table, _), (line, guards) in found.items()]
+    rows = [
+        _Row(n, line, table, terms.any(guards))
+        for n, ((table, _), (line, guards)) in enumerate(found.items())
+    ]
     for (instance, _), table in tables.items():
         entries = [row for row in rows if row.table == table]
         none = terms.not_(terms.any(row.guard for row in entries))
         if none is not terms.false and entries:
             line = Line(letter, instance, f"{NONE} {table + 1}", entries[0].line.span)
-            rows.append(_Row(line, table, none, none=True))
+            rows.append(_Row(len(rows), line, table, none, none=True))
     return rows
 
 
 def _where(row: _Row) -> Where:
-    return row.line.side, row.line.instance, row.line.entry
+    return row.line.side, row.number
 
 
 # Which pairs occur ------------------------------------------------------------------------------
 
 
-def _seen(run: Run) -> set[tuple[Where, Where]]:
-    """Pairs that one packet of a simulated trace took."""
+def _seen(run: Run, a: Sequence[_Row], b: Sequence[_Row]) -> set[tuple[Where, Where]]:
+    """Pairs that one packet of a simulated trace took; of entries that go by one title (two in one
+    line) nothing is known."""
+    places = (_places(a), _places(b))
     found: set[tuple[Where, Where]] = set()
     traces: Sequence[Trace] = () if run.simulation is None else run.simulation.traces[:TRACES]
     for trace in traces:
@@ -95,13 +99,21 @@ def _seen(run: Run) -> set[tuple[Where, Where]]:
             for machine, into in zip(pair.machines, visits, strict=True):
                 into.clear()
                 machine.process(arrival.packet, arrival.time, arrival.port)
-            a, b = (_taken(letter, into) for letter, into in zip("ab", visits, strict=True))
-            found.update((x, y) for x in a for y in b)
+            first, second = (_taken(w, into) for w, into in zip(places, visits, strict=True))
+            found.update((x, y) for x in first for y in second)
     return found
 
 
-def _taken(letter: str, visits: Iterable[Visit]) -> set[Where]:
-    return {(letter, v.instance, entry) for v in visits if not v.dummy for entry in v.entries}
+def _places(rows: Sequence[_Row]) -> dict[tuple[str, str], Where]:
+    """Rows by instance and title, where that names one."""
+    titles = Counter((row.line.instance, row.line.entry) for row in rows)
+    names = {(row.line.instance, row.line.entry): _where(row) for row in rows}
+    return {name: where for name, where in names.items() if titles[name] == 1}
+
+
+def _taken(places: Mapping[tuple[str, str], Where], visits: Iterable[Visit]) -> set[Where]:
+    names = {(v.instance, entry) for v in visits if not v.dummy for entry in v.entries}
+    return {places[name] for name in names if name in places}
 
 
 def _decide(
@@ -111,9 +123,11 @@ def _decide(
     seen: set[tuple[Where, Where]],
     notes: list[str],
 ) -> bool:
-    """Adds the pairs that the solver has a packet for; True if it excluded all others."""
+    """Adds the pairs that the solver doesn't exclude; False if they are too many to be asked."""
     if len(a) * len(b) > MAX_PAIRS:
-        notes.append(f"over {MAX_PAIRS:,} pairs of lines: only those that were seen are shown")
+        notes.append(
+            f"over {MAX_PAIRS:,} pairs of lines: shown is what was seen, nothing is proved"
+        )
         return False
     terms, solver = induction.terms, induction.solver
     open_ = {
@@ -122,28 +136,25 @@ def _decide(
         for y in b
         if (_where(x), _where(y)) not in seen
     }
-    complete = True
+    undecided = 0
     while open_:
         batch = dict(list(open_.items())[:BATCH])
         if not induction.possible(list(batch.values())):
-            for pair in batch:
-                del open_[pair]
-            continue
-        if not solver.has_model:  # it could not say
-            complete = False
-            for pair in batch:
-                del open_[pair]
-            continue
-        held = [pair for pair, both in open_.items() if solver.value(both)]
-        for pair in held:
-            seen.add(pair)
+            held: list[tuple[Where, Where]] = []
+            gone = list(batch)
+        else:
+            held = [p for p, g in open_.items() if solver.has_model and solver.value(g)]
+            gone = held
+        if not gone:  # it could not say
+            held = gone = [p for p, guard in batch.items() if induction.possible([guard])]
+            undecided += len(held)
+            gone = list(batch)
+        seen.update(held)
+        for pair in gone:
             del open_[pair]
-        if not held:
-            complete = False
-            break
-    if not complete:
-        notes.append("the solver could not exclude all other pairs")
-    return complete
+    if undecided:
+        notes.append(f"{undecided} pairs that the solver could not exclude are shown as well")
+    return True
 
 
 # What that says -----------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def _together(found: Together, a: str, b: str) -> Iterator[str]:
         other = "b" if letter == "a" else "a"
         yield ""
         yield f"A packet that takes this of {letter} ({model}) takes that of {other}:"
-        yield from aligned([row for p in pairings for row in _pairing(p)])
+        yield from aligned([row for p in pairings for row in _pairing(p, found.proved)])
     if any(p.always for p in found.pairings):
         yield ""
         yield "⇔: and the other way round."
@@ -145,8 +145,8 @@ def _together(found: Together, a: str, b: str) -> Iterator[str]:
     yield from _notes(found.notes)
 
 
-def _pairing(pairing: Pairing) -> Iterator[tuple[str, ...]]:
-    sign = "⇔" if pairing.always else "⇒"
+def _pairing(pairing: Pairing, proved: bool) -> Iterator[tuple[str, ...]]:
+    sign = "⇔" if pairing.always else "⇒" if proved else "~"
     for number, other in enumerate(pairing.others):
         first = number == 0
         yield (f"  {_line(pairing.line)}" if first else "", sign if first else "", _line(other))

@@ -30,6 +30,7 @@ from nfverify.report.document import VERSION
 MAX_TIME = 1 << 62  # ns
 MAX_FRAME = 1 << 20  # bytes
 MAX_EVENTS = 1 << 20
+MAX_TEXT = 16 << 20  # characters; the lists in them may take thirty times as many bytes
 _HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _SHOWN = 60  # characters of what is wrong
 _T = TypeVar("_T")
@@ -51,6 +52,8 @@ class _Wrong(Exception):
 
 def read_verdict(text: str, name: str) -> Told:
     """The verdict in a text of `equiv --format json`; messages call it `name`. ModelError."""
+    if len(text) > MAX_TEXT:
+        _fail(name, text, f"not a verdict: over {MAX_TEXT >> 20} MB")
     try:
         data = json.loads(text, parse_constant=_no_constant)
         return _told(_Reader(data, "").table())

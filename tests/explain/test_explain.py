@@ -153,6 +153,25 @@ def test_one_line_for_several_is_no_equivalence_of_lines(tmp_path: Path) -> None
     assert [(line.side, line.span.line) for line in found.unreached] == [("b", 3)]
 
 
+def test_entries_in_one_line_are_not_one(tmp_path: Path) -> None:
+    a, b = tmp_path / "a.nfd", tmp_path / "b.nfd"
+    entries = (
+        "entry { match_flow { f[proto] == 6 } action_flow { drop; } }"
+        " entry { match_flow { f[proto] == 17 } action_flow { f[ttl] = 9; } }"
+    )
+    a.write_text(f"program nf {{ {entries} }}")
+    b.write_text(
+        f"program nf {{\nint unused = 1;\n{entries}\nentry {{ action_flow {{ pass; }} }} }}"
+    )
+    found = explained(str(a), str(b), answer(str(a), str(b)))
+    assert isinstance(found, Together)
+    of_a = [p for p in found.pairings if p.line.side == "a"]
+    assert [(p.line.span.column, p.others[0].span.column, p.always) for p in of_a] == [
+        (14, 1, True),
+        (75, 62, True),
+    ]
+
+
 # Unknown --------------------------------------------------------------------------------------
 
 
