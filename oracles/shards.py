@@ -7,6 +7,7 @@ part on: those are run again by whoever asked, so that the finding is the same a
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from nfverify.smat.ir import Network
 
 SHORT = 40  # packets of a trace, as long as none was seen
 FIRST, MOST = 14, 140  # traces of a shard, in the first round and later
+ROUNDS = 6  # in about so many, where time is what counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,11 @@ class Shared:
 def surveyed(executor: Executor, shared: Shared) -> Generator[Seen, None, None]:
     """All new traces by number, without end. CommandError; RuntimeError for a shard that came to
     nothing; ExecutorError."""
+    options = shared.options
+    size = _share(options, 0, 0, executor.width) if options.seconds is None else 1
     done = packets = 0
     while True:
-        left = shared.options.examples - packets if shared.options.seconds is None else None
-        size = _size(left, done, packets, executor.width)
+        started = time.monotonic()
         jobs = [
             Job(f"traces {first} to {first + size - 1}", run_shard, (shared, first, size))
             for first in range(done, done + size * executor.width, size)
@@ -49,15 +52,18 @@ def surveyed(executor: Executor, shared: Shared) -> Generator[Seen, None, None]:
             done += 1
             packets += seen.length
             yield seen
+        if options.seconds is None:
+            size = _share(options, done, packets, executor.width)
+        elif time.monotonic() - started < options.seconds / ROUNDS:
+            size = min(MOST, 4 * size)
+        else:
+            size = max(1, size // 2)
 
 
-def _size(left: int | None, done: int, packets: int, width: int) -> int:
+def _share(options: Options, done: int, packets: int, width: int) -> int:
     """How many traces each of `width` shards gets, so that a round brings what is left to send."""
-    most = MOST if done else FIRST
-    if left is None:
-        return most
-    wanted = max(0, left) / (packets / done if packets else SHORT)
-    return min(most, int(wanted / width) + 1)
+    wanted = max(0, options.examples - packets) / (packets / done if packets else SHORT)
+    return min(MOST if done else FIRST, int(wanted / width) + 1)
 
 
 def _ordered(executor: Executor, jobs: list[Job]) -> Iterator[Seen]:
