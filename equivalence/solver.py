@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, cast
 
 import z3
@@ -160,8 +160,11 @@ class Solver:
         deadline: float,
         rlimit: int,
         plain_models: bool = False,
+        refuted: Callable[[tuple[Term, ...]], None] = lambda asserted: None,
     ) -> None:
-        """`rlimit` is of one check. Plain models are full of zeros and absent keys."""
+        """`rlimit` is of one check. Plain models are full of zeros and absent keys. `refuted` hears
+        of all that can't hold together."""
+        self.refuted = refuted
         self.translate = translator
         self.deadline = deadline
         self.rlimit = rlimit
@@ -206,7 +209,8 @@ class Solver:
             raise OutOfTime
         self._solver.set("rlimit", rlimit or self.rlimit)
         self._solver.set("timeout", max(1, int(left * 1000)))
-        literals = [self.translate(t) for t in assumptions]
+        given = tuple(assumptions)
+        literals = [self.translate(t) for t in given]
         result = self._solver.check(*literals)
         if result == z3.unknown and patience:
             result = self._afresh(literals, patience)
@@ -215,6 +219,8 @@ class Solver:
             self._core = {a.get_id() for a in self._solver.unsat_core()} if literals else set()
         if result == z3.unknown and time.monotonic() >= self.deadline:
             raise OutOfTime
+        if result == z3.unsat:
+            self.refuted((*self.asserted(), *given))
         return "sat" if result == z3.sat else "unsat" if result == z3.unsat else "unknown"
 
     def feasible(self, term: Term) -> bool:

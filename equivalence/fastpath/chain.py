@@ -99,6 +99,7 @@ class Chain:
     terms: Terms
     feasible: Callable[[Term], bool] = lambda term: term.data is not False
     drop_non_ip: bool = False
+    refuted: Callable[[tuple[Term, ...]], None] = lambda asserted: None  # hears what can't be
     variables: dict[str, ir.StateVar] = field(init=False)
     rulesets: RulesetPlan = field(init=False)
     encode: RulesetEncoder = field(init=False)

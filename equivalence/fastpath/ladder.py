@@ -6,7 +6,7 @@ sides of an obligation mostly compute the same terms, and no solver needs to kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,7 @@ class Ladder:
     deadline: float
     rlimit: int = RLIMIT
     patience: int = PATIENCE
+    refuted: Callable[[tuple[Term, ...]], None] = lambda asserted: None  # hears what can't be
     checks: int = 0
     _owners: dict[str, str] = field(init=False)
     _rungs: list[Solver] = field(default_factory=list)
@@ -68,7 +69,9 @@ class Ladder:
             for name in (f"{var}?", *(f"{var}.{i}" for i in range(len(variable.values))))
         }
         for translator, rlimit in ((OpaqueTranslator(), QUICK_RLIMIT), (Translator(), self.rlimit)):
-            solver = Solver(translator, "", deadline=self.deadline, rlimit=rlimit)
+            solver = Solver(
+                translator, "", deadline=self.deadline, rlimit=rlimit, refuted=self.refuted
+            )
             solver.add(*self.facts)
             self._rungs.append(solver)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
+from nfverify.equivalence.audit import unconfirmed
 from nfverify.equivalence.concrete import signatures_of, stand_in
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.expressions import Unsupported
@@ -93,8 +94,9 @@ class _Run:
     # Methods ----------------------------------------------------------------------------------
 
     def answer(self) -> FastVerdict:
-        settle(self.plan, self.deadline, self.settled, self.question.drop_non_ip, self.notify)
-        settled = self.settled
+        asked, settled = self.question, self.settled
+        given = self.plan, self.deadline, settled, asked.drop_non_ip, self.notify, asked.audit
+        settle(*given)
         if not self.plan.classes:
             self.notes = (*self.notes, "no record is ever made: all packets take the chain")
         others = dict.fromkeys(s.reason for s in self.plan.slow if is_excused(s))
@@ -103,6 +105,8 @@ class _Run:
         if settled.dead:
             self.notes = (*self.notes, f"no packet is ever served by {', '.join(settled.dead)}")
         obligations = tuple(settled.obligations)
+        if why := unconfirmed(obligations):
+            return self.unknown(why)
         if settled.misformed:
             return self.unknown(f"the plan is malformed: {'; '.join(settled.misformed)}")
         if settled.sound and not settled.idle:

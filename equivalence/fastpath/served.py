@@ -21,7 +21,7 @@ def only_ip(chain: Chain, deadline: float) -> bool:
         return False
     packet, now, facts = chain.arriving("any.")
     state, _ = chain.arbitrary_state()
-    solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT)
+    solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT, refuted=chain.refuted)
     solver.add(*facts, chain.serves(chain.scope(state, packet, now)))
     return not solver.feasible(chain.terms.not_(packet.has(chain.terms, IP)))
 
@@ -32,7 +32,7 @@ def served_packet(chain: Chain, prefix: str, deadline: float) -> tuple[SymbolicP
     packet, now, facts = chain.arriving(prefix)
     state, _ = chain.arbitrary_state()
     facts = [*facts, chain.serves(chain.scope(state, packet, now))]
-    solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT)
+    solver = Solver(Translator(), "", deadline=deadline, rlimit=RLIMIT, refuted=chain.refuted)
     solver.add(*facts)
     wanted = [packet.present[h] for h in HEADERS]
     wanted += [packet.has(terms, info.headers) for info in FIELDS.values()]

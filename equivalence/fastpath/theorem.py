@@ -7,10 +7,12 @@ stay right (their own packet, others, timers), and that they serve what they cou
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from nfverify.equivalence.audit import Audit, Ledger, Query
+from nfverify.equivalence.certificate import LEFT_OUT
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.fastpath.chain import Chain
 from nfverify.equivalence.fastpath.ladder import Ladder
@@ -19,7 +21,7 @@ from nfverify.equivalence.fastpath.progress import progress, reachable
 from nfverify.equivalence.fastpath.tables import TableReality
 from nfverify.equivalence.fastpath.wellformed import misformed
 from nfverify.equivalence.solver import Answer, Solver, Translator
-from nfverify.equivalence.terms import Terms
+from nfverify.equivalence.terms import Term, Terms
 from nfverify.equivalence.verdict import Obligation
 from nfverify.fastpath.plan import Plan
 
@@ -94,25 +96,69 @@ def settle(
     settled: Settled,
     drop_non_ip: bool = False,
     notify: Callable[[str], None] = lambda text: None,
+    audit: Audit | None = None,
 ) -> None:
-    """Proves what can be proved of a plan; what is known goes to `settled`. Raises OutOfTime."""
+    """Proves what can be proved of a plan; what is known goes to `settled`. Raises OutOfTime, and
+    by an audit Disagreement."""
     settled.misformed = tuple(dict.fromkeys(misformed(plan)))
     if settled.misformed:
         return
     terms = Terms()
-    side = Solver(Translator(), "", deadline=deadline, rlimit=FEASIBLE_RLIMIT)
-    over = Chain(plan, terms, side.feasible, drop_non_ip)
+    noted = _Noted()
+    heard = noted.add if audit else noted.ignore
+    side = Solver(Translator(), "", deadline=deadline, rlimit=FEASIBLE_RLIMIT, refuted=heard)
+    over = Chain(plan, terms, side.feasible, drop_non_ip, heard)
     try:
         all_ = obligations(plan, over, deadline)
         reality = TableReality(over.rulesets.rulesets, {}, over.variables)
-        ladder = Ladder(terms, all_.base, all_.facts, reality, deadline)
-        _settle(all_, ladder, settled, notify)
+        ladder = Ladder(terms, all_.base, all_.facts, reality, deadline, refuted=heard)
+        _settle(all_, ladder, settled, notify, noted)
+        if settled.sound and not settled.idle:
+            settled.obligations = noted.audited(audit, settled.obligations, deadline, notify)
     except Unsupported as exception:
         settled.refused = str(exception)
 
 
+@dataclass(slots=True)
+class _Noted:
+    """The queries that came out unsat, by the kind of goal that they are about; those of none made
+    the step smaller."""
+
+    kind: str = ""
+    queries: list[tuple[str, tuple[Term, ...]]] = field(default_factory=list)
+
+    def add(self, asserted: tuple[Term, ...]) -> None:
+        self.queries.append((self.kind, asserted))
+
+    def ignore(self, asserted: tuple[Term, ...]) -> None:
+        pass
+
+    def audited(
+        self,
+        audit: Audit | None,
+        obligations: Sequence[Obligation],
+        deadline: float,
+        notify: Callable[[str], None],
+    ) -> list[Obligation]:
+        """The obligations after an audit of their queries. Raises Disagreement."""
+        if audit is None:
+            return list(obligations)
+        all_ = [*obligations, Obligation(LEFT_OUT, 0.0, "proved")]
+        numbers = {one.name.partition(":")[0]: number for number, one in enumerate(all_)}
+        ledger = Ledger(audit)
+        for kind, asserted in dict.fromkeys(self.queries):
+            number = numbers.get(kind, len(all_) - 1)
+            claims = "A state and packets for which what the obligation says is false."
+            ledger.queries.append(Query(number, claims, asserted))
+        return list(ledger.settle(all_, deadline, notify))
+
+
 def _settle(
-    all_: Obligations, ladder: Ladder, settled: Settled, notify: Callable[[str], None]
+    all_: Obligations,
+    ladder: Ladder,
+    settled: Settled,
+    notify: Callable[[str], None],
+    noted: _Noted,
 ) -> None:
     tallies: dict[Kind, _Tally] = {}
     for goal in chain(
@@ -126,6 +172,7 @@ def _settle(
         if len(settled.open) >= ENOUGH:
             break
         notify(f"{goal.kind}: {goal.what}")
+        noted.kind = goal.kind
         for part, answer, seconds in _asked(ladder, goal):
             tally = tallies.setdefault(part.kind, _Tally())
             tally.seconds += seconds
@@ -137,6 +184,7 @@ def _settle(
                 )
         settled.obligations = [_BASE, *(t.obligation(kind) for kind, t in tallies.items())]
     settled.obligations = settled.obligations or [_BASE]
+    noted.kind = ""
     serving = _reachable(ladder, reachable(all_), settled)
     settled.reachable = serving.result == "proved"
     settled.obligations.append(serving)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from nfverify.equivalence.audit import Audit
 from nfverify.equivalence.question import DEFAULT_TIME
 from nfverify.equivalence.verdict import Counterexample, Obligation
 from nfverify.fastpath.plan import Plan
@@ -25,6 +26,7 @@ class FastQuestion:
     time_limit: float = DEFAULT_TIME
     depth: int | None = None
     started: float | None = None
+    audit: Audit | None = None  # a second solver, or files, for each query
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfverify.cli import confirm
+from nfverify.cli import audit_options, confirm
 from nfverify.cli.options import UsageError, operators, split_operators
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> tuple[FastVerdict, Replays | None]:
         args.time_limit,
         args.depth,
         started,
+        audit_options.audit(args, f"Question: does {args.a} with its fast path do what it does?"),
     )
 
     def answer(notify: Notify, known: Known) -> FastVerdict:

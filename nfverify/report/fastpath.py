@@ -21,6 +21,7 @@ from nfverify.fastpath.faults import fault
 from nfverify.report.document import JSON, VERSION, counterexample_of, obligations_of, text_of
 from nfverify.report.escape import one_line, several_lines
 from nfverify.report.text import (
+    confirmed_by,
     count_of,
     excluded,
     item,
@@ -69,6 +70,7 @@ def _lines(verdict: FastVerdict, target: str) -> Iterator[str]:
             )
             yield from _head(report, target)
             yield item("proof", f"induction over one event, {_goals(obligations)}")
+            yield from confirmed_by(obligations)
             yield from _time(report)
             yield ""
             yield from obligation_lines(obligations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 import z3
 from certificates import PAIRS
 
+from nfverify.cli.main import main
 from nfverify.equivalence import audit, second
 from nfverify.equivalence.asking import opened
 from nfverify.equivalence.audit import Audit, Disagreement
@@ -253,3 +255,32 @@ def test_printed_terms_mean_the_same(solver: audit.Name) -> None:
             assert ask(text, 30.0) == by_z3(text) == "unsat"
             assert ask(script(world.facts, "sat", ""), 30.0) == "sat"
             assert "\x1b" not in text
+
+
+def test_a_fast_path_is_confirmed_too(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "count.nfd").write_text(
+        "program count { map<IP, int> seen; entry { match_state { seen[f[sip]] < 3 }"
+        " action_state { seen[f[sip]] = seen[f[sip]] + 1; } } entry { action_flow { drop; } } }"
+    )
+    command = ["equiv", str(tmp_path / "count.nfd"), "--fastpath", "--cross-check"]
+    assert main([*command, "--dump-smt", str(tmp_path / "smt")]) == 0
+    assert re.search(r"confirmed +(\d+) of \1 obligations, by cvc5", capfd.readouterr().out)
+    assert list((tmp_path / "smt").glob("*.smt2"))
+
+
+def test_refinement_and_properties_are_confirmed_too(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "any.nfd").write_text(
+        "program any { entry { action_flow { choose p in 1..9; f[ttl] = p; } } }"
+    )
+    (tmp_path / "one.nfd").write_text("program one { entry { action_flow { f[ttl] = 4; } } }")
+    pair = [str(tmp_path / f"{name}.nfd") for name in ("one", "any")]
+    assert main(["equiv", *pair, "--refine", "--cross-check"]) == 0
+    assert re.search(r"confirmed +(\d+) of \1 obligations, by cvc5", capfd.readouterr().out)
+    (tmp_path / "few.nfd").write_text(
+        "program few { int n; entry { match_state { n < 5 } action_state { n = n + 1; } }"
+        " property small: n' <= 5; }"
+    )
+    assert main(["prove", str(tmp_path / "few.nfd"), "--cross-check"]) == 0
+    assert re.search(r"confirmed +(\d+) of \1 obligations, by cvc5", capfd.readouterr().out)
