@@ -19,8 +19,15 @@ from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.simulate import FULL, Traffic
 from nfverify.equivalence.solver import OutOfTime
 from nfverify.equivalence.verdict import Different, Equivalent, Resisting, Unknown, Verdict
+from nfverify.lang.source import ModelError, Source
+from nfverify.packet.codec import Malformed, parse
+from nfverify.semantics.engine import Context
+from nfverify.semantics.walk import moments
 from nfverify.smat import ir
+from nfverify.smat.condition import packet_condition
+from nfverify.smat.pairwise import pair_claim
 from nfverify.smat.unparse import expr_text
+from nfverify.smat.values import Misfit
 
 TRIAL = 10.0  # s for an assumption that is tried
 MAX_GUARDS = 12
@@ -132,7 +139,7 @@ class _Search:
                 self.notes.append("what decides it can't be written in the language")
                 return
             texts.append(text)
-            claims.append(candidate_claim(text, variables))
+            claims.append(_claim(text, variables))
         verdict = self.tried(lines, claims)
         if not isinstance(verdict, Equivalent):
             self.notes.append(f"lines were found, but with them it is {_NAME[type(verdict)]}")
@@ -158,8 +165,8 @@ class _Search:
     def guarded(self, run: Run) -> None:
         """Conditions on arriving packets that leave out the step that resists."""
         step = self.resisting or self.open_.resisting
-        for expr in guards(run, step):
-            self.notify(f"trying an assumption: {expr_text(expr)}")
+        for text, expr in guards(run, step):
+            self.notify(f"trying an assumption: {text}")
             options = run.problem.options
             both = expr if options.assume is None else ir.And((options.assume, expr))
             left = min(TRIAL, run.deadline - time.monotonic())
@@ -173,7 +180,6 @@ class _Search:
             )
             verdict = decided(begin(self.open_.a, self.open_.b, question, self.notify))
             if isinstance(verdict, Equivalent) and not _vacuous(verdict):
-                text = expr_text(expr)
                 self.advice.append(Advice("guard", "both", text, None, "equivalent"))
                 return
 
@@ -186,45 +192,52 @@ def _vacuous(verdict: Equivalent) -> bool:
     return any("ever forwarded" in note for note in verdict.report.notes)
 
 
-def candidate_claim(text: str, variables: dict[str, ir.StateVar]) -> ir.Expr:
+def _claim(text: str, variables: dict[str, ir.StateVar]) -> ir.Expr:
     """The text as `--invariant` reads it, so that what is shown is what was tried."""
-    from nfverify.lang.source import Source
-    from nfverify.smat.pairwise import pair_claim
-
     return pair_claim(Source("--invariant", text), variables)
 
 
-def guards(run: Run, step: Resisting | None) -> Iterator[ir.Expr]:
-    """Conditions that are false of the packet of the step: negations of what the entries that it
-    takes ask of a packet, then plain ones."""
-    from nfverify.lang.source import Source
-    from nfverify.packet.codec import Malformed, parse
-    from nfverify.semantics.engine import Context
-    from nfverify.semantics.walk import moments
-    from nfverify.smat.condition import packet_condition
-
-    if step is None or step.frame is None:
+def guards(run: Run, step: Resisting | None) -> Iterator[tuple[str, ir.Expr]]:
+    """Conditions that are false of the packet of the step, as `--assume` takes them: what entries
+    ask of a packet, then plain ones."""
+    packet = None if step is None or step.frame is None else parse(step.frame)
+    if step is None or packet is None or isinstance(packet, Malformed):
         return
-    packet = parse(step.frame)
-    if isinstance(packet, Malformed):
-        return
-    found: dict[ir.Expr, None] = {}
+    ports = run.problem.a.network.ports
+    if step.port in ports:
+        packet.iface = ports.index(step.port)
+    asked: dict[ir.Expr, None] = {}
     for side in run.problem.sides:
         for instance in side.network.instances:
             for node in ir.walk(instance.program.body):
                 if isinstance(node, ir.Entry):
-                    found |= dict.fromkeys(ir.Not(c) for c in node.match_flow if _of_packet(c))
-                    found |= dict.fromkeys(c for c in node.match_flow if _of_packet(c))
-    ports = run.problem.a.network.ports
-    for text in FALLBACK_GUARDS:
-        found[packet_condition(Source("guard", text), ports)] = None
-    at = moments((), found, Context(run.problem.port_count, {}, {}))(packet, step.time, [], {})
-    false = [expr for expr in found if not at.value(expr)]
-    yield from false[:MAX_GUARDS]
+                    of_packet = [c for c in node.match_flow if _of_packet(c)]
+                    asked |= dict.fromkeys(map(ir.Not, of_packet))
+                    asked |= dict.fromkeys(of_packet)
+    count = 0
+    for text in (*map(_text, asked), *FALLBACK_GUARDS):
+        try:
+            expr = packet_condition(Source("--assume", text), ports)
+        except ModelError:  # names of the program that it is of
+            continue
+        at = moments((), (expr,), Context(run.problem.port_count, {}, {}))
+        if not at(packet, step.time, [], {}).value(expr):
+            yield text, expr
+            count += 1
+            if count == MAX_GUARDS:
+                return
+
+
+def _text(expr: ir.Expr) -> str:
+    try:
+        return expr_text(expr)
+    except Misfit:  # a width that the language has no literals of
+        return ""
 
 
 def _of_packet(expr: ir.Expr) -> bool:
     """Is it of the arriving packet alone?"""
     return not any(
-        isinstance(n, ir.Read | ir.Has | ir.Tag | ir.Local | ir.Apply) for n in ir.walk((expr,))
+        isinstance(n, ir.Read | ir.Has | ir.Tag | ir.Local | ir.Apply | ir.Match)
+        for n in ir.walk((expr,))
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from nfverify.equivalence.concrete import signatures_of
-from nfverify.equivalence.explain.answer import Explanation
+from nfverify.equivalence.explain.answer import Explanation, Together
 from nfverify.equivalence.explain.deciding import Open, Paste, lacking
 from nfverify.equivalence.explain.parted import Unlike, parted
 from nfverify.equivalence.explain.together import together
@@ -54,8 +54,6 @@ def explain(
 def _together(
     a: ir.Network, b: ir.Network, question: Question, notify: Callable[[str], None]
 ) -> Explanation | str:
-    from nfverify.equivalence.explain.answer import Together
-
     if same_model(a, b):
         return Together((), (), (), True, ("both sides are the same model",))
     run = begin(a, b, question, notify)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nfverify.cli.equiv import progress
 from nfverify.cli.options import (
@@ -22,11 +22,13 @@ from nfverify.cli.options import (
     proposed,
     read_text,
 )
+from nfverify.lang.files import DISK
 
 if TYPE_CHECKING:
     from nfverify.equivalence.explain.answer import Explanation
     from nfverify.equivalence.explain.lines import Line
     from nfverify.equivalence.question import Question
+    from nfverify.lang.files import Files
     from nfverify.report.verdict_file import Told
     from nfverify.smat.ir import Network
 
@@ -95,21 +97,41 @@ class Asked:
     a: Network
     b: Network
     question: Question
+    start: Start | None
 
     def pasted(self, lines: Sequence[tuple[str, Line]]) -> tuple[Network, Network]:
         """Both models with lines in them. ModelError."""
         from nfverify.equivalence.explain.lines import Pasted
-        from nfverify.smat.load import load
 
-        files = Pasted(tuple(line for _, line in lines))
-        first = load(self.names[0], files=files)
-        return first, load(self.names[1], ports=first.ports, files=files)
+        a, b, _ = _networks(self.names, self.start, Pasted(tuple(line for _, line in lines)))
+        return a, b
+
+
+def _networks(
+    names: tuple[str, str], start: Start | None, files: Files
+) -> tuple[Network, Network, int | None]:
+    """Both models, from the state of --from on, and since when."""
+    from nfverify.equivalence.start import starts
+    from nfverify.smat.load import load
+
+    a = load(names[0], files=files)
+    b = load(names[1], ports=a.ports, files=files)
+    if start is None:
+        return a, b, None
+    first, second = starts(a, b, start.text, start.name)
+    return first.network, second.network, first.state.now
+
+
+class Start(NamedTuple):
+    """The state of --from: the file and its text."""
+
+    name: str
+    text: str
 
 
 def _asked(args: argparse.Namespace, told: Told) -> Asked:
     from nfverify.equivalence.problem import Options
     from nfverify.equivalence.question import Question
-    from nfverify.smat.load import load
 
     report = told.verdict.report
     if report.refine:
@@ -117,14 +139,8 @@ def _asked(args: argparse.Namespace, told: Told) -> Asked:
     names = args.a or _name(told.a, "a"), args.b or _name(told.b, "b")
     if any(name.partition(":")[0] == "-" for name in names):
         raise UsageError("the models are read more than once: name files")
-    a = load(names[0])
-    b = load(names[1], ports=a.ports)
-    origin = None
-    if args.start is not None:
-        from nfverify.equivalence.start import starts
-
-        first, second = starts(a, b, read_text(args.start), args.start)
-        a, b, origin = first.network, second.network, first.state.now
+    start = None if args.start is None else Start(args.start, read_text(args.start))
+    a, b, origin = _networks(names, start, DISK)
     options = Options(
         observe_state=report.observe == "packets+state",
         ignore=ignored(report.ignored),
@@ -140,7 +156,7 @@ def _asked(args: argparse.Namespace, told: Told) -> Asked:
         assumption=report.assumption,
         started=time.monotonic(),
     )
-    return Asked(names, a, b, question)
+    return Asked(names, a, b, question, start)
 
 
 def _name(name: str, letter: str) -> str:

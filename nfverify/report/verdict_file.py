@@ -30,7 +30,7 @@ from nfverify.report.document import VERSION
 MAX_TIME = 1 << 62  # ns
 MAX_FRAME = 1 << 20  # bytes
 MAX_EVENTS = 1 << 20
-MAX_TEXT = 16 << 20  # characters; the lists in them may take thirty times as many bytes
+MAX_TEXT = 8 << 20  # characters; the lists in them may take thirty times as many bytes
 _HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _SHOWN = 60  # characters of what is wrong
 _T = TypeVar("_T")
