@@ -7,9 +7,12 @@ cut until one rule of each list decides all of it: a pair's cells are then exact
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from math import prod
+from time import monotonic
 
 from nfverify.equivalence.canonical import DEFAULTS
 from nfverify.equivalence.rulesets.comparing import difference_cells, is_realisable, joined
@@ -51,6 +54,7 @@ class ListDiff:
     new: Ruleset
     task: Problem
     kept: tuple[list[int], list[int]]  # rows that the ranked rules come from
+    overlaps: tuple[Overlaps, Overlaps] = field(repr=False)
     pairs: tuple[Pair, ...]
     stopped: str = ""
 
@@ -74,7 +78,7 @@ class ListDiff:
         sides = ((pair.old, self.task.a), (pair.new, self.task.b))
         for (index, ranked), kept in zip(sides, self.kept, strict=True):
             if index is not None:
-                met = meet(box, ranked[kept.index(index)])
+                met = meet(box, ranked[bisect_left(kept, index)])
                 assert met is not None
                 box = met
         return box
@@ -83,10 +87,11 @@ class ListDiff:
         """Rows before those that decide that take a part of their region, of either list."""
         box = (*self._ranks(pair), 0)
         found = []
-        sides = ((pair.old, self.task.a), (pair.new, self.task.b))
-        for (index, ranked), kept in zip(sides, self.kept, strict=True):
-            last = len(ranked) if index is None else kept.index(index)
-            found.append([kept[n] for n in Overlaps.of(ranked[:last]).meeting(box)])
+        for index, overlaps, kept in zip(
+            (pair.old, pair.new), self.overlaps, self.kept, strict=True
+        ):
+            rows = (kept[n] for n in overlaps.meeting(box))
+            found.append(list(takewhile(lambda row, i=index: i is None or row < i, rows)))  # type: ignore[misc]  # mypy can't infer it
         return found[0], found[1]
 
     def boxes(self, pair: Pair) -> list[dict[str, Bounds]]:
@@ -125,12 +130,16 @@ def compare_lists(
     by any number).
     """
     columns = tuple(c for c in COLUMNS if c in old.columns or c in new.columns) or ("proto",)
+    deadline = monotonic() + budget.seconds
     task = problem(old, new, realisable, columns, ports)
     kept = _kept(old), _kept(new)
     cells, status = difference_cells(task, budget, most)
     found: dict[tuple[int | None, int | None], list[Ranked]] = {}
     overlaps = Overlaps.of(task.a), Overlaps.of(task.b)
-    for cell in cells:
+    for number, cell in enumerate(cells):
+        if number % 256 == 0 and monotonic() > deadline:
+            status = "seconds"
+            break
         for part, first in decided(cell[:-2], task.a, overlaps[0]):
             for piece, second in decided(part, task.b, overlaps[1]):
                 found.setdefault((first, second), []).append(piece)
@@ -143,7 +152,9 @@ def compare_lists(
     pairs.sort(
         key=lambda p: (-p.count, *(m if r is None else r for r, m in zip((p.old, p.new), last)))  # noqa: B905
     )
-    diff = ListDiff(old, new, task, kept, tuple(pairs), "" if status == "equal" else status)
+    diff = ListDiff(
+        old, new, task, kept, overlaps, tuple(pairs), "" if status == "equal" else status
+    )
     for pair in pairs[:1]:
         if realisable and not is_realisable(diff.point(pair)):
             raise InternalError("a difference at what no packet is")
@@ -220,8 +231,3 @@ def decided(
         if not pieces:
             return
     yield from ((piece, None) for piece in pieces)
-
-
-def total(pairs: Iterable[Pair]) -> int:
-    """The points of several pairs."""
-    return sum(pair.count for pair in pairs)

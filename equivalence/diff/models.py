@@ -54,14 +54,18 @@ from nfverify.smat import ir
 DEEPER = 2
 """Packets beyond the shortest difference up to which more classes are looked for."""
 
+BY_LISTS = "the rulesets were compared at every point"
+SOLVED = 48
+"""Pairs of rules up to which a solver is told what each of them holds."""
+
 SHARE = 0.6
 """Of the time, for the first difference or the proof that there is none."""
 
 TELL = 0.85
 """Of the time, after which no more is looked for."""
 
-MOST = 200
-"""Classes that are shown of two models."""
+MOST, MOST_RULES = 200, 5_000
+"""Classes that are shown of two models, of them those that one packet shows for a pair of rules."""
 
 
 @dataclass(slots=True)
@@ -131,7 +135,7 @@ class Work:
         """One packet for each pair of rules that decide otherwise, where it is treated
         otherwise."""
         for changed in self.lists:
-            for pair in changed.diff.pairs[:MOST]:
+            for pair in changed.diff.pairs[:MOST_RULES]:
                 trace = packet_at(changed.diff.point(pair), self.question.asked.options.origin)
                 if trace is not None and all(map(self.allowed, trace)):
                     self.note(trace, True, 0)
@@ -270,15 +274,21 @@ def _answered(work: Work, first: int, only_lists: bool) -> Changed:
         whole = not any(c.diff.stopped for c in lists) and len(work.traces) == pairs
         audited = work.problem.audit is not None  # a second solver can't confirm this one
         if only_lists and whole and not audited and _filters(work.old) and stateless(work.old):
-            how = "the rulesets were compared at every point"
-        else:
+            how = BY_LISTS
+        elif pairs <= SOLVED:
             how = work.widened(proof, first)
         pure = stateless(work.old, work.new) and not lists
         if pure and work.question.asked.options.assume is None:
             parts = partition(work.old, work.new, work.problem.port_count)
-        if only_lists or parts is not None:
+        if how == BY_LISTS and _says_all(work.old) and work.question.asked.options.assume is None:
+            exact = frozenset(work.traces)
+        elif (only_lists and pairs <= SOLVED) or parts is not None:
             exact = proof.whole(list(work.traces))
-        open_ = () if how else proof.open(list(work.traces))
+        if not how:
+            many = f"classes of other entries than those of these {pairs} pairs of rules"
+            if any(c.diff.stopped for c in lists):
+                many = "other pairs of rules: the lists differ at more points than were looked at"
+            open_ = (many,) if pairs > SOLVED else proof.open(list(work.traces))
     except (OutOfTime, Unsupported) as stopped:
         why = "time ran out" if isinstance(stopped, OutOfTime) else str(stopped)
         open_ = (f"other classes: {why}",)
@@ -294,19 +304,37 @@ def _answered(work: Work, first: int, only_lists: bool) -> Changed:
     return Changed(work.report(), tuple(classes), bool(how), how, open_, counted)
 
 
-def _filters(network: ir.Network) -> bool:
-    """Is it one table whose first entry asks a ruleset and nothing else, and the next nothing?"""
-    bodies = [instance.program.body for instance in network.instances]
-    match bodies:
-        case [(ir.Table(entries=(first, second, *_)),)]:
-            asks = isinstance(first.match_flow[0], ir.Match) if first.match_flow else False
-            alone = len(first.match_flow) == 1 and not first.match_state
-            return asks and alone and not second.match_flow and not second.match_state
-        case _:
-            return False
-
-
 def _order(one: PacketClass) -> tuple[int, int, str]:
     """The shortest traces first, then the most points."""
     length = len(one.example.events) if one.example else 0
     return length, -(one.count or 0), one.identity
+
+
+def _filters(network: ir.Network) -> bool:
+    """Is it one table whose first entry asks a ruleset and nothing else, and the next nothing?"""
+    match [instance.program.body for instance in network.instances]:
+        case [(ir.Table(entries=(ir.Entry(match_flow=(ir.Match(),)) as first, second, *_)),)]:
+            return not first.match_state and not second.match_flow and not second.match_state
+        case _:
+            return False
+
+
+def _says_all(network: ir.Network) -> bool:
+    """Of such a table: is what the ruleset says all that becomes of a packet?"""
+    match network.instances[0].program.body:
+        case (ir.Table(entries=(first, second, *_)),):
+            ends = {_end(first.body), _end(second.body)}
+            return ends == {ir.Forward, ir.Drop}
+        case _:
+            return False
+
+
+def _end(body: tuple[ir.Stmt, ...]) -> type[ir.Output] | None:
+    """What a body does, if it only forwards or drops."""
+    match body:
+        case ():
+            return ir.Forward
+        case (ir.SetOutput(output=ir.Forward() | ir.Drop() as output),):
+            return type(output)
+        case _:
+            return None

@@ -4,9 +4,9 @@ the classes of a model's packets."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from nfverify.equivalence.diff.lists import ListDiff, Pair, compare_lists
+from nfverify.equivalence.diff.lists import ListDiff, Pair, compare_lists, plainest
 from nfverify.equivalence.packets import SymbolicPacket
 from nfverify.equivalence.predicates import plain_arguments, within
 from nfverify.equivalence.rulesets.verdict import Budget
@@ -14,7 +14,7 @@ from nfverify.equivalence.simulate import START, Arrival, Trace, make_packet
 from nfverify.equivalence.terms import Term, Terms
 from nfverify.packet.fields import Header
 from nfverify.smat import ir, rebuild
-from nfverify.smat.ruleset import COLUMNS, Bounds, Ruleset
+from nfverify.smat.ruleset import COLUMNS, Bounds, Ruleset, full
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,11 @@ class ChangedList:
 
     name: str
     diff: ListDiff
+    numbers: dict[tuple[int | None, int | None], int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        pairs = {(p.old, p.new): n for n, p in enumerate(self.diff.pairs)}
+        object.__setattr__(self, "numbers", pairs)
 
     def pair_of(self, arrival: Arrival) -> int | None:
         """The number of the rules that decide an arriving packet otherwise; None if it fares
@@ -31,8 +36,7 @@ class ChangedList:
         for ruleset in (self.diff.old, self.diff.new):
             point = [value_of(arrival, column) for column in ruleset.columns]
             rows.append(ruleset.first_match(point))
-        found = (n for n, p in enumerate(self.diff.pairs) if [p.old, p.new] == rows)
-        return next(found, None)
+        return self.numbers.get((rows[0], rows[1]))
 
     def holds(self, terms: Terms, packet: SymbolicPacket, pair: Pair) -> Term:
         """Do these two rules decide the packet, exactly?"""
@@ -129,7 +133,8 @@ def packet_at(point: dict[str, int], origin: int | None) -> Trace | None:
     if (proto, version) in ((1, Header.IP6), (58, Header.IP4)):
         l4 = None
     present = Header.LINK | version | (l4 or Header(0))
-    values = {"ttl": 64, **point, "proto": proto}
+    plain = {c: plainest(c, full(c)) for c in ("sip", "dip", "sip6", "dip6", "sport", "dport")}
+    values = {"ttl": 64, **plain, **point, "proto": proto}
     packet = make_packet(present, values)
     if packet is None:
         return None
