@@ -46,8 +46,13 @@ def parted(problem: Problem, example: Counterexample, operators: Mapping[str, Fu
                 notes.append(
                     f"{side.letter} has changed since: packet {number} comes out otherwise"
                 )
-    observed = problem.options.observe_state and any(_apart(problem, runs))
-    if not differences and not observed:
+    if not differences and problem.options.observe_state:
+        differences = tuple(
+            f"{apart.name_a}{f'[{apart.key}]' if apart.key else ''}:"
+            f" a {apart.value_a}, b {apart.value_b}"
+            for apart in _apart(problem, runs)
+        )
+    if not differences:
         raise Unlike
     first = _first(a.decisions, b.decisions)
     return Parted(

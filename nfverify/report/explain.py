@@ -79,7 +79,7 @@ def _parted(found: Parted, a: str, b: str) -> Iterator[str]:
     if found.first == -1:
         yield f"  {_ALIKE}"
     yield ""
-    yield "So the outputs differ:"
+    yield "So what came of it differs:"
     yield from (f"  {one_line(difference)}" for difference in found.differences)
     yield from _notes(found.notes)
 
