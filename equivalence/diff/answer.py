@@ -47,8 +47,9 @@ class PacketClass:
 
     @property
     def identity(self) -> str:
-        """The same in every run, wherever the rules stand: of their content and what they do."""
-        parts = self.old.content, self.new.content, self.outcome_old, self.outcome_new
+        """The same in every run, wherever the rules stand: of their content, what they do, and how
+        many points that concerns, so that a class which was accepted can't grow unseen."""
+        parts = self.old.content, self.new.content, self.outcome_old, self.outcome_new, self.count
         return blake2b(repr(parts).encode(), digest_size=DIGITS // 2).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nfverify.equivalence.diff.answer import Decider, PacketClass
@@ -55,7 +56,11 @@ class Describer:
         """A class with its example. If `exact`, all packets that its rules decide are in it."""
         shown = replace(shown, differences=tuple(map(as_old_and_new, shown.differences)))
         places = key.places or self.parting(trace)
-        deciders = self.decider("a", key, places), self.decider("b", key, places)
+        last = shown.events[-1]
+        deciders = (
+            self.decider("a", key, places, last.a.rules),
+            self.decider("b", key, places, last.b.rules),
+        )
         plain = PacketClass(*deciders, *self.outcomes(key, shown), example=shown)
         ports = self.networks[0].ports
         numbers = [(c, n) for c, n in zip(self.lists, key.pairs, strict=True) if n is not None]
@@ -131,8 +136,15 @@ class Describer:
                 )
         return frozenset()
 
-    def decider(self, letter: str, key: Key, places: frozenset[Place]) -> Decider:
-        """The entries that decide on one side, and the changed rules before them."""
+    def decider(
+        self,
+        letter: str,
+        key: Key,
+        places: frozenset[Place],
+        seen: Sequence[tuple[str, int]],
+    ) -> Decider:
+        """The entries that decide on one side, and the changed rules before them; `seen` are the
+        rules that decided the example, by file and line."""
         network = self.networks[0 if letter == "a" else 1]
         single = len(network.instances) == 1
         found = [
@@ -151,9 +163,17 @@ class Describer:
         if rules:
             said = "; ".join(r.text for r in rules)
             text = said if self.alone else f"{said} ({text})"
+        elif any(map(_asks, found)):
+            by = [f"{file}:{line}" for file, line in seen if file and line]
+            text += f" (in the example by {by[-1]})" if by else ""
         file, line = (rules[0].file, rules[0].line) if rules else ("", 0)
         content = (*(entry_content(e) for _, e in found), *(r.content for r in rules))
         return Decider(text, repr(content), found[-1][1].span if found else None, file, line)
+
+
+def _asks(named: tuple[str, ir.Entry]) -> bool:
+    """Does an entry ask a ruleset?"""
+    return any(isinstance(node, ir.Match) for node in ir.walk((named[1],)))
 
 
 def as_old_and_new(difference: str) -> str:

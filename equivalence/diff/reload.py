@@ -114,6 +114,8 @@ class Merged:
             for node in ir.walk(_of(program)):
                 if isinstance(node, ir.SetField) and node.name == "iface":
                     raise Refused("a model writes f[iface]")
+        if (self.old.ports[:2] or (0, 1)) != (self.new.ports[:2] or (0, 1)):
+            raise Refused("ports are declared in another order, so that packets leave otherwise")
         if self.old.sees_non_ip != self.new.sees_non_ip:
             raise Refused("only one of both models looks at frames that are not IP")
 

@@ -222,6 +222,8 @@ def test_chains_are_paired_by_instance() -> None:
     ("new", "why"),
     [
         ("program count { iface a, b, c; entry { action_flow { pass; } } }", "ports"),
+        ("program count { entry { } } program wire { entry { } } chain main = wire -> count;",
+         "wired otherwise"),
         ("program count { int n; every 1s { n = 0; } entry { action_flow { pass; } } }", "timers"),
         ("program count { int n; int k; init { k = n; } entry { action_state { n = k; k = 1; } } }",
          "init"),
