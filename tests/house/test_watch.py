@@ -57,7 +57,7 @@ def test_the_gate_runs_again_when_a_file_changes(tmp_path: Path) -> None:
     config.write_text(CONFIG)
     watching = Watching(tmp_path)
     try:
-        watching.run_with("1 passed")
+        watching.run_with("  passed  words")
         model.write_text(GOOD.replace("pass", "pas"))
         watching.run_with("changed: p.nfd", "error")
         (tmp_path / "notes.txt").write_text("nothing rests on this")
@@ -65,7 +65,7 @@ def test_the_gate_runs_again_when_a_file_changes(tmp_path: Path) -> None:
         watching.run_with("changed: nfverify.toml", "did you mean")
         config.write_text(CONFIG)
         model.write_text(GOOD)
-        watching.run_with("1 passed")
+        watching.run_with("  passed  words")
         watching.process.send_signal(signal.SIGINT)
         assert watching.process.wait(WAIT) == 130
         assert "notes" not in watching.text
