@@ -1,11 +1,15 @@
 """Classes of packets of two models: against every trace of tiny worlds, and by hand."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
+import pytest
 from tiny_explore import Explorer
 from tiny_worlds import Pair, make_pair
 
+from nfverify.cli.main import main
 from nfverify.equivalence.constants import collect
 from nfverify.equivalence.diff import Changed, DiffQuestion
 from nfverify.equivalence.diff.complete import Completeness
@@ -201,6 +205,22 @@ def test_identities_outlive_unrelated_changes() -> None:
     assert len(plain) == 4
     other = new.replace("f[sip] in open", "f[dip] in open")
     assert {c.identity for c in changed(KNOCK, other).classes} != plain
+
+
+def test_a_class_that_has_grown_is_another_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same two rules decide, but an earlier one no longer takes SSH out of it."""
+    identities = []
+    for earlier in ("drop,10.0.0.1,22\n", ""):
+        for name, own in (("old", "accept,10.0.0.1,*\n"), ("new", "")):
+            text = f"action,sip,dport\n{earlier}{own}drop,*,*\n"
+            (tmp_path / f"{name}.csv").write_text(text)
+        files = [str(tmp_path / f"{name}.csv") for name in ("old", "new")]
+        assert main(["diff", *files, "--format", "json"]) == 1
+        (change,) = json.loads(capsys.readouterr().out)["results"][0]["changes"]
+        identities.append(change["identity"])
+    assert identities[0] != identities[1]
 
 
 def test_completeness_is_refused_when_a_class_is_missing() -> None:
