@@ -121,23 +121,22 @@ def test_shares_must_fit_together(problem: Problem) -> None:
             _together(pieces)
 
 
-def test_traces_come_to_the_same_wherever_they_are_run(cluster: Cluster) -> None:
+def test_traces_come_to_the_same_wherever_they_are_run() -> None:
     network = load(str(BUG.with_suffix(".nfd")))
-    options = tester.Options(("reference",), f"python3 {BUG} --bug", examples=300)
+    options = tester.Options(("reference",), f"python3 {BUG} --bug", examples=100)
     contest = tester.contest_of(network, options)
     campaign = tester.campaign_of(contest, options)
-    here = [tester.look(contest, campaign, number) for number in range(5)]
+    here = [tester.look(contest, campaign, number) for number in range(3)]
     assert not all(seen.agreed for seen in here)
     with opened("local:2") as local:
-        for executor in (local, cluster):
-            seen = surveyed(executor, Shared.of(network, options, {}))
-            assert [next(seen) for _ in here] == here
-            seen.close()
+        seen = surveyed(local, Shared.of(network, options, {}))
+        assert [next(seen) for _ in here] == here
+        seen.close()
 
 
 def test_a_worker_killed_among_traces_loses_nothing(cluster: Cluster) -> None:
     network = load("lib:rate-limiter")
-    options = tester.Options(engines=("reference", "symbolic"), examples=2500)
+    options = tester.Options(engines=("reference", "symbolic"), examples=1500)
     seen = surveyed(cluster, Shared.of(network, options, {}))
     first = next(seen)
     os.kill(min(cluster.client.run(os.getpid).values()), signal.SIGKILL)
@@ -160,16 +159,12 @@ def test_a_gate_loses_nothing_by_a_killed_worker(
         f"""
 [[equiv]]
 {pair}
-[[equiv]]
-name = "one packet is looked for"
-{pair}
-observe = "packets+state"
 [[check]]
 models = ["{PAIR[0]}"]
-[[test]]
-model = "{PAIR[0]}"
-engines = ["reference", "symbolic"]
-packets = 200
+[[check]]
+models = ["{PAIR[1]}"]
+[[check]]
+models = ["{PAIR[0]}", "{PAIR[1]}"]
 """
     )
     config = read_config(file)
