@@ -21,6 +21,7 @@ from nfverify.equivalence.terms import Term
 from nfverify.equivalence.verdict import Obligation
 
 SECONDS = 30.0
+NO_QUERY = "both sides are the same model: no solver was asked, so there is nothing to confirm"
 
 
 class Disagreement(Exception):

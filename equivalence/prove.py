@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from nfverify.equivalence.assumption import check_satisfiable, judge
-from nfverify.equivalence.audit import unconfirmed
+from nfverify.equivalence.audit import NO_QUERY, unconfirmed
 from nfverify.equivalence.components import Components, matchings
 from nfverify.equivalence.concrete import Reality, signatures_of, stand_in
 from nfverify.equivalence.constants import Constants, collect
@@ -155,6 +155,8 @@ class Run:
     def reflexive(self) -> Equivalent:
         """A deterministic system equals itself, whatever it does."""
         obligation = Obligation("both sides are the same model", 0.0, "proved")
+        if self.problem.audit is not None:
+            self.notes = (NO_QUERY,)
         return Equivalent(self.report(), Proof("reflexivity", 0, (), (obligation,)))
 
     def simulated(self, traffic: Traffic, effort: Effort) -> Verdict | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from nfverify.equivalence.assumption import check_satisfiable
 from nfverify.equivalence.assumption import judge as judge_assumption
-from nfverify.equivalence.audit import unconfirmed
+from nfverify.equivalence.audit import NO_QUERY, unconfirmed
 from nfverify.equivalence.certificate import certify
 from nfverify.equivalence.concrete import signatures_of, stand_in
 from nfverify.equivalence.constants import collect
@@ -65,6 +65,8 @@ class _Refining(Rehearsing):
     def answer(self) -> Verdict:
         if same_model(self.problem.a.network, self.problem.b.network):
             obligation = Obligation("both sides are the same model", 0.0, "proved")
+            if self.problem.audit is not None:
+                self.notes = (NO_QUERY,)
             return Equivalent(self.report(), Proof("reflexivity", 0, (), (obligation,)))
         for quotient, thrifty in ((True, True), (True, False), (False, False)):
             tried: set[Strategy] = set()
