@@ -197,8 +197,10 @@ class _Reader:
             for name, variables in _object(top.get("instances", {}), set(self.numbers)).items():
                 with _at(name):
                     instances[name] = self.variables(name, variables, now)
+        with _at("timers"):
+            waiting = _list(top.get("timers", []))
         timers = []
-        for number, timer in enumerate(_list(top.get("timers", []))):
+        for number, timer in enumerate(waiting):
             with _at(f"timers[{number}]"):
                 timers.append(self.timer(number, timer, now))
         return SavedState(now, instances, tuple(timers))

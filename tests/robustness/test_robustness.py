@@ -55,6 +55,11 @@ def test_nearly_right(name: str) -> None:
             run(changed(rng, data, words))
 
 
+@pytest.mark.parametrize(("name", "data"), [("state", b'{"version": 1, "timers": 10.0}')])
+def test_what_fuzzing_found(name: str, data: bytes) -> None:
+    guarded(READERS[name].run)(data)
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_nothing_and_noise(name: str) -> None:
     run, rng = guarded(READERS[name].run), Random(2)
