@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -51,12 +52,14 @@ class Cluster:
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
         """As `Executor.run`. A job whose worker dies goes to another one."""
         run = uuid4().hex
-        futures = [
-            self.client.submit(
-                perform, order(job), job.time_limit, identity(), key=f"nfverify-{run}-{index}"
-            )
-            for index, job in enumerate(jobs)
-        ]
+        with warnings.catch_warnings():  # Dask's advice on large arguments
+            warnings.simplefilter("ignore", UserWarning)
+            futures = [
+                self.client.submit(
+                    perform, order(job), job.time_limit, identity(), key=f"nfverify-{run}-{index}"
+                )
+                for index, job in enumerate(jobs)
+            ]
         indices = {future: index for index, future in enumerate(futures)}
         try:
             while indices:

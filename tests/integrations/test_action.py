@@ -22,8 +22,8 @@ new = "acl.nfd"
 FAKE = """\
 #!/bin/bash
 # The installer's place: makes a "virtual environment" of the real one, and notes what is installed.
-if [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; exit; fi
-if [ "$2" = pip ]; then printf '%s\\n' "$@" >> "$NOTES"; exit; fi
+if [ "$3" = venv ]; then mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; exit; fi
+if [ "$3" = pip ]; then printf '%s\\n' "$@" >> "$NOTES"; exit; fi
 exec REAL "$@"
 """
 
@@ -63,7 +63,7 @@ def act(clone: Path, tmp_path: Path, base: str = "main", **inputs: str) -> Run:
     tools.mkdir()
     (tools / "python").write_text(FAKE.replace("REAL", sys.executable))
     (tools / "python").chmod(0o755)
-    (tools / "nfverify").write_text(f'#!/bin/sh\nexec {sys.executable} -m nfverify "$@"\n')
+    (tools / "nfverify").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m nfverify "$@"\n')
     (tools / "nfverify").chmod(0o755)
     passing = tmp_path / "runner"
     passing.mkdir()
@@ -90,7 +90,8 @@ def test_a_change_is_refused_with_annotations_summary_and_reports(
     assert "dport 23" in found.output
     assert "\n::error " in found.output
     assert "dport 23" in found.summary
-    reports = clone / found.outputs["reports"]
+    reports = Path(found.outputs["reports"])
+    assert reports == tmp_path / "runner" / "nfverify-report"
     assert {file.name for file in reports.iterdir()} == {
         f"nfverify.{kind}" for kind in ("json", "sarif", "html", "xml", "md")
     }
@@ -125,11 +126,14 @@ def test_inputs_are_options(clone: Path, tmp_path: Path) -> None:
     assert found.used == {}
     assert found.outputs["reports"] == "my reports"
     assert (clone / "my reports" / "nfverify.html").is_file()
-    assert (tmp_path / "installed").read_text().split()[-1] == "nfverify==1"
+    assert (tmp_path / "installed").read_text().split()[-2:] == ["--", "nfverify==1"]
 
 
 def test_what_is_wrong_fails_and_still_uploads(clone: Path, tmp_path: Path) -> None:
-    found = act(clone, tmp_path, config="$(touch injected); `id`.toml", reports="r")
+    for name in ("json", "secrets", "venv", "pip"):
+        (clone / f"{name}.py").write_text("open('injected', 'w')")
+    found = act(clone, tmp_path, config="$(touch injected); `id`.toml", reports=".")
+    assert (clone / "nfverify.toml").is_file()
     assert (found.code, found.outputs["exit-code"], found.outputs["status"]) == (2, "2", "error")
     assert not (clone / "injected").exists()
     assert "actions/upload-artifact@v4" in found.used
