@@ -170,7 +170,7 @@ class Terms:
             case ir.Match(ruleset=ruleset):
                 accepts: Any = NO
                 for row in reversed(ruleset.rows):
-                    tests = zip(args, row.bounds, strict=True)
+                    tests = zip((resized(a, 128) for a in args), row.bounds, strict=True)
                     hits = (z3.And(z3.UGE(a, low), z3.ULE(a, high)) for a, (low, high) in tests)
                     accepts = z3.If(z3.And(YES, *hits), z3.BoolVal(row.accept), accepts)
                 return accepts
