@@ -30,6 +30,7 @@ Known = Mapping[ir.Expr, ir.Expr]
 """What an expression over the fields of a packet is: variables of the looker-on."""
 
 MAX_CANDIDATES = 6000
+MANY_RULES = 600
 _ABSENT: Known = {
     ir.Field(name): ir.Const(0, ir.field_type(name)) for name in ("icmp_id", "sip6", "dip6")
 }
@@ -285,6 +286,8 @@ def facts(problem: Problem, known: Known, variables: Sequence[ir.Expr]) -> Itera
             match node:
                 case ir.Entry(match_flow=flow):
                     for part in (*flow, ir.And(flow)):
+                        if _long(part):
+                            continue
                         test = fill(part)
                         if test is not None and test not in done and flow:
                             done.add(test)
@@ -321,6 +324,12 @@ def facts(problem: Problem, known: Known, variables: Sequence[ir.Expr]) -> Itera
                         yield test
                 case _:
                     pass
+
+
+def _long(expr: ir.Expr) -> bool:
+    """Does it ask a list that is too long to be asked for each candidate?"""
+    nodes = ir.walk((expr,))
+    return any(isinstance(n, ir.Match) and len(n.ruleset.rows) > MANY_RULES for n in nodes)
 
 
 def _values(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from nfverify.equivalence.constants import Constants, collect
@@ -12,9 +13,12 @@ from nfverify.equivalence.properties.question import Question
 from nfverify.equivalence.properties.watch import Watch, watch
 from nfverify.smat import ir
 from nfverify.smat.rebuild import mapped_expr
+from nfverify.smat.ruleset import full
 
-SPELLED = 20_000
-"""Rules up to which a list is spelled out for the solver."""
+SMALL = 600
+"""Rules up to which a list is spelled out for the solver at once."""
+SEEDS = 60
+"""Rules of each list that traffic is aimed at."""
 
 
 def unsided(text: str) -> str:
@@ -66,17 +70,18 @@ def flattened(expr: ir.Expr) -> ir.Expr:
 
 
 def prepared(
-    network: ir.Network, claim: ir.Property, question: Question
+    network: ir.Network, claim: ir.Property, question: Question, whole: bool = True
 ) -> tuple[Watch, Problem, Constants]:
     """The property made ready, and the question that the solvers get: about IP packets alone if
-    all other frames are dropped, or pass by without any NF looking at them."""
+    all other frames are dropped, or pass by without any NF looking at them. Without `whole`, large
+    lists of rules may be any lists: what is proved then holds of these, too."""
     watched = watch(claim)
     looker = watched.network(network.ports)
     roots = [s for i in network.instances for s in (*i.program.init, *i.program.body)]
     invariants = [v.expr for i in network.instances for v in i.program.invariants]
     nodes = ir.walk((*roots, *invariants, claim.expr))
     rulesets = {n.ruleset.digest: n.ruleset for n in nodes if isinstance(n, ir.Match)}
-    spelled = {d for d, r in rulesets.items() if len(r.rows) <= SPELLED}
+    spelled = {d for d, r in rulesets.items() if whole or len(r.rows) <= SMALL}
     plan = RulesetPlan(rulesets=rulesets, spelled=spelled)
     only_ip = question.drop_non_ip or not any(i.program.sees_non_ip for i in network.instances)
     options = Options(assume=question.assume, drop_non_ip=only_ip)
@@ -86,3 +91,22 @@ def prepared(
     program = replace(looker.instances[0].program, body=(test,))
     aimed = replace(looker, instances=(ir.Instance(program.name, program),))
     return watched, problem, collect((network, aimed))
+
+
+def spelled(problem: Problem) -> set[str]:
+    """The lists of rules whose content the solvers see."""
+    assert isinstance(problem.rulesets, RulesetPlan)
+    return problem.rulesets.spelled
+
+
+def seeds(problem: Problem) -> Iterator[dict[str, int]]:
+    """Points that some rules of long lists match: random traffic hardly ever does."""
+    assert isinstance(problem.rulesets, RulesetPlan)
+    for ruleset in problem.rulesets.rulesets.values():
+        step = max(1, len(ruleset.rows) // SEEDS)
+        for row in ruleset.rows[::step][:SEEDS]:
+            yield {
+                column: low
+                for column, (low, high) in zip(ruleset.columns, row.bounds, strict=True)
+                if (low, high) != full(column) and column != "iface"
+            }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,7 +26,14 @@ from nfverify.equivalence.problem import Problem
 from nfverify.equivalence.properties.candidates import candidates
 from nfverify.equivalence.properties.happening import Watched, build
 from nfverify.equivalence.properties.player import Judge, Player
-from nfverify.equivalence.properties.preparing import bounds, premise_of, prepared, unsided
+from nfverify.equivalence.properties.preparing import (
+    bounds,
+    premise_of,
+    prepared,
+    seeds,
+    spelled,
+    unsided,
+)
 from nfverify.equivalence.properties.question import Question, report_on
 from nfverify.equivalence.properties.search import BreachSearch, Values
 from nfverify.equivalence.properties.simulation import Simulation, Simulator
@@ -162,6 +170,14 @@ class _Run:
         verdict = self.simulated() or self.deepen(SHALLOW)
         if verdict is not None:
             return verdict
+        return self.decided()
+
+    def abstractly(self) -> Verdict | None:
+        """What can be said with lists of rules that may be any lists, if anything."""
+        found = self.simulated() or self.deepen(SHALLOW)
+        return found or self.induct(thrifty=True) or self.induct(thrifty=True, whole=True)
+
+    def decided(self) -> Verdict:
         for thrifty, whole in ((True, False), (True, True), (False, False), (False, True)):
             proof = self.induct(thrifty, whole)
             if proof is not None:
@@ -190,7 +206,9 @@ class _Run:
             self.out_of_time,
             None if premise is None else self.judge(watch(premise)),
         )
-        self.simulation = simulator.run(Traffic(self.problem, self.constants))
+        traffic = Traffic(self.problem, self.constants)
+        traffic.seeds = list(seeds(self.problem))
+        self.simulation = simulator.run(traffic)
         if self.simulation.broken is None:
             return None
         trace, values = self.simulation.broken
@@ -315,6 +333,7 @@ def prove(
     started = time.monotonic() if question.started is None else question.started
     deadline = started + question.time_limit
     watched, problem, constants = prepared(network, claim, question)
+    _, abstract, _ = prepared(network, claim, question, whole=False)
     signatures = signatures_of((network,))
     given = dict(question.operators or {})
     missing = tuple(sorted(set(signatures) - set(given)))
@@ -329,7 +348,13 @@ def prove(
     run = run_of(watched, problem)
     try:
         check_satisfiable(problem, deadline)
-        verdict = run.answer()
+        if spelled(abstract) == spelled(problem):
+            verdict = run.answer()
+        else:
+            first = run_of(watched, abstract)
+            found = first.abstractly()
+            run.simulation = first.simulation
+            verdict = found or run.decided()
     except OutOfTime:
         verdict = run.unknown(f"time ran out after {question.time_limit:g} s")
         if run.failed is not None:
@@ -338,23 +363,24 @@ def prove(
     seen = run.simulation is not None and run.simulation.premise
     if isinstance(verdict, Holds) and premise is not None and not seen:
         ready, about, _ = prepared(network, premise, replace(question, audit=None, executor=""))
-        report = vacuity(run_of(ready, about), verdict)
+        _, easier, _ = prepared(network, premise, replace(question, audit=None), whole=False)
+        report = vacuity([run_of(ready, easier), run_of(ready, about)], verdict)
         verdict = replace(verdict, report=report)
     return verdict
 
 
-def vacuity(run: _Run, verdict: Holds) -> Report:
+def vacuity(runs: Sequence[_Run], verdict: Holds) -> Report:
     """Can the left side of a property that holds ever hold? What the report says of it."""
-    report = verdict.report
-    try:
-        if run.simulated() is not None or run.deepen(SHALLOW) is not None:
-            return report
-        if run.induct(thrifty=True) is not None:
-            note = "its left side can never hold, so it says nothing"
-            return replace(report, notes=(*report.notes, note), vacuous=True)
-        if run.deepen(SHALLOW + DEEPER) is not None:
-            return report
-    except OutOfTime:
-        pass
-    note = f"no trace of up to {run.depth} packets was found in which its left side holds"
+    report, depth = verdict.report, 0
+    with suppress(OutOfTime):
+        for run in runs:
+            if run.simulated() is not None or run.deepen(SHALLOW) is not None:
+                return report
+            if run.induct(thrifty=True) is not None:
+                note = "its left side can never hold, so it says nothing"
+                return replace(report, notes=(*report.notes, note), vacuous=True)
+            if run.deepen(SHALLOW + DEEPER) is not None:
+                return report
+            depth = max(depth, run.depth)
+    note = f"no trace of up to {depth} packets was found in which its left side holds"
     return replace(report, notes=(*report.notes, note))
