@@ -388,6 +388,8 @@ def _asked(watch: Watch, node: ir.Since) -> Iterator[ir.Expr]:
     before, after = equations(watch, node.begun)
     for known in (before, after):
         for part in node.begun.operands if isinstance(node.begun, ir.And) else (node.begun,):
+            if any(isinstance(n, ir.Read | ir.Has) for n in ir.walk((part,))):
+                continue  # of the state then, not now
             found = _filled(part, known, lambda var: var, {})
             if found is not None and not isinstance(found, ir.Const):
                 yield found

@@ -185,3 +185,9 @@ def test_what_has_no_encoding_is_refused() -> None:
 def test_a_tag_is_not_seen_outside() -> None:
     with pytest.raises(ModelError, match="tag"):
         decide("tag mark; entry { action_flow { f[mark] = 1; } }", "p: f'[mark] == 1")
+
+
+def test_the_state_of_the_past_is_not_the_state_now() -> None:
+    verdict = decide(COUNT, "p: before(n == 3) -> n > 3", time_limit=6)
+    assert not isinstance(verdict, Broken)
+    assert "error" not in getattr(verdict, "reason", "")
