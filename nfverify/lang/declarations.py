@@ -20,6 +20,7 @@ from nfverify.lang.elements import (
     separated,
 )
 from nfverify.lang.expressions import RESERVED, expression, rule_literal
+from nfverify.lang.heads import closed_before
 from nfverify.lang.literals import integer, number, string
 from nfverify.lang.source import Span
 from nfverify.lang.tokens import Tokens
@@ -240,7 +241,7 @@ _Promise = Callable[[str, Span], ast.Property | ast.ReadyMade]
 def _promise(tokens: Tokens, at: int) -> tuple[_Promise, int]:
     """(T x, …): expr  or  : expr  or the arguments of a ready-made property, if it has any."""
     parameters: tuple[tuple[ast.Type, str], ...] = ()
-    if tokens.texts[at] == "(" and _closed_by_colon(tokens, at):
+    if tokens.texts[at] == "(" and closed_before(tokens, at, ":"):
         parameters, at = _parameters(tokens, at + 1)
     if tokens.texts[at] == ":":
         expr, at = expression(tokens, at + 1, "property")
@@ -257,22 +258,6 @@ def _promise(tokens: Tokens, at: int) -> tuple[_Promise, int]:
             at = _comma(tokens, at, "the argument")
         at += 1
     return lambda name, span: ast.ReadyMade(name, tuple(arguments), span=span), at
-
-
-def _closed_by_colon(tokens: Tokens, at: int) -> bool:
-    """Does `:` follow the parenthesis that opens at `at`?"""
-    depth = 0
-    for i in range(at, min(at + 200, len(tokens))):
-        match tokens.texts[i]:
-            case "(":
-                depth += 1
-            case ")":
-                depth -= 1
-                if depth == 0:
-                    return tokens.texts[i + 1] == ":"
-            case ";" | "}":
-                return False
-    return False
 
 
 def _types(tokens: Tokens, at: int) -> tuple[tuple[ast.Type, ...], int]:

@@ -111,8 +111,8 @@ def _tuple_type(tokens: Tokens, at: int) -> bool:
     return False
 
 
-def _has_block(tokens: Tokens, at: int) -> bool:
-    """Does `{` follow the parenthesis that opens at `at`?"""
+def closed_before(tokens: Tokens, at: int, text: str) -> bool:
+    """Does `text` follow the parenthesis that opens at `at`?"""
     depth = 0
     for i in range(at, min(at + 200, len(tokens))):
         match tokens.texts[i]:
@@ -121,7 +121,7 @@ def _has_block(tokens: Tokens, at: int) -> bool:
             case ")":
                 depth -= 1
                 if depth == 0:
-                    return tokens.texts[i + 1] == "{"
+                    return tokens.texts[i + 1] == text
             case ";" | "}":
                 return False
     return False
@@ -142,7 +142,7 @@ def _statement(tokens: Tokens, at: int, others: tuple[str, ...]) -> str:
             bracketed = after == "(" and text in ("delete", "touch")
             if bracketed or (kind == "w" and after not in INFIX):
                 return text
-        case _ if after == "(" and _has_block(tokens, at + 1):
+        case _ if after == "(" and closed_before(tokens, at + 1, "{"):
             raise _unknown(tokens, at, ("if", "while"), "`if` or `while`")
         case "else":
             raise tokens.fault(at, "this `else` belongs to no `if`")
