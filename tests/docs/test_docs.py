@@ -24,7 +24,7 @@ PAGES = [
 UPDATE = bool(os.environ.get("NFVERIFY_UPDATE_DOCS"))
 # What cannot run in a test: it fetches the project, or would start this suite again.
 NOT_RUN = re.compile(
-    r"(git clone|cd|sudo apt-get|make (test|check|bench|dist|docs|fuzz|lock|clean))\b.*"
+    r"(git clone|cd|sudo apt-get|make (test|check|bench|dist|docs|fuzz|lock|soak|clean))\b.*"
 )
 FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<body>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 EXIT = re.compile(r"\s+# exit: (\d+)$")
