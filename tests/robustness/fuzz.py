@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def campaign(name: str, seconds: float, folder: Path) -> Tally:
         words = corpus.with_suffix(".words")
         if words.stat().st_size:
             command.append(f"-dict={words}")
-        done = subprocess.run(command, capture_output=True, check=False)
+        with TemporaryDirectory() as own:  # libFuzzer ends without any clean-up
+            env = os.environ | {"TMPDIR": own}
+            done = subprocess.run(command, capture_output=True, check=False, env=env)
         said = done.stderr.decode(errors="replace") + done.stdout.decode(errors="replace")
         _count(tally, said)
         runs += 1

@@ -5,6 +5,7 @@ A reader returns or raises one of REFUSALS; anything else, more than 5 s or 1 GB
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import shutil
@@ -63,14 +64,10 @@ class Reader:
 def _folder() -> Path:
     """A folder of this process with a ruleset that models may load."""
     folder = Path(mkdtemp(prefix="nfverify-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     rules = "sip,dport,action\n10.0.0.0/8,80-90,permit\n*,*,deny\n"
     (folder / "rules.csv").write_text(rules, encoding="ascii")
     return folder
-
-
-def clean_up() -> None:
-    """Removes the folder of this process."""
-    shutil.rmtree(_folder(), ignore_errors=True)
 
 
 def _file(name: str, data: bytes) -> Path:
