@@ -19,6 +19,7 @@ from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.induction import Failed, Induction, Proved
 from nfverify.equivalence.invariants import own_invariants
 from nfverify.equivalence.notes import Reach, notes_on
+from nfverify.equivalence.ports import compare_ports, port_notes
 from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
 from nfverify.equivalence.provable import check_provable
@@ -304,28 +305,6 @@ def relate(
 def same_model(a: ir.Network, b: ir.Network) -> bool:
     """Is all of two networks but their names the same?"""
     return replace(a, name="") == replace(b, name="")
-
-
-def compare_ports(a: ir.Network, b: ir.Network) -> None:
-    """ModelError if one name is another port's number on the other side: ports go by number."""
-    both = [
-        name for name in a.ports if name in b.ports and a.ports.index(name) != b.ports.index(name)
-    ]
-    if both:
-        places = a.ports.index(both[0]), b.ports.index(both[0])
-        message = f"port {both[0]} is number {places[0]} of a but {places[1]} of b"
-        hint = f"declare them in one order: a has {', '.join(a.ports)}; b has {', '.join(b.ports)}"
-        raise ModelError(Diagnostic("error", "ports", message, NOWHERE, hint))
-
-
-def port_notes(a: ir.Network, b: ir.Network) -> tuple[str, ...]:
-    """What is left out because only one side has it."""
-    counts = [max(2, len(n.ports)) for n in (a, b)]
-    if counts[0] == counts[1]:
-        return ()
-    letter, network = ("a", a) if counts[0] > counts[1] else ("b", b)
-    extra = ", ".join(network.ports[min(counts) :])
-    return (f"packets that arrive by {extra}, which only {letter} has, are not compared",)
 
 
 def equivalent(

@@ -153,4 +153,7 @@ class Unknown:
 
 Verdict = Equivalent | Different | Unknown
 
+NOT_COMPARED = "are not compared"
+"""How a note ends that makes less of a proof."""
+
 EXIT_CODE = {Equivalent: 0, Different: 1, Unknown: 3}

@@ -19,10 +19,11 @@ from nfverify.equivalence.diff.partition import Partition, partition
 from nfverify.equivalence.diff.question import DiffQuestion
 from nfverify.equivalence.diff.rulesets import ChangedList, as_before, changed_lists, packet_at
 from nfverify.equivalence.expressions import Unsupported
+from nfverify.equivalence.ports import compare_ports, port_notes
 from nfverify.equivalence.predicates import RulesetPlan, plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
 from nfverify.equivalence.provable import check_provable
-from nfverify.equivalence.prove import compare_ports, equivalent, port_notes, same_model
+from nfverify.equivalence.prove import equivalent, same_model
 from nfverify.equivalence.question import report_on
 from nfverify.equivalence.relation import Candidate
 from nfverify.equivalence.replay import replay

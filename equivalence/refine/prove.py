@@ -20,9 +20,10 @@ from nfverify.equivalence.constants import collect
 from nfverify.equivalence.expressions import Unsupported
 from nfverify.equivalence.induction import Failed, Induction
 from nfverify.equivalence.notes import Reach, notes_on
+from nfverify.equivalence.ports import compare_ports, port_notes
 from nfverify.equivalence.predicates import plan_rulesets
 from nfverify.equivalence.problem import Problem, Side
-from nfverify.equivalence.prove import compare_ports, port_notes, relate, same_model
+from nfverify.equivalence.prove import relate, same_model
 from nfverify.equivalence.question import Question
 from nfverify.equivalence.refine.filled import filled
 from nfverify.equivalence.refine.hands import Policy

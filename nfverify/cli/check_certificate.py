@@ -153,6 +153,8 @@ def _say(args: argparse.Namespace, certificate: Certificate | None, checked: Che
 
 def _about(certificate: Certificate) -> list[str]:
     """What it says, in lines."""
+    from nfverify.equivalence.ports import port_notes
+
     options = certificate.options
     compared = "every packet that comes out: time, port, order, fields"
     if options.state:
@@ -165,6 +167,7 @@ def _about(certificate: Certificate) -> list[str]:
     if options.ignore:
         lines.append(f"  ignored     {', '.join(options.ignore)}, and the checksums over them")
     lines += [f"  assuming    {text} (of every arriving packet)" for text in options.assumed]
+    lines += [f"  but         {note}" for note in port_notes(certificate.a, certificate.b)]
     how = "are dropped (drop)" if options.drop_non_ip else "pass by (bypass)"
     return [*lines, f"  non-IP      frames that are not IP {how}"]
 

@@ -19,7 +19,7 @@ from nfverify.oracles.engines.base import UNTOLD
 from nfverify.oracles.trace import port_names
 from nfverify.report.growth import noticed
 from nfverify.report.results import Example, Outcome, Place, Ratio, Result, Series, Status, Step
-from nfverify.report.text import count_of, excluded, packets_of, wording
+from nfverify.report.text import count_of, excluded, limits, packets_of, wording
 from nfverify.report.traces import example_of
 from nfverify.semantics.machine import Output
 from nfverify.semantics.walk import entry_title
@@ -109,7 +109,9 @@ def verdict_result(
             obligations = count_of(len(proof.obligations), "obligation")
             return replace(
                 common,
-                title=f"{what}, for every sequence of packets",
+                title="; but ".join(
+                    (f"{what}, for every sequence of packets", *limits(report.notes))
+                ),
                 lines=(f"proof: {proof.method}, {obligations}", *common.lines),
                 relation=proof.relation,
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from nfverify.equivalence.verdict import (
+    NOT_COMPARED,
     Counterexample,
     Different,
     Equivalent,
@@ -46,6 +47,7 @@ def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:
                 yield f"refines: {b} allows all that {a} does, for every sequence of packets"
             else:
                 yield f"equivalent: {a} and {b} do the same for every sequence of packets"
+            yield from (f"but {note}" for note in limits(report.notes))
             yield from _compared(report, a, b)
             yield from _proof(proof, report)
             yield from _notes(report, [TESTED])
@@ -141,6 +143,11 @@ def obligation_lines(obligations: Sequence[Obligation]) -> Iterator[str]:
     yield "Obligations:"
     for one in obligations:
         yield f"  {one.result:8} {one.seconds:7.3f} s  {one.name}"
+
+
+def limits(notes: Iterable[str]) -> Iterator[str]:
+    """The notes that make less of a proof: a title must not be without them."""
+    return (note for note in notes if note.endswith(NOT_COMPARED))
 
 
 def _notes(report: Report, more: Iterable[str]) -> Iterator[str]:

@@ -54,7 +54,8 @@ class Table:
         value = self.content.get(key)
         if isinstance(value, str) and value and "\0" not in value:
             return value
-        self.bad(key, f"is {_kind(value)}, not a string", f'write {key} = "…"')
+        what = "is not there" if value is None else f"is {_kind(value)}, not a string"
+        self.bad(key, what, f'write {key} = "…"')
         return ""
 
     def texts(self, key: str) -> tuple[str, ...]:

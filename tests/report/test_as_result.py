@@ -7,7 +7,7 @@ import pytest
 from some_verdicts import DIFFERENT, EQUIVALENT, EXAMPLE, UNKNOWN
 
 from nfverify.cli.main import main
-from nfverify.equivalence.verdict import Event, SideOfEvent
+from nfverify.equivalence.verdict import NOT_COMPARED, Event, SideOfEvent
 from nfverify.oracles.coverage.instrument import instrument
 from nfverify.oracles.coverage.measure import Measured
 from nfverify.oracles.mutation.grading import Effort, grade
@@ -28,6 +28,7 @@ from nfverify.report.finding import Test
 from nfverify.report.growth import measured
 from nfverify.report.plots import line
 from nfverify.report.results import Place
+from nfverify.report.text import text
 from nfverify.smat.ir import Network
 from nfverify.smat.load import load
 
@@ -162,3 +163,12 @@ def test_the_rule_that_decided_has_a_place(tmp_path, monkeypatch, capsys) -> Non
     places += [place["physicalLocation"] for place in result["relatedLocations"]]
     found = [(p["artifactLocation"]["uri"], p["region"]["startLine"]) for p in places]
     assert found == [("old.csv", 3), ("new.csv", 3), ("new.nfd", 2)]
+
+
+def test_a_title_says_what_a_proof_leaves_out() -> None:
+    note = f"packets that arrive by dmz, which only b has, {NOT_COMPARED}"
+    verdict = replace(EQUIVALENT, report=replace(EQUIVALENT.report, notes=(note, "another")))
+    assert verdict_result("x", verdict, "a", "b").title == (
+        f"a and b do the same, for every sequence of packets; but {note}"
+    )
+    assert text(verdict, "a", "b").splitlines()[1] == f"but {note}"
