@@ -98,7 +98,9 @@ class Completeness:
             return ""
         count = len(obligations)
         kind = "induction over one event" if outcome.relation else "one event"
-        return f"{kind}, {count} obligation{'s' if count > 1 else ''}"
+        by = sorted({o.confirmed for o in obligations if o.confirmed})
+        confirmed = f", confirmed by {by[0]}" if by else ""
+        return f"{kind}, {count} obligation{'s' if count > 1 else ''}{confirmed}"
 
     def whole(self, known: Sequence[Key]) -> frozenset[Key]:
         """The classes in which every packet that their rules decide (where no ruleset changed,

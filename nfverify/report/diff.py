@@ -12,10 +12,11 @@ from nfverify.report.as_result import example_of, place_of
 from nfverify.report.escape import one_line, several_lines
 from nfverify.report.results import Change, Place, Result
 from nfverify.report.results_text import change_lines, change_title
-from nfverify.report.text import TESTED, count_of, excluded, item
+from nfverify.report.text import TESTED, confirmed_by, count_of, excluded, item, limits
 
 MANY = 50
 NAMES = ("old", "new")
+SAME = "every sequence of packets is treated as before (proved)"
 
 
 def diff_result(name: str, answer: Answer, old: str, new: str) -> Result:
@@ -30,8 +31,15 @@ def diff_result(name: str, answer: Answer, old: str, new: str) -> Result:
             obligations = count_of(len(proof.obligations), "obligation")
             return replace(
                 common,
-                title="every sequence of packets is treated as before (proved)",
-                lines=(f"proof: {proof.method}, {obligations}", *common.lines),
+                title="; but ".join((SAME, *limits(report.notes))),
+                lines=(
+                    f"proof: {proof.method}, {obligations}",
+                    *(
+                        f"confirmed: {line.removeprefix(item('confirmed', ''))}"
+                        for line in confirmed_by(proof.obligations)
+                    ),
+                    *common.lines,
+                ),
                 relation=proof.relation,
             )
         case Changed(classes=classes, complete=complete):
@@ -91,7 +99,7 @@ def _completeness(answer: Changed) -> Iterator[str]:
         yield f"counted: points of {', '.join(answer.counted)} that a packet can have"
     if answer.complete:
         yield f"no others: {answer.how}"
-    yield from (f"not excluded: {what}" for what in answer.open)
+    yield from (f"perhaps: {what}" for what in answer.open)
 
 
 def _setting(report: Report) -> Iterator[str]:
