@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
@@ -21,7 +22,8 @@ SAME = "every sequence of packets is treated as before (proved)"
 
 def diff_result(name: str, answer: Answer, old: str, new: str) -> Result:
     """The answer on a change from one target to another."""
-    report = answer.report
+    notes = tuple(map(_old_and_new, answer.report.notes))
+    report = replace(answer.report, notes=notes)
     common = Result(
         name, "diff", "passed", title="", targets=(old, new), seconds=report.seconds,
         lines=tuple(_setting(report)),
@@ -62,6 +64,13 @@ def diff_result(name: str, answer: Answer, old: str, new: str) -> Result:
             )
         case _:
             assert_never(answer)
+
+
+def _old_and_new(note: str) -> str:
+    """A note of a proof, whose sides are a and b."""
+    return re.sub(
+        r"which only ([ab]) has", lambda m: f"which only {NAMES['ab'.index(m[1])]} has", note
+    )
 
 
 def change_of(one: PacketClass) -> Change:
@@ -142,7 +151,8 @@ def _lines(answer: Answer, old: str, new: str) -> Iterator[str]:
         yield f"… and {len(result.changes) - MANY:,} classes more"
     if result.relation:
         yield ""
-        yield "The relation between the states, true at the start and kept by every event:"
+        yield "The relation between the states of old (a) and new (b), true at the start and kept by"
+        yield "every event:"
         yield from (f"  ({n}) {one_line(line)}" for n, line in enumerate(result.relation, 1))
     if isinstance(answer, Same):
         yield ""
