@@ -151,8 +151,8 @@ def _lines(answer: Answer, old: str, new: str) -> Iterator[str]:
         yield f"… and {len(result.changes) - MANY:,} classes more"
     if result.relation:
         yield ""
-        yield "The relation between the states of old (a) and new (b), true at the start and kept by"
-        yield "every event:"
+        yield "The relation between the states of old (a) and new (b), true at the start and kept"
+        yield "by every event:"
         yield from (f"  ({n}) {one_line(line)}" for n, line in enumerate(result.relation, 1))
     if isinstance(answer, Same):
         yield ""
