@@ -107,7 +107,8 @@ def _ranked(
 
 def guards_of(columns: Sequence[str], ifaces: int) -> list[Row]:
     """Rules that hold every point that is no packet: both families at once, ports without a
-    protocol that has them, or another than the first `ifaces` interfaces (0: any). They say the same in both lists, so that no difference is seen there."""
+    protocol that has them, or another than the first `ifaces` interfaces (0: any). Both lists say
+    the same of them, so that no difference is seen there."""
     v4 = [c for c in ("sip", "dip") if c in columns]
     v6 = [c for c in ("sip6", "dip6") if c in columns]
     boxes = [{x: (1, full(x)[1]), y: (1, full(y)[1])} for x in v4 for y in v6]

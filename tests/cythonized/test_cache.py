@@ -214,12 +214,12 @@ def test_command(
     monkeypatch.setenv("NFVERIFY_CACHE_SIZE", "3M")
     assert main(["cache", "info"]) == 0
     folder = tmp_path / "nfverify"
-    assert capsys.readouterr().out .startswith(f"{folder}\n0 builds, 0.0 MB of 3.0 MB\n")
+    assert capsys.readouterr().out.startswith(f"{folder}\n0 builds, 0.0 MB of 3.0 MB\n")
     Cache().library(KEY, make(b"x" * (1 << 20)))
     assert main(["cache", "info"]) == 0
-    assert capsys.readouterr().out .startswith(f"{folder}\n1 build, 1.0 MB of 3.0 MB\n")
+    assert capsys.readouterr().out.startswith(f"{folder}\n1 build, 1.0 MB of 3.0 MB\n")
     assert main(["cache", "clear"]) == 0
-    assert capsys.readouterr().out .startswith("1 build removed, 1.0 MB\n")
+    assert capsys.readouterr().out.startswith("1 build removed, 1.0 MB\n")
     assert Cache().usage().entries == 0
 
 
