@@ -45,13 +45,20 @@ def first_line(claim: Claim, verdict: Verdict) -> str:
     title = one_line(claim.title)
     match verdict:
         case Holds():
-            return f"holds: {title}, in every step of every trace{_empty(verdict)}"
+            of = " of IP packets" if _passing(claim, verdict) else ""
+            return f"holds: {title}, in every step of every trace{of}{_empty(verdict)}"
         case Broken(breach=breach):
             return f"broken: {title}, after {packets_of(len(breach.events))}"
         case Unknown(reason=reason):
             return f"unknown: {title}: {one_line(reason)}"
         case _:
             assert_never(verdict)
+
+
+def _passing(claim: Claim, verdict: Verdict) -> bool:
+    """Do frames that are not IP pass by, seen by no NF, and so are no steps of a property?"""
+    seen = any(i.program.sees_non_ip for i in claim.network.instances)
+    return verdict.report.non_ip == "bypass" and not seen
 
 
 def _empty(verdict: Verdict) -> str:
@@ -69,6 +76,8 @@ def _lines(claim: Claim, verdict: Verdict) -> Iterator[str]:
         yield item("assuming", f"{one_line(report.assumption)} (of every arriving packet)")
     if report.non_ip == "drop":
         yield item("non-IP", "frames that are not IP are dropped (drop)")
+    elif _passing(claim, verdict):
+        yield item("non-IP", "frames that are not IP pass by (bypass): the property isn't of them")
     match verdict:
         case Holds(proof=proof):
             yield item("proof", f"{proof.method}, {count_of(len(proof.obligations), 'obligation')}")
@@ -165,9 +174,13 @@ def _title(proved: Proved) -> str:
         return "the model states no property"
     parts = []
     for kind in (Broken, Unknown, Holds):
-        names = [c.title + _empty(v) for c, v in proved if isinstance(v, kind)]
-        if names:
-            parts.append(f"{WORD[kind]}: {', '.join(names)}")
+        found = [(c, v) for c, v in proved if isinstance(v, kind)]
+        if found:
+            of = (
+                " of IP packets" if kind is Holds and any(_passing(*pair) for pair in found) else ""
+            )
+            names = ", ".join(c.title + _empty(v) for c, v in found)
+            parts.append(f"{WORD[kind]}{of}: {names}")
     return "; ".join(parts)
 
 

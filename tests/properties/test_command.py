@@ -91,7 +91,7 @@ def test_the_past_stands_in_properties_only() -> None:
 def test_all_that_a_model_states(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prove", model]) == 1
     out = capsys.readouterr().out
-    assert "holds: fine, in every step of every trace" in out
+    assert "holds: fine, in every step of every trace of IP packets" in out
     assert "broken: wrong, after 2 packets" in out
     assert "holds: invariant n >= 0" in out
     assert "for         a = " in out
