@@ -16,8 +16,9 @@ from ir_wide import FUNCTIONS, wide_network
 from nfverify.oracles.programs.expressions import Options
 from nfverify.smat import ir
 
-# Seed 39 makes packets that wait, come out and wait again: a minute of the reference's time.
-WIDE = tuple(s for s in range(45) if s != 39)  # networks of 8 programs side by side
+# Seed 39 makes packets that wait, come out and wait again: a minute of the reference's time; the
+# others that are left out are the slowest.
+WIDE = tuple(s for s in range(45) if s not in (14, 38, 39))  # networks of 8 programs side by side
 FLOWS = range(100, 132)  # pipelines of 1 to 5 programs
 PROGRAMS = 8
 

@@ -17,7 +17,7 @@ from nfverify.smat.load import load
 PAIRS = Path(__file__).parent.parent / "pairs"
 NAMES = sorted(p.name.removesuffix(".a.nfd") for p in PAIRS.glob("*.a.nfd"))
 SECONDS = 20.0
-SECONDS_HARD = 4.0  # of pairs that may stay unknown
+SECONDS_HARD = 2.5  # of pairs that may stay unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ SIZES = (8, 16, 32, 64, 128)
 NUMBERS = ("bit", *(f"{sign}{part}{size}" for sign, part, size in product("us", "=<", SIZES)))
 TYPES = (*NUMBERS, "bool", "bytes")
 RULES = ("0", "1", "2..32", "33..64", "65..")
-_IN_PROPERTIES = {"Post", "Dropped", "OutputPort"}
+_IN_PROPERTIES = {"Post", "Dropped", "OutputPort", "OutOfBounds", "Since", "Total"}
 
 
 def type_name(type_: ir.Type) -> str:

@@ -107,7 +107,7 @@ def test_json_reports_and_captures(
         main(["prove", model, *wanted, "--save", str(folder), "--report", f"junit={report}"]) == 1
     )
     found = results_of(capsys.readouterr().out)
-    assert found.results[0].title == "broken: wrong; holds: fine"
+    assert found.results[0].title == "broken: wrong; holds of IP packets: fine"
     assert [len(e.steps) for e in found.results[0].examples] == [2]
     assert next(p.line for p in found.results[0].places) == 8
     assert json.loads((folder / "properties.json").read_text())["status"] == "different"

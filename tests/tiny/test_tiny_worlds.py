@@ -1,8 +1,10 @@
-"""Tiny worlds: 500 random pairs, decided by exhaustive exploration and by the prover.
+"""Tiny worlds: 500 random pairs (300 without NFVERIFY_SEEK=1), decided by exhaustive exploration
+and by the prover.
 
 `benchmarks/tiny_worlds.py --seed N --pairs M` does the same for any seed.
 """
 
+import os
 from collections import Counter
 
 import pytest
@@ -15,6 +17,7 @@ from nfverify.smat.load import load_text
 
 SEED = 2
 CHUNKS, CHUNK = 5, 100
+ASKED = CHUNKS if os.environ.get("NFVERIFY_SEEK") else 3
 REPORT = Report("a", "b", "packets", (), "", "bypass", (), 0.0)
 
 
@@ -23,7 +26,7 @@ def shown(outcome: Outcome) -> str:
     return f"{pair.seed} ({', '.join(pair.how)}): {outcome.note}"
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", range(ASKED))
 def test_no_disagreement(chunk: int) -> None:
     outcomes = [decide(pair) for pair in pairs(f"{SEED}.{chunk}", CHUNK)]
     assert [shown(o) for o in outcomes if o.agreement == "wrong"] == []
