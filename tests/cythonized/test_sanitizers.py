@@ -9,7 +9,9 @@ import pytest
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 SEEK = bool(os.environ.get("NFVERIFY_SEEK"))
-LIBRARY = "lib:edge", "lib:ids", "lib:encrypt", "lib:rate-limiter"
+LIBRARY = "lib:ids", "lib:encrypt", "lib:rate-limiter"
+if SEEK:  # tests/platforms/test_hostile.py runs the same C code on a million frames
+    LIBRARY += ("lib:edge",)
 
 
 def library(name: str) -> str:
@@ -46,7 +48,7 @@ def test_models_are_clean(model: str, cache: Path) -> None:
     run(model, "1", cache=cache)
 
 
-@pytest.mark.parametrize("kind", ["flows", "wide", "wraps"] if SEEK else ["flows", "wraps"])
+@pytest.mark.parametrize("kind", ["flows", "wide", "wraps"] if SEEK else ["wraps"])
 def test_random_networks_are_clean(kind: str, cache: Path) -> None:
     seeds = ("1002", "2002") if SEEK else ("1002",)
     run(kind, *seeds, cache=cache)

@@ -24,10 +24,10 @@ OTHER_IO = ("encrypt", "firewall", "monitor", "napt", "rate-limiter", "syn-flood
 
 
 def runs(platform: str, path: Path) -> bool:
-    if platform in ("linux", "xdp"):
-        return path.parent == ROOT / "models" or path.stem == "chain"
-    every = path.stem in OTHER_IO or bool(os.environ.get("NFVERIFY_SEEK"))
-    return path.parent == ROOT / "models" and every
+    if path.parent != ROOT / "models":
+        return path.stem == "chain" and platform == "xdp"
+    every = platform in ("linux", "xdp") or bool(os.environ.get("NFVERIFY_SEEK"))
+    return every or path.stem in OTHER_IO
 
 
 ON = [(platform, path) for platform in PLATFORMS for path in MODELS if runs(platform, path)]
