@@ -19,7 +19,7 @@ from nfverify.report.as_result import entry_places
 from nfverify.report.escape import one_line
 from nfverify.report.packets import clock, summary
 from nfverify.report.results import SEVERITY, Example, Outcome, Place, Result, Status, Step
-from nfverify.report.text import confirmed_by, count_of, item, obligation_lines, packets_of
+from nfverify.report.text import confirmed_by, count_of, item, obligation_lines, packets_of, wording
 from nfverify.smat.stated import Claim
 
 Proved = Sequence[tuple[Claim, Verdict]]
@@ -108,16 +108,6 @@ def _lines(claim: Claim, verdict: Verdict) -> Iterator[str]:
         yield ""
         yield "Notes:"
         yield from (f"  - {one_line(note)}" for note in report.notes)
-
-
-def wording(breach: Breach) -> str:
-    """How short the trace is known to be (decision 28)."""
-    length = packets_of(len(breach.events))
-    if breach.minimal:
-        return f"shortest: {length}"
-    if breach.excluded:
-        return f"shortest found: {length}; none of length ≤ {breach.excluded}"
-    return f"shortest found: {length}"
 
 
 def excluded(depth: int) -> str:

@@ -21,6 +21,7 @@ from nfverify.report.escape import markdown_code, one_line, several_lines
 from nfverify.report.traces import HEAD, aligned, example_of, rows
 
 if TYPE_CHECKING:
+    from nfverify.equivalence.properties.verdict import Breach
     from nfverify.report.confirmations import Replays
 
 TESTED = (
@@ -76,7 +77,7 @@ def _lines(verdict: Verdict, a: str, b: str) -> Iterator[str]:
             assert_never(verdict)
 
 
-def wording(example: Counterexample) -> str:
+def wording(example: Counterexample | Breach) -> str:
     """How short the trace is known to be (decision 28)."""
     length = packets_of(len(example.events))
     if example.minimal:
